@@ -1,0 +1,24 @@
+//! Fitout turns a bare Linux machine into an ML workstation, from one YAML manifest: live, as an offline root, in a container, or
+//! as an image.
+//!
+//! A manifest becomes a document, the document a validated machine, its conveniences plain resources; each resource looks at a
+//! target and says what is to be done; one small engine does it and looks again. The rooms, lowest first; a room uses only
+//! rooms above it in this list, which `tests/architecture.rs` enforces:
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`model`] | checked values |
+//! | [`problem`] | what is wrong with a manifest, and how that is shown |
+//! | [`step`] | the vocabulary of change |
+//! | [`store`] | downloads by digest |
+//! | [`target`] | machines: looked at, changed; the only room that touches one |
+//! | [`resource`] | plain kinds: observe and diff |
+//! | [`recipe`] | conveniences that lower to plain kinds |
+
+pub mod model;
+pub mod problem;
+pub mod recipe;
+pub mod resource;
+pub mod step;
+pub mod store;
+pub mod target;

@@ -1,0 +1,264 @@
+//! What is wrong with a manifest: a stable code, a place, a sentence, a suggestion; and how that is shown.
+//!
+//! Every reader of manifests collects [`Problem`]s and goes on, so that all of them are reported at once. A code never
+//! changes its meaning; `fitout explain CODE` prints [`Code::explanation`].
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A place in a file, counted from one, as editors count.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Place {
+    /// The file as the user named it; `-` for standard input.
+    pub file: String,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// Characters to underline; at least 1.
+    pub width: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+macro_rules! codes {
+    ($($variant:ident = $code:literal, $title:literal, $explanation:literal;)*) => {
+        /// The kinds of problem. Codes are public: scripts may match them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = $title] $variant,)*
+        }
+
+        impl Code {
+            /// Every code, in order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The code as text, such as `E0102`.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What the code means, in a few words.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What the code means and what to do, for `fitout explain CODE`.
+            #[must_use]
+            pub const fn explanation(self) -> &'static str {
+                match self { $(Self::$variant => $explanation,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    Syntax = "E0101", "not well-formed YAML",
+        "The text is not YAML, or uses a part of YAML that manifests may not use (custom tags, several documents, anchors beyond the budget). Common causes: a tab used for indentation, a missing space after `:`, a quote that is not closed.";
+    UnknownKey = "E0102", "unknown key",
+        "No field of that name exists here. Names are snake_case; the message lists near matches. `fitout explain PATH` lists the fields of a section.";
+    DuplicateKey = "E0103", "key given twice",
+        "A mapping holds the same key twice. YAML readers disagree on which one wins, so Fitout refuses both. Keep one.";
+    WrongType = "E0104", "wrong type of value",
+        "The value is of another type than the field: a number where text is expected, a list where a mapping is. Quote what must stay text: versions (`\"12.4\"`), modes (`\"0644\"`), and words that YAML 1.1 reads as booleans.";
+    MissingKey = "E0105", "a required key is missing",
+        "The mapping lacks a field that it cannot do without. The message names it.";
+    BadValue = "E0106", "a value that breaks its field's rule",
+        "The value has the right type but breaks a rule of its field: a name, path, size, mode, length of time, time zone, version. The message states the rule.";
+    Conflict = "E0107", "two parts that contradict each other",
+        "Two fields cannot both hold, or two items have the same name. The message names both.";
+    NotYet = "E0108", "not yet in this version",
+        "The field is part of the manifest's format and will work in a later version. This version would have to ignore it, and ignoring silently is worse than refusing: remove the field, or use a newer Fitout.";
+    MissingFile = "E0109", "a named file does not exist",
+        "The manifest points at a file that is not there. Relative paths are relative to the file that names them.";
+    TooLarge = "E0110", "the manifest exceeds a limit",
+        "Manifests are limited to 8 MiB, 250,000 nodes and 64 levels, so that a hostile document cannot exhaust the machine.";
+    UnknownReference = "E0111", "a reference to something that the manifest does not hold",
+        "A `requires`, `kernel` or similar names something that is nowhere in the manifest. The message lists near matches.";
+    Cycle = "E0112", "resources that wait for each other",
+        "The order that the manifest asks for goes round in a circle; the message names its members. Remove one `requires`.";
+    Unsupported = "E0113", "not possible on this machine",
+        "The manifest asks for something that this distribution, release or processor does not offer. The message says what would work.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for Code {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// What kind of thing.
+    pub code: Code,
+    /// Where; `None` only where no text is to blame (a file that is absent).
+    pub place: Option<Place>,
+    /// What is wrong, in a sentence without a full stop.
+    pub message: String,
+    /// What to do about it.
+    pub suggestion: Option<String>,
+}
+
+impl Problem {
+    /// A problem at a place.
+    pub fn at(code: Code, place: &Place, message: impl Into<String>) -> Self {
+        Self { code, place: Some(place.clone()), message: message.into(), suggestion: None }
+    }
+
+    /// A problem that no text shows.
+    pub fn general(code: Code, message: impl Into<String>) -> Self {
+        Self { code, place: None, message: message.into(), suggestion: None }
+    }
+
+    /// With a suggestion.
+    #[must_use]
+    pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
+        self.suggestion = Some(suggestion.into());
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{} [{}]", self.message, self.code)
+    }
+}
+
+/// The texts that problems point into, by file name.
+#[derive(Debug, Default)]
+pub struct Sources(BTreeMap<String, String>);
+
+impl Sources {
+    /// Remembers a text.
+    pub fn add(&mut self, file: &str, text: &str) {
+        self.0.insert(file.to_owned(), text.to_owned());
+    }
+
+    fn line(&self, place: &Place) -> Option<&str> {
+        self.0.get(&place.file)?.lines().nth(place.line.checked_sub(1)? as usize)
+    }
+}
+
+/// Longest source line that is shown whole; longer ones are cut around the caret.
+const SHOWN: usize = 120;
+
+/// All problems as a person reads them: place, message, the line, a caret, a suggestion; in the order of the text.
+#[must_use]
+pub fn render(problems: &[Problem], sources: &Sources) -> String {
+    let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|problem| (problem.place.clone(), problem.code));
+    sorted.iter().map(|problem| render_one(problem, sources)).collect::<Vec<_>>().join("\n")
+}
+
+fn render_one(problem: &Problem, sources: &Sources) -> String {
+    use fmt::Write;
+    let mut out = String::new();
+    if let Some(place) = &problem.place {
+        let _ = write!(out, "{place}: ");
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "error[{}]: {}", problem.code, problem.message);
+    if let Some((place, line)) = problem.place.as_ref().and_then(|place| Some((place, sources.line(place)?))) {
+        let (shown, caret) = excerpt(line, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
+        let number = place.line.to_string();
+        let gutter = " ".repeat(number.len());
+        let _ = writeln!(out, "  {gutter} |\n  {number} | {shown}\n  {gutter} | {caret}");
+    }
+    if let Some(suggestion) = &problem.suggestion {
+        let _ = writeln!(out, "  help: {suggestion}");
+    }
+    out
+}
+
+/// The line, cut to a readable window, with control characters made harmless, and the caret line under it.
+fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
+    let chars: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let start = if chars.len() <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2).min(chars.len() - SHOWN) };
+    let end = chars.len().min(start + SHOWN);
+    let shown: String = chars[start..end].iter().collect();
+    let room = end.saturating_sub(column).max(1);
+    let caret = format!("{}{}", " ".repeat(column.saturating_sub(start)), "^".repeat(width.min(room)));
+    (shown, caret)
+}
+
+/// The candidate nearest to what was written, if any is near enough to be a slip of the hand.
+#[must_use]
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    candidates
+        .into_iter()
+        .map(|candidate| (distance(written, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein distance, counting case as half a slip rounded down: `Name` is as near to `name` as can be.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_lowercase(), b.to_lowercase());
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggests_slips_only() {
+        let fields = ["packages", "files", "units", "environments"];
+        assert_eq!(nearest("pakages", fields), Some("packages"));
+        assert_eq!(nearest("Files", fields), Some("files"));
+        assert_eq!(nearest("enviroments", fields), Some("environments"));
+        assert_eq!(nearest("network", fields), None);
+    }
+
+    #[test]
+    fn draws_a_caret() {
+        let mut sources = Sources::default();
+        sources.add("m.yaml", "name: lab\npakages: []\n");
+        let place = Place { file: "m.yaml".into(), line: 2, column: 1, width: 7 };
+        let problem = Problem::at(Code::UnknownKey, &place, "unknown key `pakages`").suggest("did you mean `packages`?");
+        insta::assert_snapshot!(render(&[problem], &sources), @r"
+        m.yaml:2:1: error[E0102]: unknown key `pakages`
+            |
+          2 | pakages: []
+            | ^^^^^^^
+          help: did you mean `packages`?
+        ");
+    }
+
+    #[test]
+    fn codes_are_distinct() {
+        let mut texts: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        texts.dedup();
+        assert_eq!(texts.len(), Code::ALL.len());
+    }
+}

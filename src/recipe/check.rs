@@ -1,0 +1,69 @@
+//! `checks`: what must be true in the end, proved by running it.
+
+use super::{Context, Recipe};
+use crate::model::{Owner, Sha256, Span};
+use crate::problem::Problem;
+use crate::resource::{Check as Plain, Spec};
+use crate::step::{CheckRun, Cmd};
+
+/// One item of `checks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What is run.
+    pub subject: Subject,
+    /// Text that standard output must hold.
+    pub stdout_contains: Option<String>,
+    /// Killed when this has passed.
+    pub timeout: Span,
+}
+
+/// What a check runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A command.
+    Command(Vec<String>),
+    /// Python code, sent to a registered kernel through Jupyter's own client.
+    Kernel {
+        /// The kernelspec's name.
+        kernel: String,
+        /// The code.
+        runs: String,
+        /// The directory of the environment that has the kernel.
+        prefix: crate::model::TargetPath,
+    },
+}
+
+/// How long a check may take by default.
+pub const DEFAULT_TIMEOUT: Span = Span::minutes(2);
+
+/// Starts the kernel named in argv[1] through its kernelspec, runs argv[2], prints what it prints, fails where it fails.
+const THROUGH_KERNEL: &str = "\
+import sys
+from jupyter_client.manager import start_new_kernel
+manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=90)
+try:
+    reply = client.execute_interactive(sys.argv[2], timeout=90)
+    sys.exit(0 if reply['content']['status'] == 'ok' else 1)
+finally:
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+";
+
+impl Recipe for Check {
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let cmd = match &self.subject {
+            Subject::Command(argv) => Cmd::new(argv.clone()).env("PATH", format!("{}:/usr/local/cuda/bin", crate::step::PATH)),
+            Subject::Kernel { kernel, runs, prefix } => {
+                let python = format!("{prefix}/bin/python");
+                let cmd = Cmd::new([python.as_str(), "-c", THROUGH_KERNEL, kernel, runs]);
+                Cmd { user: context.owner.map_or(Owner::Root, |name| Owner::User(name.clone())), ..cmd }
+            }
+        };
+        let wanted = self.stdout_contains.clone().unwrap_or_default();
+        let digest = Sha256::of_parts(cmd.argv.iter().map(String::as_str).chain([wanted.as_str()]));
+        let run = CheckRun { name: self.name.clone(), cmd, stdout_contains: self.stdout_contains.clone(), timeout: self.timeout, digest };
+        Ok(vec![Spec::Check(Plain { run })])
+    }
+}

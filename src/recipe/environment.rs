@@ -1,0 +1,169 @@
+//! `environments`: conda and Python environments, in generations behind a link, each with its kernel.
+
+use super::kernelspec;
+use super::{Answer, CondaAnswer, Context, PythonAnswer, Question, Recipe};
+use crate::model::{Facts, Invalid, Owner, ResourceId, Sha256, TargetPath};
+use crate::problem::{Code, Problem};
+use crate::resource::{CondaEnvironment, PythonEnvironment, Spec, generation_of};
+use crate::step::{CondaBuild, PythonBuild};
+
+/// One item of `environments`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environment {
+    /// Its name, that of its directory.
+    pub name: String,
+    /// What it is made from.
+    pub source: Source,
+    /// Whose files these are.
+    pub owner: EnvironmentOwner,
+    /// Its Jupyter kernel, if it has one.
+    pub kernel: Option<Kernel>,
+}
+
+/// Whose the files of an environment are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EnvironmentOwner {
+    /// The owner may install into it.
+    User,
+    /// Read-only for people.
+    System,
+}
+
+/// What an environment is made from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// An `environment.yml` or a lock file.
+    Conda {
+        /// The file's text.
+        text: String,
+        /// The directory that relative channels in it are relative to.
+        base: String,
+        /// Channels where the text names none.
+        channels: Vec<String>,
+        /// `conda.prefix`: the environment becomes `PREFIX/envs/NAME`.
+        prefix: TargetPath,
+    },
+    /// An interpreter of the target, and packages of PyPI.
+    Python {
+        /// `3.11`; the interpreter is `/usr/bin/python3.11`.
+        version: String,
+        /// Requirements.
+        requirements: Vec<String>,
+        /// Package index; `None` for PyPI.
+        index: Option<String>,
+    },
+}
+
+/// A Jupyter kernel of an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// The kernelspec's name.
+    pub name: String,
+    /// What people see.
+    pub display_name: String,
+}
+
+/// Where Python environments live; beside them, their generations.
+pub const PYTHON_ENVIRONMENTS: &str = "/opt/fitout/envs";
+
+impl Environment {
+    /// Where the environment is reached.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn prefix(&self) -> Result<TargetPath, Invalid> {
+        match &self.source {
+            Source::Conda { prefix, .. } => prefix.join(&format!("envs/{}", self.name)),
+            Source::Python { .. } => TargetPath::parse(&format!("{PYTHON_ENVIRONMENTS}/{}", self.name)),
+        }
+    }
+
+    fn question(&self, facts: &Facts) -> Question {
+        match &self.source {
+            Source::Conda { text, base, channels, .. } => Question::Conda {
+                text: text.clone(),
+                base: base.clone(),
+                channels: channels.clone(),
+                subdir: facts.architecture.conda_subdir().into(),
+                cuda: None,
+                glibc: facts.glibc().into(),
+            },
+            Source::Python { version, requirements, index } => Question::Python {
+                requirements: requirements.clone(),
+                version: version.clone(),
+                machine: facts.architecture.machine().into(),
+                index: index.clone(),
+            },
+        }
+    }
+}
+
+impl Recipe for Environment {
+    fn questions(&self, facts: &Facts) -> Vec<Question> {
+        vec![self.question(facts)]
+    }
+
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let fail = |text: String| vec![Problem::general(Code::BadValue, text)];
+        let prefix = self.prefix().map_err(|e| fail(e.0))?;
+        let owner = match (self.owner, context.owner) {
+            (EnvironmentOwner::User, Some(name)) => Owner::User(name.clone()),
+            _ => Owner::Root,
+        };
+        let question = self.question(context.facts);
+        let spec = match (&self.source, context.answers.get(&question)) {
+            (Source::Conda { .. }, Some(Answer::Conda(answer))) => {
+                Spec::CondaEnvironment(conda(&self.name, &prefix, answer, owner).map_err(|e| fail(e.0))?)
+            }
+            (Source::Python { version, index, .. }, Some(Answer::Python(answer))) => {
+                Spec::PythonEnvironment(python(&self.name, &prefix, version, answer, owner, index.clone()).map_err(|e| fail(e.0))?)
+            }
+            _ => return Err(fail(format!("environment `{}` was not resolved", self.name))),
+        };
+        let mut specs = vec![spec];
+        if let Some(kernel) = &self.kernel {
+            specs.extend(kernelspec::lower(kernel, &prefix, specs[0].id()).map_err(|e| fail(e.0))?);
+        }
+        Ok(specs)
+    }
+}
+
+/// A conda environment from its answer; another answer is another generation.
+fn conda(name: &str, prefix: &TargetPath, answer: &CondaAnswer, owner: Owner) -> Result<CondaEnvironment, Invalid> {
+    let owner_name = owner.to_string();
+    let variables = answer.variables.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let digest = Sha256::of_parts([answer.lock.as_str(), owner_name.as_str()].into_iter().chain(variables));
+    let build = CondaBuild {
+        prefix: prefix.clone(),
+        generation: generation_of(prefix, &digest)?,
+        lock: answer.lock.clone(),
+        variables: answer.variables.clone(),
+        owner,
+    };
+    Ok(CondaEnvironment { name: name.to_owned(), build, size: answer.size })
+}
+
+/// A Python environment from its answer; another answer is another generation.
+pub(super) fn python(
+    name: &str,
+    prefix: &TargetPath,
+    version: &str,
+    answer: &PythonAnswer,
+    owner: Owner,
+    index: Option<String>,
+) -> Result<PythonEnvironment, Invalid> {
+    let interpreter = TargetPath::parse(&format!("/usr/bin/python{version}"))?;
+    let owner_name = owner.to_string();
+    let digest = Sha256::of_parts([answer.requirements.as_str(), interpreter.as_str(), owner_name.as_str()]);
+    let build = PythonBuild {
+        prefix: prefix.clone(),
+        generation: generation_of(prefix, &digest)?,
+        interpreter,
+        requirements: answer.requirements.clone(),
+        owner,
+        uv: answer.uv.clone(),
+        index,
+    };
+    // The interpreter comes with the packages, where the manifest installs any.
+    Ok(PythonEnvironment { name: name.to_owned(), build, requires: Vec::<ResourceId>::new() })
+}

@@ -1,0 +1,94 @@
+//! `jupyter`: JupyterLab as a service of the owner, on loopback, with a token that only the owner can read.
+
+use super::environment::{PYTHON_ENVIRONMENTS, python};
+use super::{Answer, Context, Question, Recipe};
+use crate::model::{Facts, HomePath, Meta, Mode, Owner, ResourceId, TargetPath, UnitName};
+use crate::problem::{Code, Problem};
+use crate::resource::{Directory, File, Spec, Switch, Unit};
+use crate::step::Content;
+
+/// `jupyter`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jupyter {
+    /// The folder that it shows.
+    pub root: HomePath,
+    /// Its port on loopback.
+    pub port: u16,
+    /// The interpreter of the target that it runs on: `3.11`.
+    pub python: String,
+    /// Package index; `None` for PyPI.
+    pub index: Option<String>,
+}
+
+/// JupyterLab's environment, apart from those of the user, so that nothing installed there can break it.
+const NAME: &str = "jupyter";
+
+/// What it is made of; a range, so that the lock decides.
+const REQUIREMENTS: [&str; 1] = ["jupyterlab>=4.4,<5"];
+
+impl Jupyter {
+    fn question(&self, facts: &Facts) -> Question {
+        Question::Python {
+            requirements: REQUIREMENTS.map(Into::into).into(),
+            version: self.python.clone(),
+            machine: facts.architecture.machine().into(),
+            index: self.index.clone(),
+        }
+    }
+
+    fn config(&self, root: &TargetPath) -> String {
+        let config = serde_json::json!({
+            "ServerApp": {"ip": "127.0.0.1", "port": self.port, "port_retries": 0, "open_browser": false, "root_dir": root.as_str()},
+        });
+        format!("{config:#}\n")
+    }
+
+    fn unit(owner: &str, home: &TargetPath, prefix: &TargetPath) -> String {
+        format!(
+            "# {header}\n[Unit]\nDescription=JupyterLab of {owner}\nAfter=network.target\n\n[Service]\nUser={owner}\n\
+             # The token is made once, by the owner, readable by the owner alone: `jupyter server list` shows it.\n\
+             ExecStartPre=/bin/sh -c 'umask 077; mkdir -p {home}/.jupyter; [ -s {home}/.jupyter/token ] || od -An -N32 -tx1 /dev/urandom | tr -d \" \\n\" > {home}/.jupyter/token'\n\
+             Environment=JUPYTER_TOKEN_FILE={home}/.jupyter/token\nWorkingDirectory={home}\n\
+             ExecStart={prefix}/bin/jupyter lab --config=/etc/fitout/jupyter/server.json\n\
+             Restart=on-failure\nRestartSec=5\n\n[Install]\nWantedBy=multi-user.target\n",
+            header = crate::resource::HEADER,
+        )
+    }
+}
+
+impl Recipe for Jupyter {
+    fn questions(&self, facts: &Facts) -> Vec<Question> {
+        vec![self.question(facts)]
+    }
+
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let fail = |text: String| vec![Problem::general(Code::BadValue, text)];
+        let path = |text: &str| TargetPath::parse(text).map_err(|e| fail(e.0));
+        let Some(owner) = context.owner else {
+            return Err(fail("jupyter runs as the owner, but the manifest names no user".into()));
+        };
+        let Some(Answer::Python(answer)) = context.answers.get(&self.question(context.facts)) else {
+            return Err(fail("jupyter was not resolved".into()));
+        };
+        let prefix = path(&format!("{PYTHON_ENVIRONMENTS}/{NAME}"))?;
+        let environment = python(NAME, &prefix, &self.python, answer, Owner::Root, self.index.clone()).map_err(|e| fail(e.0))?;
+        let unit = UnitName::parse("fitout-jupyter.service").map_err(|e| fail(e.0))?;
+        let root = self.root.within(context.home);
+        let user = ResourceId::new("user", owner);
+        let environment = Spec::PythonEnvironment(environment);
+        let file = |at: &str, text: String| -> Result<File, Vec<Problem>> {
+            Ok(File { read_by: vec![unit.clone()], ..File::new(path(at)?, Content::Inline(text), Meta::root(Mode::FILE)) })
+        };
+        let config = file("/etc/fitout/jupyter/server.json", self.config(&root))?;
+        let service = file("/etc/systemd/system/fitout-jupyter.service", Self::unit(owner.as_str(), context.home, &prefix))?;
+        let requires = vec![environment.id(), config.id(), service.id(), user.clone()];
+        let reads = vec![config.read(), service.read()];
+        let folder = Directory { path: root, meta: Meta::of(Owner::User(owner.clone()), Mode::OPEN), requires: vec![user] };
+        let unit = Unit { enabled: Some(Switch::On), active: Some(Switch::On), requires, reads, ..Unit::new(unit) };
+        let folder = (!self.root.within(context.home).eq(context.home)).then_some(Spec::Directory(folder));
+        Ok([Some(environment), Some(Spec::File(config)), Some(Spec::File(service)), folder, Some(Spec::Unit(unit))]
+            .into_iter()
+            .flatten()
+            .collect())
+    }
+}

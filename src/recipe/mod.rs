@@ -1,0 +1,119 @@
+//! Conveniences of the manifest, each lowered to plain resources. Pure: a recipe sees facts and answers, never a machine.
+//!
+//! What a recipe cannot know by itself (which versions, which files) it asks as a [`Question`]; `resolve/` answers each once and
+//! remembers. To add a kind: one file with its struct and its [`Recipe`], one line in [`Want`], a snapshot.
+
+mod check;
+mod cuda;
+mod disk_guard;
+mod environment;
+mod file;
+mod hostname;
+mod jupyter;
+mod kernelspec;
+mod owner;
+mod packages;
+mod question;
+mod setup_script;
+mod share;
+mod ssh_policy;
+mod unit;
+
+use crate::model::{ComputeName, Facts, TargetPath, UserName};
+use crate::problem::Problem;
+use crate::resource::Spec;
+
+pub use check::{Check, Subject};
+pub use cuda::Cuda;
+pub use disk_guard::DiskGuard;
+pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, Source};
+pub use file::ManagedFile;
+pub use hostname::Hostname;
+pub use jupyter::Jupyter;
+pub use owner::{OwnerAccount, Sudo};
+pub use packages::{Packages, Repository};
+pub use question::{Answer, Answers, CondaAnswer, PythonAnswer, Question, WheelAnswer};
+pub use setup_script::SetupScript;
+pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};
+pub use ssh_policy::{SshAccess, SshPolicy};
+pub use unit::ManagedUnit;
+
+/// What recipes may look at.
+#[derive(Debug)]
+pub struct Context<'a> {
+    /// The target's operating system and processor.
+    pub facts: &'a Facts,
+    /// The machine's name, where the manifest or its datasource gives one.
+    pub name: Option<&'a ComputeName>,
+    /// The owner's login name, where there is one.
+    pub owner: Option<&'a UserName>,
+    /// The owner's home on the target; root's where there is no owner.
+    pub home: &'a TargetPath,
+    /// Answers to what the recipes asked.
+    pub answers: &'a Answers,
+}
+
+/// A convenience that lowers to plain resources.
+pub trait Recipe {
+    /// What must be found out before lowering.
+    fn questions(&self, _: &Facts) -> Vec<Question> {
+        Vec::new()
+    }
+
+    /// The plain resources that this asks for, in the order in which a person would make them.
+    ///
+    /// # Errors
+    /// The machine cannot have this: every reason at once.
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>>;
+}
+
+macro_rules! wants {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// One thing that a manifest asks for, validated.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Want {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Recipe for Want {
+            fn questions(&self, facts: &Facts) -> Vec<Question> {
+                match self { $(Self::$name(want) => want.questions(facts),)* }
+            }
+
+            fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+                match self { $(Self::$name(want) => want.lower(context),)* }
+            }
+        }
+    };
+}
+
+wants! {
+    /// `name`
+    Hostname,
+    /// `packages.repositories`
+    Repository,
+    /// `packages.install`
+    Packages,
+    /// `user`
+    OwnerAccount,
+    /// `files`
+    ManagedFile,
+    /// `units`
+    ManagedUnit,
+    /// `ssh_public_access_enabled`, `ssh_settings`
+    SshPolicy,
+    /// `gpu.cuda`
+    Cuda,
+    /// `environments`
+    Environment,
+    /// `jupyter`
+    Jupyter,
+    /// `shares`
+    Share,
+    /// `disk.guards`
+    DiskGuard,
+    /// `setup_scripts`
+    SetupScript,
+    /// `checks`
+    Check,
+}

@@ -1,0 +1,60 @@
+//! `user`: the one person whose machine this is.
+
+use super::{Context, Recipe};
+use crate::model::{Meta, Mode, Owner, ResourceId, TargetPath, UserName};
+use crate::problem::{Code, Problem};
+use crate::resource::{Directory, File, Spec, User};
+use crate::step::{Content, Proof};
+
+/// The owner's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnerAccount {
+    /// Login name.
+    pub name: UserName,
+    /// Whether sudo asks nothing of the owner.
+    pub sudo: Sudo,
+    /// Login shell.
+    pub shell: TargetPath,
+    /// Groups beside the primary one.
+    pub groups: Vec<String>,
+    /// Public keys, one line each, checked.
+    pub authorized_keys: Vec<String>,
+}
+
+/// What sudo allows the owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sudo {
+    /// Everything, without a password: there is no password.
+    Everything,
+    /// Nothing that Fitout grants.
+    Nothing,
+}
+
+impl Recipe for OwnerAccount {
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
+        let id = ResourceId::new("user", &self.name);
+        let owner = Owner::User(self.name.clone());
+        let mut specs = vec![Spec::User(User { name: self.name.clone(), shell: self.shell.clone(), groups: self.groups.clone() })];
+        if self.sudo == Sudo::Everything {
+            let text = format!("# {}\n{} ALL=(ALL:ALL) NOPASSWD: ALL\n", crate::resource::HEADER, self.name);
+            specs.push(Spec::File(File {
+                requires: vec![id.clone()],
+                proof: Some(Proof::Sudoers),
+                ..File::new(path(format!("/etc/sudoers.d/90-fitout-{}", self.name))?, Content::Inline(text), Meta::root(Mode::SUDOERS))
+            }));
+        }
+        if !self.authorized_keys.is_empty() {
+            let directory = path(format!("{}/.ssh", context.home))?;
+            let keys = path(format!("{directory}/authorized_keys"))?;
+            specs.push(Spec::Directory(Directory {
+                path: directory,
+                meta: Meta::of(owner.clone(), Mode::PRIVATE_DIRECTORY),
+                requires: vec![id.clone()],
+            }));
+            let text = format!("{}\n", self.authorized_keys.join("\n"));
+            specs.push(Spec::File(File { requires: vec![id], ..File::new(keys, Content::Inline(text), Meta::of(owner, Mode::PRIVATE)) }));
+        }
+        Ok(specs)
+    }
+}

@@ -1,0 +1,79 @@
+//! `packages`: operating system packages and the repositories that they come from.
+
+use super::{Context, Recipe};
+use crate::model::{Meta, Mode, ResourceId, TargetPath};
+use crate::problem::{Code, Problem};
+use crate::resource::{Apt, File, Spec};
+use crate::step::Content;
+
+/// `packages.install`: one request, one transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packages {
+    /// `name` or `name=version`, in the order of the manifest.
+    pub install: Vec<String>,
+    /// Repositories of the same manifest, which come first.
+    pub repositories: Vec<String>,
+}
+
+impl Recipe for Packages {
+    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let requires = self.repositories.iter().map(|name| ResourceId::new("file", sources_path(name))).collect();
+        Ok(vec![Spec::Apt(Apt { name: "packages".into(), packages: self.install.clone(), requires })])
+    }
+}
+
+/// One item of `packages.repositories`: a deb822 source with its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    /// Names its files.
+    pub name: String,
+    /// Where it is; `https:`, `http:` or `file:`.
+    pub uri: String,
+    /// Suite, or a path ending in `/` for a flat repository.
+    pub suite: String,
+    /// Components; empty for a flat repository.
+    pub components: Vec<String>,
+    /// The armoured key that signs it; its text.
+    pub key: String,
+}
+
+fn sources_path(name: &str) -> String {
+    format!("/etc/apt/sources.list.d/fitout-{name}.sources")
+}
+
+fn key_path(name: &str) -> String {
+    format!("/etc/apt/keyrings/fitout-{name}.asc")
+}
+
+impl Repository {
+    /// The deb822 stanza, as sources.list(5) has it.
+    fn stanza(&self) -> String {
+        let components = if self.components.is_empty() { String::new() } else { format!("Components: {}\n", self.components.join(" ")) };
+        format!(
+            "# {}\nTypes: deb\nURIs: {}\nSuites: {}\n{components}Signed-By: {}\n",
+            crate::resource::HEADER,
+            self.uri,
+            self.suite,
+            key_path(&self.name)
+        )
+    }
+}
+
+impl Recipe for Repository {
+    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
+        let (key, sources) = (path(key_path(&self.name))?, path(sources_path(&self.name))?);
+        let file = |path, text, requires| File { requires, ..File::new(path, Content::Inline(text), Meta::root(Mode::FILE)) };
+        let mut specs = Vec::new();
+        let mut requires = vec![ResourceId::new("file", &key)];
+        if self.uri.starts_with("https:") {
+            // apt cannot check a server's certificate before the authorities are there.
+            let authorities = Apt { name: "ca-certificates".into(), packages: vec!["ca-certificates".into()], requires: Vec::new() };
+            requires.push(ResourceId::new("apt", &authorities.name));
+            specs.push(Spec::Apt(authorities));
+        }
+        specs.push(Spec::File(file(key, self.key.clone(), Vec::new())));
+        specs.push(Spec::File(file(sources, self.stanza(), requires)));
+        Ok(specs)
+    }
+}

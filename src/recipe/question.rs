@@ -1,0 +1,120 @@
+//! What recipes cannot know by themselves, and the answers, kept by the digest of the question.
+
+use crate::model::Sha256;
+use crate::step::Blob;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Something to be found out on a network, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "ask")]
+pub enum Question {
+    /// Which wheels satisfy these requirements, one each, without their dependencies?
+    Wheels {
+        /// `name==version` with trailing `.*` allowed, as PEP 440 has it.
+        requirements: Vec<String>,
+        /// `x86_64` or `aarch64`.
+        machine: String,
+        /// Package index; `None` for PyPI.
+        index: Option<String>,
+    },
+    /// Which releases, dependencies included, satisfy these requirements on this Python?
+    Python {
+        /// Requirements as in `requirements.txt`.
+        requirements: Vec<String>,
+        /// `3.11`.
+        version: String,
+        /// `x86_64` or `aarch64`.
+        machine: String,
+        /// Package index; `None` for PyPI.
+        index: Option<String>,
+    },
+    /// Which conda packages make up this environment?
+    Conda {
+        /// The environment file, or a lock file, as text.
+        text: String,
+        /// Where relative channels of the text are looked up: the directory of the manifest.
+        base: String,
+        /// Channels where the text names none.
+        channels: Vec<String>,
+        /// `linux-64`.
+        subdir: String,
+        /// `__cuda` of the target, where the manifest says one.
+        cuda: Option<String>,
+        /// `__glibc` of the target.
+        glibc: String,
+    },
+}
+
+impl Question {
+    /// The name under which the answer is kept.
+    ///
+    /// # Panics
+    /// Never: questions hold only text.
+    #[must_use]
+    pub fn digest(&self) -> Sha256 {
+        Sha256::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
+    }
+
+    /// The question in a few words, for progress.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::Wheels { requirements, .. } => format!("find wheels of {}", requirements.join(", ")),
+            Self::Python { requirements, version, .. } => format!("resolve {} for Python {version}", requirements.join(", ")),
+            Self::Conda { .. } => "solve conda environment".into(),
+        }
+    }
+}
+
+/// Wheels, one for each requirement, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WheelAnswer {
+    /// Downloads.
+    pub wheels: Vec<Blob>,
+}
+
+/// A resolved Python environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonAnswer {
+    /// Pinned requirements with hashes.
+    pub requirements: String,
+    /// The uv program that resolved them and will install them.
+    pub uv: Blob,
+}
+
+/// A solved conda environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CondaAnswer {
+    /// A lock file in rattler's format, for this one platform, every package with its digest.
+    pub lock: String,
+    /// `variables` of the environment file.
+    pub variables: BTreeMap<String, String>,
+    /// What the packages take, unpacked where the channel tells, else three times the archives.
+    pub size: crate::model::ByteSize,
+}
+
+/// An answer to the question of the same name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer")]
+pub enum Answer {
+    /// To [`Question::Wheels`].
+    Wheels(WheelAnswer),
+    /// To [`Question::Python`].
+    Python(PythonAnswer),
+    /// To [`Question::Conda`].
+    Conda(CondaAnswer),
+}
+
+/// Answers by the digest of their question.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Answers(pub BTreeMap<Sha256, Answer>);
+
+impl Answers {
+    /// The answer to a question, if it is known.
+    #[must_use]
+    pub fn get(&self, question: &Question) -> Option<&Answer> {
+        self.0.get(&question.digest())
+    }
+}

@@ -1,0 +1,74 @@
+//! `archive`: a directory tree made from downloaded archives, whole or not at all.
+
+use super::Resource;
+use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
+use crate::step::{Change, DiskForecast, Op, Step, Unpack};
+use crate::target::{Probe, ProbeError};
+use serde::Serialize;
+
+/// A tree as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// Names it.
+    pub name: String,
+    /// How it is made.
+    pub unpack: Unpack,
+}
+
+/// A tree as it is.
+#[derive(Debug, Serialize)]
+pub enum State {
+    /// Nothing there.
+    Absent,
+    /// Made by Fitout, from this.
+    Made(Option<Sha256>),
+}
+
+/// Compiled programs unpack to about three times their wheel.
+const GROWTH: u64 = 3;
+
+/// The file, last to be written into a tree, that says from what it was made.
+pub(super) fn marker(directory: &TargetPath, on: &dyn Probe) -> Result<Option<Sha256>, ProbeError> {
+    let path = directory.join(".fitout.json").map_err(|e| ProbeError::new("use a path", e))?;
+    let Some(bytes) = on.read(&path)? else { return Ok(None) };
+    let value: Option<serde_json::Value> = serde_json::from_slice(&bytes).ok();
+    Ok(value.as_ref().and_then(|value| value.get("digest")?.as_str()).and_then(|text| Sha256::parse(text).ok()))
+}
+
+impl Archive {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> ResourceId {
+        ResourceId::new("archive", &self.name)
+    }
+}
+
+impl Resource for Archive {
+    type State = State;
+
+    fn id(&self) -> ResourceId {
+        Self::id(self)
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        match on.stat(&self.unpack.into)? {
+            None => Ok(State::Absent),
+            Some(_) => marker(&self.unpack.into, on).map(State::Made),
+        }
+    }
+
+    fn diff(&self, now: &State) -> Vec<Step> {
+        let download: u64 = self.unpack.archives.iter().filter_map(|blob| blob.size).map(|size| size.0).sum();
+        let make = |change, why: &str| {
+            let room = if download == 0 { DiskForecast::Unknown } else { DiskForecast::AtMost(ByteSize(download * GROWTH)) };
+            vec![Step::new(change, Op::Unpack(self.unpack.clone()), why).disk(room)]
+        };
+        match now {
+            State::Absent => make(Change::Add, "absent"),
+            State::Made(Some(digest)) if *digest == self.unpack.digest => Vec::new(),
+            State::Made(Some(_)) => make(Change::Replace, "made from other archives"),
+            // Not ours: the target refuses to replace it, and says so.
+            State::Made(None) => make(Change::Replace, "not made by Fitout"),
+        }
+    }
+}

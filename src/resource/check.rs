@@ -1,0 +1,33 @@
+//! `check`: what must be true in the end. It executes, so it is a step: run after a change, and by `verify`.
+
+use super::Resource;
+use crate::model::ResourceId;
+use crate::step::{Ability, Change, CheckRun, Op, Step};
+use crate::target::{CheckVerdict, Probe, ProbeError};
+
+/// A check as it should have passed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The run.
+    pub run: CheckRun,
+}
+
+impl Resource for Check {
+    type State = Option<CheckVerdict>;
+
+    fn id(&self) -> ResourceId {
+        ResourceId::new("check", &self.run.name)
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
+        let bytes = on.read(&CheckVerdict::path(&self.run.name)?)?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    fn diff(&self, now: &Self::State) -> Vec<Step> {
+        match now {
+            Some(verdict) if verdict.digest == self.run.digest => Vec::new(),
+            _ => vec![Step::new(Change::Check, Op::RunCheck(self.run.clone()), "not checked yet").needs(Ability::Exec)],
+        }
+    }
+}

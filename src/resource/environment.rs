@@ -1,0 +1,109 @@
+//! Python and conda environments: built beside the one in use, checked, then switched to by one link.
+
+use super::Resource;
+use super::archive::marker;
+use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
+use crate::step::{Ability, Change, CondaBuild, DiskForecast, Op, PythonBuild, Stat, Step};
+use crate::target::{Probe, ProbeError};
+use serde::Serialize;
+
+/// An environment of an interpreter of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PythonEnvironment {
+    /// Its name.
+    pub name: String,
+    /// How it is made.
+    pub build: PythonBuild,
+    /// What must be there first.
+    pub requires: Vec<ResourceId>,
+}
+
+/// A conda environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CondaEnvironment {
+    /// Its name.
+    pub name: String,
+    /// How it is made.
+    pub build: CondaBuild,
+    /// What it takes.
+    pub size: ByteSize,
+}
+
+/// What an environment's path holds.
+#[derive(Debug, Serialize)]
+pub struct State {
+    at_prefix: Option<Stat>,
+    built: Option<Sha256>,
+}
+
+impl State {
+    fn observe(prefix: &TargetPath, generation: &TargetPath, on: &dyn Probe) -> Result<Self, ProbeError> {
+        Ok(Self { at_prefix: on.stat(prefix)?, built: marker(generation, on)? })
+    }
+
+    /// How the switch to `generation` looks, `None` where it is in use.
+    fn change(&self, generation: &TargetPath) -> Option<(Change, &'static str)> {
+        let link = self.at_prefix.as_ref().map(|stat| stat.link.as_deref());
+        match link {
+            Some(Some(to)) if to == generation_link(generation) && self.built.is_some() => None,
+            None => Some((Change::Add, "absent")),
+            Some(Some(_)) => Some((Change::Replace, "made from another resolution")),
+            Some(None) => Some((Change::Replace, "not made by Fitout")),
+        }
+    }
+}
+
+/// The text of the link to a generation beside it: `.generations/NAME-DIGEST`.
+#[must_use]
+pub fn generation_link(generation: &TargetPath) -> String {
+    format!(".generations/{}", generation.name())
+}
+
+/// The generation of an environment that this digest names.
+///
+/// # Errors
+/// The prefix is the root.
+pub fn generation_of(prefix: &TargetPath, digest: &Sha256) -> Result<TargetPath, crate::model::Invalid> {
+    let above = prefix.parent().ok_or_else(|| crate::model::Invalid::new("an environment cannot be the root directory"))?;
+    above.join(&format!(".generations/{}-{}", prefix.name(), digest.short()))
+}
+
+impl Resource for PythonEnvironment {
+    type State = State;
+
+    fn id(&self) -> ResourceId {
+        ResourceId::new("python", &self.name)
+    }
+
+    fn requires(&self) -> Vec<ResourceId> {
+        self.requires.clone()
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        State::observe(&self.build.prefix, &self.build.generation, on)
+    }
+
+    fn diff(&self, now: &State) -> Vec<Step> {
+        let build =
+            |(change, why)| Step::new(change, Op::BuildPython(self.build.clone()), why).needs(Ability::Exec).disk(DiskForecast::Unknown);
+        now.change(&self.build.generation).map(build).into_iter().collect()
+    }
+}
+
+impl Resource for CondaEnvironment {
+    type State = State;
+
+    fn id(&self) -> ResourceId {
+        ResourceId::new("conda", &self.name)
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        State::observe(&self.build.prefix, &self.build.generation, on)
+    }
+
+    fn diff(&self, now: &State) -> Vec<Step> {
+        let room = DiskForecast::AtMost(self.size);
+        let build = |(change, why)| Step::new(change, Op::BuildConda(self.build.clone()), why).needs(Ability::Exec).disk(room);
+        now.change(&self.build.generation).map(build).into_iter().collect()
+    }
+}

@@ -1,0 +1,231 @@
+//! Plain kinds: each observes a machine through [`Probe`] and diffs what it sees against what it wants, as [`Step`]s.
+//!
+//! `observe` reads; `diff` is pure: no steps means converged. To add a kind: one file, one line in [`Spec`], cases under
+//! `tests/cases/`.
+
+mod apt;
+mod archive;
+mod check;
+mod directory;
+mod environment;
+mod file;
+mod guard;
+mod hostname;
+mod script;
+mod sshd_policy;
+mod symlink;
+mod unit;
+mod user;
+
+use crate::model::{Meta, Owner, ResourceId, TargetPath};
+use crate::step::{FileKind, Stat, Step};
+use crate::target::{Probe, ProbeError};
+use serde::{Deserialize, Serialize};
+use std::fmt::Debug;
+
+pub use apt::{Apt, installed_packages};
+pub use archive::Archive;
+pub use check::Check;
+pub use directory::Directory;
+pub use environment::{CondaEnvironment, PythonEnvironment, generation_link, generation_of};
+pub use file::{File, Policy};
+pub use guard::{GUARDS, Guard};
+pub use hostname::HostName;
+pub use script::Script;
+pub use sshd_policy::SshdPolicy;
+pub use symlink::Symlink;
+pub use unit::{Read, Switch, Unit};
+pub use user::User;
+
+/// First line of every file that Fitout writes by itself.
+pub const HEADER: &str = "Written by Fitout from its manifest; see `fitout explain`.";
+
+/// A desired thing of one kind.
+pub trait Resource: Send + Sync {
+    /// What was seen of it. Never holds a secret.
+    type State: Debug + Serialize;
+
+    /// Its name.
+    fn id(&self) -> ResourceId;
+
+    /// What must be there first: if that fails or is deferred, so is this.
+    fn requires(&self) -> Vec<ResourceId> {
+        Vec::new()
+    }
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// The machine could not be looked at.
+    fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError>;
+
+    /// What is to be done; nothing where it is as it should be.
+    fn diff(&self, now: &Self::State) -> Vec<Step>;
+
+    /// Things that people changed and that are left as they are, for `verify` and `status`.
+    fn drift(&self, _: &Self::State) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+/// What one look at a resource gave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// What is to be done.
+    pub steps: Vec<Step>,
+    /// What people changed and is left alone.
+    pub drift: Vec<String>,
+}
+
+macro_rules! specs {
+    ($($(#[$doc:meta])* $name:ident $stage:literal),* $(,)?) => {
+        /// A resource of any plain kind.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Spec {
+            $($(#[$doc])* $name($name),)*
+        }
+
+        impl Spec {
+            /// Its name.
+            #[must_use]
+            pub fn id(&self) -> ResourceId {
+                match self { $(Self::$name(spec) => spec.id(),)* }
+            }
+
+            /// What it says must be there first.
+            #[must_use]
+            pub fn requires(&self) -> Vec<ResourceId> {
+                match self { $(Self::$name(spec) => spec.requires(),)* }
+            }
+
+            /// Where a person would do this among all the work, where nothing requires another order: smaller is earlier.
+            #[must_use]
+            pub const fn stage(&self) -> u8 {
+                match self { $(Self::$name(_) => $stage,)* }
+            }
+
+            /// Looks, and says what is to be done.
+            ///
+            /// # Errors
+            /// The machine could not be looked at.
+            pub fn look(&self, on: &dyn Probe) -> Result<Look, ProbeError> {
+                match self { $(Self::$name(spec) => look(spec, on),)* }
+            }
+        }
+    };
+}
+
+specs! {
+    /// Host name.
+    HostName 0,
+    /// Room that must stay free.
+    Guard 0,
+    /// Packages of the distribution.
+    Apt 1,
+    /// An account.
+    User 2,
+    /// A directory.
+    Directory 3,
+    /// A file.
+    File 3,
+    /// A symbolic link.
+    Symlink 3,
+    /// A tree of downloaded archives.
+    Archive 4,
+    /// A Python environment.
+    PythonEnvironment 5,
+    /// A conda environment.
+    CondaEnvironment 5,
+    /// The effective policy of sshd.
+    SshdPolicy 6,
+    /// A systemd unit.
+    Unit 7,
+    /// An owner's script.
+    Script 8,
+    /// A check.
+    Check 9,
+}
+
+fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeError> {
+    let state = resource.observe(on)?;
+    tracing::trace!(id = %resource.id(), ?state, "observed");
+    Ok(Look { steps: resource.diff(&state), drift: resource.drift(&state) })
+}
+
+impl Spec {
+    /// The path that this makes, if it makes one.
+    #[must_use]
+    pub fn path(&self) -> Option<&TargetPath> {
+        match self {
+            Self::File(file) => Some(&file.path),
+            Self::Directory(directory) => Some(&directory.path),
+            Self::Symlink(link) => Some(&link.path),
+            Self::Archive(archive) => Some(&archive.unpack.into),
+            Self::PythonEnvironment(environment) => Some(&environment.build.prefix),
+            Self::CondaEnvironment(environment) => Some(&environment.build.prefix),
+            Self::HostName(_)
+            | Self::Guard(_)
+            | Self::Apt(_)
+            | Self::User(_)
+            | Self::SshdPolicy(_)
+            | Self::Unit(_)
+            | Self::Script(_)
+            | Self::Check(_) => None,
+        }
+    }
+
+    /// The user whose files this makes, if not root's.
+    #[must_use]
+    pub const fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::File(file) => Some(&file.meta.owner),
+            Self::Directory(directory) => Some(&directory.meta.owner),
+            Self::PythonEnvironment(environment) => Some(&environment.build.owner),
+            Self::CondaEnvironment(environment) => Some(&environment.build.owner),
+            Self::Check(check) => Some(&check.run.cmd.user),
+            Self::HostName(_)
+            | Self::Guard(_)
+            | Self::Apt(_)
+            | Self::User(_)
+            | Self::SshdPolicy(_)
+            | Self::Unit(_)
+            | Self::Script(_)
+            | Self::Symlink(_)
+            | Self::Archive(_) => None,
+        }
+    }
+}
+
+/// What differs between mode and owner of a path and what they should be; `None` where nothing does.
+fn meta_gap(stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<String> {
+    let ids = match meta.owner {
+        Owner::Root => Some((0, 0)),
+        Owner::User(_) => owner_ids,
+    };
+    if !stat.has_mode(meta.mode) {
+        return Some(format!("mode is {:04o}", stat.mode & 0o7777));
+    }
+    match ids {
+        Some((uid, gid)) if (stat.uid, stat.gid) == (uid, gid) => None,
+        Some(_) => Some(format!("owner is {}:{}", stat.uid, stat.gid)),
+        None => Some(format!("owner {} does not exist yet", meta.owner)),
+    }
+}
+
+/// Number of a user and its primary group in the target, `None` while there is no such user.
+fn owner_ids(on: &dyn Probe, owner: &Owner) -> Result<Option<(u32, u32)>, ProbeError> {
+    match owner {
+        Owner::Root => Ok(Some((0, 0))),
+        Owner::User(name) => Ok(crate::target::Accounts::read(on)?.user(name.as_str()).map(|account| (account.uid, account.gid))),
+    }
+}
+
+/// What a file kind is called.
+const fn kind_name(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "a file",
+        FileKind::Directory => "a directory",
+        FileKind::Symlink => "a symbolic link",
+        FileKind::Other => "a device, socket or pipe",
+    }
+}

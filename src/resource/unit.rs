@@ -1,0 +1,131 @@
+//! `unit`: whether a systemd unit starts at boot, whether it runs, and its restart when a file that it reads changed.
+//!
+//! A restart is owed while `/run/fitout/stale/UNIT` exists. The target makes that mark before it writes a file that the unit reads
+//! and removes it after the restart; a boot, which starts everything afresh, clears `/run`. So a crash in between loses no restart,
+//! and no boot causes one.
+
+use super::Resource;
+use crate::model::{ResourceId, TargetPath, UnitName};
+use crate::step::{Ability, Change, Content, Op, Query, Step, UnitVerb};
+use crate::target::{Probe, ProbeError, stale_path};
+use serde::Serialize;
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+impl From<bool> for Switch {
+    fn from(on: bool) -> Self {
+        if on { Self::On } else { Self::Off }
+    }
+}
+
+/// A file that a unit reads, and what it should hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Where.
+    pub path: TargetPath,
+    /// What.
+    pub content: Content,
+}
+
+/// A unit as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unit {
+    /// Which.
+    pub name: UnitName,
+    /// At boot.
+    pub enabled: Option<Switch>,
+    /// Now.
+    pub active: Option<Switch>,
+    /// Files that it reads.
+    pub reads: Vec<Read>,
+    /// What a changed file asks for: a restart, or a reload where sessions must live on.
+    pub on_change: UnitVerb,
+    /// What must be there first.
+    pub requires: Vec<ResourceId>,
+}
+
+impl Unit {
+    /// A unit of which nothing is managed yet.
+    #[must_use]
+    pub const fn new(name: UnitName) -> Self {
+        Self { name, enabled: None, active: None, reads: Vec::new(), on_change: UnitVerb::Restart, requires: Vec::new() }
+    }
+
+    fn act(&self, verb: UnitVerb, why: &str, needs: Ability) -> Step {
+        Step::new(Change::Modify, Op::Unit { verb, unit: self.name.clone() }, why).needs(needs)
+    }
+}
+
+/// A unit as it is.
+#[derive(Debug, Serialize)]
+pub struct State {
+    enabled: Switch,
+    /// `None` where nothing runs.
+    active: Option<Switch>,
+    restart_owed: bool,
+}
+
+/// Where enablement lives: links in `*.wants` and `*.requires` of the administrator's directory (systemd.unit(5)).
+const SYSTEM: &str = "/etc/systemd/system";
+
+fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
+    let system = TargetPath::parse(SYSTEM).map_err(|e| ProbeError::new("use a path", e))?;
+    let folders = on.list(&system)?.unwrap_or_default();
+    for folder in folders.iter().filter(|name| name.ends_with(".wants") || name.ends_with(".requires")) {
+        let link = system.join(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
+        if on.stat(&link)?.is_some() {
+            return Ok(Switch::On);
+        }
+    }
+    Ok(Switch::Off)
+}
+
+impl Resource for Unit {
+    type State = State;
+
+    fn id(&self) -> ResourceId {
+        ResourceId::new("unit", &self.name)
+    }
+
+    fn requires(&self) -> Vec<ResourceId> {
+        self.requires.clone()
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let running = on.has(Ability::RunningSystem);
+        let active = if running { Some(Switch::from(on.query(&Query::UnitActive(self.name.clone()))?.status == 0)) } else { None };
+        let mut restart_owed = running && on.stat(&stale_path(&self.name)?)?.is_some();
+        if running && !restart_owed {
+            for read in &self.reads {
+                restart_owed |= !on.holds(&read.path, &read.content)?;
+            }
+        }
+        Ok(State { enabled: enabled(on, &self.name)?, active, restart_owed })
+    }
+
+    fn diff(&self, now: &State) -> Vec<Step> {
+        let mut steps = Vec::new();
+        match (self.enabled, now.enabled) {
+            (Some(Switch::On), Switch::Off) => steps.push(self.act(UnitVerb::Enable, "not enabled", Ability::Exec)),
+            (Some(Switch::Off), Switch::On) => steps.push(self.act(UnitVerb::Disable, "enabled", Ability::Exec)),
+            _ => {}
+        }
+        match (self.active, now.active) {
+            (Some(Switch::On), None) => steps.push(self.act(UnitVerb::Start, "not running", Ability::RunningSystem)),
+            (Some(Switch::On), Some(Switch::Off)) => steps.push(self.act(UnitVerb::Start, "not active", Ability::RunningSystem)),
+            (Some(Switch::Off), Some(Switch::On)) => steps.push(self.act(UnitVerb::Stop, "active", Ability::RunningSystem)),
+            (_, Some(Switch::On)) if now.restart_owed => {
+                steps.push(self.act(self.on_change, "a file that it reads changed", Ability::RunningSystem));
+            }
+            _ => {}
+        }
+        steps
+    }
+}

@@ -1,0 +1,46 @@
+//! Facts about apt on a target that both looking and doing need.
+
+use super::{Probe, ProbeError};
+use crate::model::{Sha256, TargetPath};
+
+/// Where apt's sources are named.
+pub const SOURCES: [&str; 2] = ["/etc/apt/sources.list.d", "/etc/apt/sources.list"];
+
+fn path(text: &str) -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+/// The digest of apt's sources: another one means that the lists must be fetched again.
+///
+/// # Errors
+/// A source cannot be read.
+pub fn sources_digest(on: &dyn Probe, places: &[String]) -> Result<Sha256, ProbeError> {
+    let mut parts = Vec::new();
+    for place in places {
+        let place = path(place)?;
+        let names = match on.list(&place) {
+            Ok(Some(names)) => {
+                names.iter().map(|name| place.join(name)).collect::<Result<Vec<_>, _>>().map_err(|e| ProbeError::new("use a path", e))?
+            }
+            Ok(None) | Err(_) => vec![place],
+        };
+        for file in names {
+            if let Some(bytes) = on.read(&file)? {
+                parts.push(file.to_string());
+                parts.push(String::from_utf8_lossy(&bytes).into_owned());
+            }
+        }
+    }
+    Ok(Sha256::of_parts(parts.iter().map(String::as_str)))
+}
+
+/// Whether dpkg left a package in between: unpacked, half installed, half configured, or waiting for triggers.
+///
+/// # Errors
+/// dpkg's database cannot be read.
+pub fn half_installed(on: &dyn Probe) -> Result<bool, ProbeError> {
+    let bytes = on.read(&path("/var/lib/dpkg/status")?)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let states = text.lines().filter_map(|line| line.strip_prefix("Status: ")).filter_map(|status| status.rsplit(' ').next());
+    Ok(states.into_iter().any(|state| !matches!(state, "installed" | "config-files" | "not-installed")))
+}

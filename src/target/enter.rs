@@ -1,0 +1,325 @@
+//! The way into an offline root: Fitout starts itself again, takes namespaces of its own, mounts what programs expect, changes root
+//! and runs the command as the child of a small init. Nothing that it mounts is seen outside; all of it ends with the command.
+//!
+//! Two stages, because a PID namespace begins with the next child: [`enter_main`] unshares and starts the second stage, which is
+//! process 1 of the namespace. Each asks the kernel to be killed with its parent, so a killed Fitout leaves nothing running.
+//! Mount points are resolved inside the root, so a hostile link in it leads nowhere.
+
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode as Bits, mkdirat};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::Pid;
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus};
+
+/// First argument of the first stage.
+pub const ENTER: &str = "__enter";
+/// First argument of the second stage.
+const INIT: &str = "__enter-init";
+
+/// Exit status where the way in itself failed; programs rarely use it (env(1), timeout(1) do the same).
+pub const FAILED: u8 = 125;
+
+/// How a root is entered: the arguments of both stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The root, as a path of the host.
+    pub root: PathBuf,
+    /// What the command may do to the root.
+    pub view: View,
+    /// Numbers of who runs the command.
+    pub ids: (u32, u32),
+    /// Where it runs, inside the root.
+    pub directory: String,
+}
+
+/// What a command may do to the root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Change it.
+    Writable,
+    /// Look at it.
+    ReadOnly,
+}
+
+impl Entry {
+    /// Arguments for `fitout`, before the command's own.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let view = match self.view {
+            View::Writable => "rw",
+            View::ReadOnly => "ro",
+        };
+        vec![
+            ENTER.into(),
+            self.root.display().to_string(),
+            view.into(),
+            self.ids.0.to_string(),
+            self.ids.1.to_string(),
+            self.directory.clone(),
+        ]
+    }
+
+    fn parse(arguments: &[String]) -> Option<(Self, &[String])> {
+        let [root, view, uid, gid, directory, command @ ..] = arguments else { return None };
+        let view = match view.as_str() {
+            "rw" => View::Writable,
+            "ro" => View::ReadOnly,
+            _ => return None,
+        };
+        let entry = Self { root: root.into(), view, ids: (uid.parse().ok()?, gid.parse().ok()?), directory: directory.clone() };
+        (!command.is_empty()).then_some((entry, command))
+    }
+}
+
+/// Runs a stage if these are the arguments of one; `None` for every ordinary command line.
+#[must_use]
+pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
+    let stage = match arguments.get(1).map(String::as_str) {
+        Some(ENTER) => outer,
+        Some(INIT) => init,
+        _ => return None,
+    };
+    let code = match Entry::parse(&arguments[2..]) {
+        Some((entry, command)) => stage(&entry, command, &arguments[2..]).unwrap_or_else(|error| {
+            // The last words of a process that has nobody else to tell.
+            drop(writeln!(io::stderr(), "fitout: cannot enter {}: {error}", entry.root.display()));
+            FAILED
+        }),
+        None => FAILED,
+    };
+    Some(ExitCode::from(code))
+}
+
+fn die_with_parent() -> nix::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
+}
+
+fn outer(_: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
+    die_with_parent()?;
+    unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
+    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
+    let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).status()?;
+    Ok(status_code(status))
+}
+
+fn status_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(FAILED)
+}
+
+fn init(entry: &Entry, command: &[String], _: &[String]) -> io::Result<u8> {
+    die_with_parent()?;
+    let policy = furnish(entry)?;
+    nix::unistd::chroot(".")?;
+    std::env::set_current_dir(&entry.directory).map_err(|e| io::Error::other(format!("{}: {e}", entry.directory)))?;
+    let mut child = Command::new(&command[0]);
+    child.args(&command[1..]);
+    if entry.ids != (0, 0) {
+        child.uid(entry.ids.0).gid(entry.ids.1);
+    }
+    let spawned = child.spawn().map_err(|e| io::Error::other(format!("{}: {e}", command[0])))?;
+    let code = reap(Pid::from_raw(i32::try_from(spawned.id()).map_err(io::Error::other)?));
+    policy.withdraw();
+    code
+}
+
+/// Waits for every child, as process 1 must, until the one that matters has ended; the kernel then ends the others.
+fn reap(main: Pid) -> io::Result<u8> {
+    loop {
+        match waitpid(None, None) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == main => return Ok(u8::try_from(code & 0xff).unwrap_or(FAILED)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => return Ok(u8::try_from(128 + signal as i32).unwrap_or(FAILED)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(e) => return Err(e.into()),
+        }
+    }
+}
+
+/// A mount point inside the root, resolved there.
+struct Inside {
+    root: OwnedFd,
+}
+
+impl Inside {
+    fn open(&self, path: &str, flags: OFlag) -> nix::Result<OwnedFd> {
+        openat2(&self.root, path, OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT))
+    }
+
+    fn directory(&self, path: &str) -> nix::Result<OwnedFd> {
+        match self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
+            Err(Errno::ENOENT) => {
+                mkdirat(&self.root, path, Bits::from_bits_truncate(0o755))?;
+                self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY)
+            }
+            other => other,
+        }
+    }
+
+    fn mount(&self, source: &str, path: &str, kind: &str, flags: MsFlags, options: &str) -> io::Result<()> {
+        let at = self.directory(path).map_err(|e| io::Error::other(format!("/{path}: {e}")))?;
+        mount(Some(source), &through(&at), Some(kind), flags, Some(options))
+            .map_err(|e| io::Error::other(format!("mount {kind} on /{path}: {e}")))
+    }
+
+    fn bind(&self, source: &Path, path: &str) -> io::Result<()> {
+        let at = self.open(path, OFlag::O_PATH)?;
+        mount(Some(source), &through(&at), None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+        Ok(())
+    }
+
+    /// Makes an empty file to mount something on, in a file system of the namespace's own.
+    fn touch(&self, path: &str) -> io::Result<()> {
+        openat2(
+            &self.root,
+            path,
+            OpenHow::new()
+                .flags(OFlag::O_CREAT | OFlag::O_WRONLY | OFlag::O_CLOEXEC)
+                .mode(Bits::from_bits_truncate(0o644))
+                .resolve(ResolveFlag::RESOLVE_IN_ROOT),
+        )?;
+        Ok(())
+    }
+}
+
+/// The path of an open file, for calls that take paths only.
+fn through(fd: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
+}
+
+const NOT_EXECUTABLE: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
+
+/// Devices that programs may expect anywhere.
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
+
+/// Mounts what programs expect, and makes the root the current directory.
+fn furnish(entry: &Entry) -> io::Result<ServicePolicy> {
+    let resolver = fs::read("/etc/resolv.conf").unwrap_or_default();
+    // A mount of the root itself, so that it can be made read-only and its submounts are the namespace's own.
+    mount(Some(&entry.root), &entry.root, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+    let root = openat(AT_FDCWD, &entry.root, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Bits::empty())?;
+    nix::unistd::fchdir(&root)?;
+    let inside = Inside { root };
+    let policy = match entry.view {
+        View::Writable => ServicePolicy::impose(&inside)?,
+        View::ReadOnly => {
+            read_only(&entry.root)?;
+            ServicePolicy::None
+        }
+    };
+    inside.mount("proc", "proc", "proc", NOT_EXECUTABLE, "")?;
+    inside.mount("sysfs", "sys", "sysfs", NOT_EXECUTABLE | MsFlags::MS_RDONLY, "")?;
+    inside.mount("tmpfs", "run", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=0755")?;
+    inside.mount("tmpfs", "tmp", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
+    devices(&inside)?;
+    resolve_names(&inside, &resolver)?;
+    Ok(policy)
+}
+
+fn devices(inside: &Inside) -> io::Result<()> {
+    inside.mount("tmpfs", "dev", "tmpfs", MsFlags::MS_NOSUID, "mode=0755")?;
+    for name in DEVICES {
+        inside.touch(&format!("dev/{name}"))?;
+        inside.bind(&Path::new("/dev").join(name), &format!("dev/{name}"))?;
+    }
+    inside.mount("devpts", "dev/pts", "devpts", MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5")?;
+    inside.mount("tmpfs", "dev/shm", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
+    let dev = inside.directory("dev")?;
+    for (name, to) in [
+        ("ptmx", "pts/ptmx"),
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+    ] {
+        nix::unistd::symlinkat(to, &dev, name)?;
+    }
+    Ok(())
+}
+
+/// Names resolve as on the host. The file of the root is covered, not changed; a link into `/run` gets its target in the private `/run`.
+fn resolve_names(inside: &Inside, text: &[u8]) -> io::Result<()> {
+    inside.touch("run/fitout-resolv.conf")?;
+    let mine = fs::File::from(inside.open("run/fitout-resolv.conf", OFlag::O_WRONLY)?);
+    (&mine).write_all(text)?;
+    let link = nix::fcntl::readlinkat(&inside.root, "etc/resolv.conf").map(|to| to.to_string_lossy().into_owned());
+    if let Ok(to) = link
+        && let Some(below) = to.trim_start_matches("..").trim_start_matches('/').strip_prefix("run/")
+    {
+        let mut made = String::from("run");
+        for part in below.split('/').collect::<Vec<_>>().split_last().map_or(&[][..], |(_, above)| above) {
+            made = format!("{made}/{part}");
+            inside.directory(&made)?;
+        }
+        inside.touch(&format!("run/{below}"))?;
+    }
+    match inside.bind(Path::new("run/fitout-resolv.conf"), "etc/resolv.conf") {
+        // A root without the file has no name service; what needs one will say so.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes every mount at and below the root read-only, in this namespace.
+fn read_only(root: &Path) -> io::Result<()> {
+    let table = fs::read_to_string("/proc/self/mountinfo")?;
+    let root = fs::canonicalize(root)?;
+    for line in table.lines() {
+        let Some(at) = line.split(' ').nth(4).map(|at| PathBuf::from(at.replace("\\040", " "))) else { continue };
+        if !at.starts_with(&root) {
+            continue;
+        }
+        let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
+        match mount(None::<&str>, &at, None::<&str>, flags, None::<&str>) {
+            // Covered by a later mount, or of a kind that cannot be remounted (proc's own files): not reachable by writing.
+            Ok(()) | Err(Errno::EINVAL | Errno::ENOENT) => {}
+            Err(e) => return Err(io::Error::other(format!("make {} read-only: {e}", at.display()))),
+        }
+    }
+    Ok(())
+}
+
+/// Keeps packages from starting services in a root where nothing runs (policy-rc.d of Debian's invoke-rc.d).
+enum ServicePolicy {
+    /// Nothing to take back.
+    None,
+    /// A file of ours in the root, removed when the command has ended; what a kill leaves is taken over by the next command.
+    Made(OwnedFd),
+}
+
+const POLICY: &str = "usr/sbin/policy-rc.d";
+const POLICY_TEXT: &str = "#!/bin/sh\n# Fitout: nothing is started in a root where nothing runs.\nexit 101\n";
+
+impl ServicePolicy {
+    fn impose(inside: &Inside) -> io::Result<Self> {
+        let Ok(folder) = inside.open("usr/sbin", OFlag::O_PATH | OFlag::O_DIRECTORY) else { return Ok(Self::None) };
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        match openat(&folder, "policy-rc.d", flags, Bits::from_bits_truncate(0o755)) {
+            Ok(fd) => {
+                fs::File::from(fd).write_all(POLICY_TEXT.as_bytes())?;
+                Ok(Self::Made(folder))
+            }
+            Err(Errno::EEXIST) => {
+                let there = inside.open(POLICY, OFlag::O_RDONLY)?;
+                let ours = io::read_to_string(fs::File::from(there)).is_ok_and(|text| text == POLICY_TEXT);
+                Ok(if ours { Self::Made(folder) } else { Self::None })
+            }
+            Err(e) => Err(io::Error::other(format!("/{POLICY}: {e}"))),
+        }
+    }
+
+    fn withdraw(self) {
+        if let Self::Made(folder) = self {
+            // A file left behind is harmless and taken over next time.
+            nix::unistd::unlinkat(&folder, "policy-rc.d", nix::unistd::UnlinkatFlags::NoRemoveDir).ok();
+        }
+    }
+}

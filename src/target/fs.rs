@@ -1,0 +1,365 @@
+//! All file I/O on targets, relative to an open root directory and resolved inside it (`openat2` with `RESOLVE_IN_ROOT`): a link of
+//! the target can never lead to the host.
+//!
+//! Files are written whole or not at all: a temporary name beside them, `fsync`, `rename`, `fsync` of the directory.
+
+use crate::model::TargetPath;
+use crate::step::{FileKind, Space, Stat};
+use crate::target::ProbeError;
+use nix::dir::Dir;
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
+use nix::sys::stat::{FchmodatFlags, FileStat, Mode as Bits, SFlag, fchmod, fchmodat, fstatat, mkdirat};
+use nix::sys::statvfs::fstatvfs;
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// An open root directory, and what can be done below it.
+#[derive(Debug)]
+pub struct Rooted {
+    root: OwnedFd,
+}
+
+/// Numbers of an owner and group.
+pub type Ids = (u32, u32);
+
+/// How often a lookup is tried again when a rename elsewhere disturbed it (openat2(2), `EAGAIN`).
+const LOOKUPS: usize = 100;
+
+fn absent<T>(error: Errno) -> Result<Option<T>, Errno> {
+    match error {
+        Errno::ENOENT | Errno::ENOTDIR => Ok(None),
+        other => Err(other),
+    }
+}
+
+fn failed(act: &str, path: &TargetPath, error: impl ToString) -> ProbeError {
+    ProbeError::new(format!("{act} {path}"), error)
+}
+
+impl Rooted {
+    /// Opens a root directory of the host.
+    ///
+    /// # Errors
+    /// The directory cannot be opened.
+    pub fn open(root: &Path) -> io::Result<Self> {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Ok(Self { root: openat(AT_FDCWD, root, flags, Bits::empty())? })
+    }
+
+    fn lookup(&self, path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
+        let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+        let mut last = Errno::EAGAIN;
+        for _ in 0..LOOKUPS {
+            match openat2(&self.root, path, how) {
+                Err(Errno::EAGAIN) => last = Errno::EAGAIN,
+                other => return other,
+            }
+        }
+        Err(last)
+    }
+
+    /// Opens a file for reading, links followed within the root.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn open_file(&self, path: &TargetPath) -> Result<Option<File>, ProbeError> {
+        match self.lookup(path.relative(), OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY) {
+            Ok(fd) => Ok(Some(File::from(fd))),
+            Err(e) => absent(e).map_err(|e| failed("open", path, e)),
+        }
+    }
+
+    /// Content of a file; `None` if absent.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn read(&self, path: &TargetPath) -> Result<Option<Vec<u8>>, ProbeError> {
+        let Some(mut file) = self.open_file(path)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| failed("read", path, e))?;
+        Ok(Some(bytes))
+    }
+
+    /// The open directory above a path, and the path's last part; `None` if the directory is absent.
+    fn parent(&self, path: &TargetPath) -> Result<Option<(OwnedFd, String)>, ProbeError> {
+        let above = path.parent().unwrap_or_else(TargetPath::root);
+        let name = if path.name().is_empty() { "." } else { path.name() };
+        match self.lookup(above.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY) {
+            Ok(fd) => Ok(Some((fd, name.to_owned()))),
+            Err(e) => absent(e).map_err(|e| failed("open the directory of", path, e)),
+        }
+    }
+
+    fn parent_made(&self, path: &TargetPath) -> Result<(OwnedFd, String), ProbeError> {
+        if let Some(above) = path.parent() {
+            self.make_directories(&above, Bits::from_bits_truncate(0o755))?;
+        }
+        self.parent(path)?.ok_or_else(|| failed("open the directory of", path, "it vanished"))
+    }
+
+    /// What is at a path, a final link not followed.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(None) };
+        let raw = match fstatat(&above, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
+            Ok(raw) => raw,
+            Err(e) => return absent(e).map_err(|e| failed("look at", path, e)),
+        };
+        let kind = kind_of(&raw);
+        let link = match kind {
+            FileKind::Symlink => {
+                Some(readlinkat(&above, name.as_str()).map_err(|e| failed("read the link", path, e))?.to_string_lossy().into_owned())
+            }
+            FileKind::File | FileKind::Directory | FileKind::Other => None,
+        };
+        let size = u64::try_from(raw.st_size).unwrap_or_default();
+        Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, link }))
+    }
+
+    /// Names in a directory, sorted; `None` if it is absent.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn list(&self, path: &TargetPath) -> Result<Option<Vec<String>>, ProbeError> {
+        let fd = match self.lookup(path.relative(), OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(fd) => fd,
+            Err(e) => return absent(e).map_err(|e| failed("list", path, e)),
+        };
+        let names = names(fd).map_err(|e| failed("list", path, e))?;
+        Ok(Some(names))
+    }
+
+    /// Room on the file system of a path, or of its nearest parent that exists.
+    ///
+    /// # Errors
+    /// The file system does not answer.
+    pub fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
+        let mut at = path.clone();
+        loop {
+            match self.lookup(at.relative(), OFlag::O_PATH) {
+                Ok(fd) => return space_of(fd).map_err(|e| failed("ask for the room on", path, e)),
+                Err(Errno::ENOENT | Errno::ENOTDIR) => at = at.parent().unwrap_or_else(TargetPath::root),
+                Err(e) => return Err(failed("open", path, e)),
+            }
+        }
+    }
+
+    /// Makes a directory and those above it; existing ones stay as they are.
+    ///
+    /// # Errors
+    /// One cannot be made, or something else is in its place.
+    pub fn make_directories(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
+        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+            return Ok(());
+        }
+        if let Some(above) = path.parent() {
+            self.make_directories(&above, mode)?;
+        }
+        let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
+        match mkdirat(&above, name.as_str(), mode) {
+            Ok(()) => {
+                // The umask of whoever started Fitout has no say.
+                fchmodat(&above, name.as_str(), mode, FchmodatFlags::FollowSymlink).map_err(|e| failed("set the mode of", path, e))?;
+                sync(&above).map_err(|e| failed("sync the directory of", path, e))
+            }
+            Err(Errno::EEXIST) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
+            Err(Errno::EEXIST) => Err(failed("make directory", path, "something else is there; move it away, or name another path")),
+            Err(e) => Err(failed("make directory", path, e)),
+        }
+    }
+
+    /// Writes a file, whole or not at all, making the directories above it.
+    ///
+    /// # Errors
+    /// The file was not written; what was there is untouched.
+    pub fn write(&self, path: &TargetPath, source: &mut dyn Read, mode: u32, ids: Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let fresh = format!(".{name}.fitout-new");
+        let act = |act: &'static str| move |e: io::Error| failed(act, path, e);
+        write_fresh(&above, &fresh, source, mode, ids).map_err(act("write"))?;
+        renameat(&above, fresh.as_str(), &above, name.as_str()).map_err(io::Error::from).map_err(act("replace"))?;
+        sync(&above).map_err(io::Error::from).map_err(act("sync the directory of"))
+    }
+
+    /// Adds a line to a file of root's, 0600, and sees it onto the disk.
+    ///
+    /// # Errors
+    /// The line may not be there.
+    pub fn append(&self, path: &TargetPath, line: &str) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
+        let mut file = File::from(fd);
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|e| failed("write to", path, e))
+    }
+
+    /// Sets mode and owner of what is at a path; a final link is refused.
+    ///
+    /// # Errors
+    /// They were not set.
+    pub fn set_meta(&self, path: &TargetPath, mode: u32, (uid, gid): Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent(path)?.ok_or_else(|| failed("set the mode of", path, "it is absent"))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::empty()).map_err(|e| failed("open", path, e))?;
+        fchown(&fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).map_err(|e| failed("set the owner of", path, e))?;
+        fchmod(&fd, Bits::from_bits_truncate(mode)).map_err(|e| failed("set the mode of", path, e))
+    }
+
+    /// Makes a symbolic link; another link there is replaced at once, anything else refused.
+    ///
+    /// # Errors
+    /// The link was not made.
+    pub fn symlink(&self, path: &TargetPath, to: &str) -> Result<(), ProbeError> {
+        if let Some(stat) = self.stat(path)?
+            && stat.kind != FileKind::Symlink
+        {
+            return Err(failed("link", path, "something that is no link is there; move it away, or name another path"));
+        }
+        let (above, name) = self.parent_made(path)?;
+        let fresh = format!(".{name}.fitout-new");
+        let result = remove_at(&above, &fresh)
+            .and_then(|()| symlinkat(to, &above, fresh.as_str()))
+            .and_then(|()| renameat(&above, fresh.as_str(), &above, name.as_str()))
+            .and_then(|()| sync(&above));
+        result.map_err(|e| failed("link", path, e))
+    }
+
+    /// Moves what is at `from` to `to`, which must be absent or, for a file, is replaced.
+    ///
+    /// # Errors
+    /// Nothing was moved.
+    pub fn rename(&self, from: &TargetPath, to: &TargetPath) -> Result<(), ProbeError> {
+        let (source, old) = self.parent(from)?.ok_or_else(|| failed("move", from, "it is absent"))?;
+        let (above, new) = self.parent_made(to)?;
+        renameat(&source, old.as_str(), &above, new.as_str())
+            .and_then(|()| sync(&above))
+            .map_err(|e| failed(&format!("move {from} to"), to, e))
+    }
+
+    /// Removes a file or link; absence is fine.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn remove(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        remove_at(&above, &name).and_then(|()| sync(&above)).map_err(|e| failed("remove", path, e))
+    }
+
+    /// Removes a directory and all in it, never following a link and never leaving its file system; absence is fine.
+    ///
+    /// # Errors
+    /// Something of it is still there.
+    pub fn remove_tree(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        remove_tree_at(&above, &name).map_err(|e| failed("remove", path, e))
+    }
+
+    /// Gives a whole tree to an owner, links themselves included.
+    ///
+    /// # Errors
+    /// Some of it may not be given.
+    pub fn own_tree(&self, path: &TargetPath, ids: Ids) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        own_at(&above, &name, ids).map_err(|e| failed("give away", path, e))
+    }
+}
+
+fn kind_of(raw: &FileStat) -> FileKind {
+    match SFlag::from_bits_truncate(raw.st_mode & SFlag::S_IFMT.bits()) {
+        SFlag::S_IFREG => FileKind::File,
+        SFlag::S_IFDIR => FileKind::Directory,
+        SFlag::S_IFLNK => FileKind::Symlink,
+        _ => FileKind::Other,
+    }
+}
+
+fn space_of(fd: OwnedFd) -> Result<Space, Errno> {
+    let raw = fstatvfs(&fd)?;
+    let block = raw.fragment_size();
+    Ok(Space { free: crate::model::ByteSize(raw.blocks_available() * block), total: crate::model::ByteSize(raw.blocks() * block) })
+}
+
+fn names(fd: OwnedFd) -> Result<Vec<String>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::from_fd(fd)?.iter() {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if name != "." && name != ".." {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// `fsync` of a directory that is open as a path only.
+fn sync(directory: &OwnedFd) -> Result<(), Errno> {
+    let readable = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Bits::empty())?;
+    nix::unistd::fsync(&readable)
+}
+
+fn write_fresh(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid, gid): Ids) -> io::Result<()> {
+    // The name is fixed, so that what a kill left behind is swept by the next try.
+    remove_at(above, name)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let fd = openat(above, name, flags, Bits::from_bits_truncate(0o600))?;
+    let mut file = File::from(fd);
+    let written = io::copy(source, &mut file)
+        .and_then(|_| Ok(fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?))
+        .and_then(|()| Ok(fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?))
+        .and_then(|()| file.sync_all());
+    if written.is_err() {
+        // Best effort: the first error is the one to tell.
+        unlinkat(above, name, UnlinkatFlags::NoRemoveDir).ok();
+    }
+    written
+}
+
+fn remove_at(above: &OwnedFd, name: &str) -> Result<(), Errno> {
+    match unlinkat(above, name, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+fn open_directory(above: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    openat(above, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Bits::empty())
+}
+
+fn remove_tree_at(above: &OwnedFd, name: &str) -> Result<(), Errno> {
+    let directory = match open_directory(above, name) {
+        Ok(directory) => directory,
+        Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::ENOTDIR | Errno::ELOOP) => return remove_at(above, name),
+        Err(e) => return Err(e),
+    };
+    if fstatat(&directory, "", AtFlags::AT_EMPTY_PATH)?.st_dev != fstatat(above, "", AtFlags::AT_EMPTY_PATH)?.st_dev {
+        return Err(Errno::EXDEV);
+    }
+    for entry in names(directory.try_clone().map_err(|_| Errno::EMFILE)?)? {
+        match unlinkat(&directory, entry.as_str(), UnlinkatFlags::NoRemoveDir) {
+            Err(Errno::EISDIR | Errno::EPERM) => remove_tree_at(&directory, &entry)?,
+            Err(Errno::ENOENT) | Ok(()) => {}
+            Err(e) => return Err(e),
+        }
+    }
+    unlinkat(above, name, UnlinkatFlags::RemoveDir)
+}
+
+fn own_at(above: &OwnedFd, name: &str, ids: Ids) -> Result<(), Errno> {
+    let (uid, gid) = (Some(Uid::from_raw(ids.0)), Some(Gid::from_raw(ids.1)));
+    fchownat(above, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+    match open_directory(above, name) {
+        Ok(directory) => {
+            let entries = names(directory.try_clone().map_err(|_| Errno::EMFILE)?)?;
+            entries.iter().try_for_each(|entry| own_at(&directory, entry, ids))
+        }
+        Err(Errno::ENOTDIR | Errno::ELOOP) => Ok(()),
+        Err(e) => Err(e),
+    }
+}

@@ -1,0 +1,194 @@
+//! A real machine: this one, or an offline root directory. What differs is data (abilities, how programs run), not code.
+
+use super::enter::View;
+use super::fs::Rooted;
+use super::ledger::Ledger;
+use super::run::{Ended, Job, Runner};
+use super::{Accounts, OpError, Probe, ProbeError, Progress, Silent, Written};
+use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
+use crate::step::{Ability, Cmd, Content, Output, Query, Space, Stat};
+use crate::store::Store;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// What kind of ground a machine stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ground {
+    /// This machine.
+    Live,
+    /// A root directory that is one machine's: its owner's scripts may run, its secrets exist.
+    Root(PathBuf),
+    /// A root directory that becomes an image of many machines.
+    Image(PathBuf),
+}
+
+/// A real machine.
+#[derive(Debug)]
+pub struct Machine {
+    pub(super) files: Rooted,
+    pub(super) runner: Runner,
+    pub(super) ledger: Ledger,
+    pub(super) store: Store,
+    /// The root as a path of the host, for tools of the host that must name it.
+    pub(super) root: PathBuf,
+    abilities: Vec<Ability>,
+}
+
+impl Machine {
+    /// Opens a machine; what is downloaded for it comes from `store`.
+    ///
+    /// # Errors
+    /// The root cannot be opened.
+    pub fn open(ground: &Ground, store: Store) -> io::Result<Self> {
+        let (root, abilities): (&Path, &[Ability]) = match ground {
+            Ground::Live if Path::new("/run/systemd/system").is_dir() => {
+                (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance, Ability::RunningSystem])
+            }
+            Ground::Live => (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance]),
+            Ground::Root(root) => (root, &[Ability::Files, Ability::Exec, Ability::Instance]),
+            Ground::Image(root) => (root, &[Ability::Files, Ability::Exec]),
+        };
+        let root = std::fs::canonicalize(root)?;
+        let runner = match ground {
+            Ground::Live => Runner::Direct,
+            Ground::Root(_) | Ground::Image(_) => Runner::Inside(root.clone()),
+        };
+        Ok(Self { files: Rooted::open(&root)?, runner, ledger: Ledger::default(), store, root, abilities: abilities.to_vec() })
+    }
+
+    /// Numbers and home of an owner, looked up now.
+    pub(super) fn account(&self, owner: &Owner) -> Result<((u32, u32), String), OpError> {
+        let Owner::User(name) = owner else { return Ok(((0, 0), "/root".into())) };
+        let accounts = Accounts::read(self)?;
+        let account = accounts.user(name.as_str()).ok_or_else(|| {
+            OpError::new(format!("look up user {name}"), "there is no such user on the target")
+                .hint("name it under `user`, or use an owner that exists")
+        })?;
+        Ok(((account.uid, account.gid), account.home.clone()))
+    }
+
+    /// Runs a program of the target that may change it.
+    pub(super) fn run(&self, cmd: &Cmd, timeout: Option<Span>, progress: &dyn Progress) -> Result<Ended, OpError> {
+        let (ids, home) = self.account(&cmd.user)?;
+        let job = Job { cmd, ids, home: &home, view: View::Writable, timeout };
+        self.runner.run(&job, progress).map_err(|e| OpError::new(format!("run `{}`", cmd.display()), e))
+    }
+
+    /// Runs a program of the target that must succeed.
+    pub(super) fn must(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, OpError> {
+        let ended = self.run(cmd, None, progress)?;
+        if ended.output.status == 0 {
+            return Ok(ended.output);
+        }
+        Err(OpError::new(format!("run `{}`", cmd.display()), describe(&ended.output)))
+    }
+
+    /// Asks a program of the target, in a read-only view.
+    fn ask(&self, cmd: &Cmd) -> Result<Output, ProbeError> {
+        let job = Job { cmd, ids: (0, 0), home: "/root", view: View::ReadOnly, timeout: Some(ASKING) };
+        let ended = self.runner.run(&job, &Silent).map_err(|e| ProbeError::new(format!("run `{}`", cmd.display()), e))?;
+        Ok(ended.output)
+    }
+
+    /// A secret's text; held by the caller for one write and dropped.
+    pub(super) fn secret(&self, from: &SecretRef) -> Result<String, ProbeError> {
+        let act = || format!("read the secret from {from}");
+        let bytes = match from {
+            SecretRef::File(path) => self.files.read(path)?,
+            SecretRef::Credential(name) => {
+                let folder = std::env::var_os("CREDENTIALS_DIRECTORY")
+                    .ok_or_else(|| ProbeError::new(act(), "Fitout's unit was given no credentials"))?;
+                Some(std::fs::read(Path::new(&folder).join(name)).map_err(|e| ProbeError::new(act(), e))?)
+            }
+        };
+        let bytes = bytes.ok_or_else(|| ProbeError::new(act(), "it is absent"))?;
+        let text = String::from_utf8(bytes).map_err(|_| ProbeError::new(act(), "it is not text"))?;
+        Ok(text.strip_suffix('\n').map_or_else(|| text.clone(), str::to_owned))
+    }
+
+    /// Text with its secrets filled in.
+    pub(super) fn rendered(&self, template: &str, refs: &[SecretRef]) -> Result<String, ProbeError> {
+        let mut text = template.to_owned();
+        for (number, from) in refs.iter().enumerate() {
+            text = text.replace(&format!("{{{{secret:{number}}}}}"), &self.secret(from)?);
+        }
+        Ok(text)
+    }
+}
+
+/// How long a question may take.
+const ASKING: Span = Span::seconds(30);
+
+/// The end of what a failed program said: its errors, or where there are none, its output.
+pub(super) fn describe(output: &Output) -> String {
+    /// Lines of a program's last words that are shown.
+    const LAST: usize = 15;
+    let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
+    let lines: Vec<&str> = said.lines().collect();
+    let end = lines[lines.len().saturating_sub(LAST)..].join("\n");
+    format!("exit status {}{}{end}", output.status, if end.is_empty() { "" } else { "\n" })
+}
+
+impl Probe for Machine {
+    fn read(&self, path: &TargetPath) -> Result<Option<Vec<u8>>, ProbeError> {
+        self.files.read(path)
+    }
+
+    fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError> {
+        self.files.stat(path)
+    }
+
+    fn list(&self, path: &TargetPath) -> Result<Option<Vec<String>>, ProbeError> {
+        self.files.list(path)
+    }
+
+    fn holds(&self, path: &TargetPath, content: &Content) -> Result<bool, ProbeError> {
+        let text = match content {
+            Content::Blob(blob) => {
+                let Some(file) = self.files.open_file(path)? else { return Ok(false) };
+                let now = Sha256::of_reader(file).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
+                return Ok(now == blob.sha256);
+            }
+            Content::Inline(text) => text.clone(),
+            Content::Secret { template, refs } => self.rendered(template, refs)?,
+        };
+        let Some(file) = self.files.open_file(path)? else { return Ok(false) };
+        let mut now = Vec::new();
+        // One byte more than wanted is enough to know that a file is longer.
+        file.take(text.len() as u64 + 1).read_to_end(&mut now).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
+        Ok(now == text.as_bytes())
+    }
+
+    fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
+        self.files.space(path)
+    }
+
+    fn query(&self, query: &Query) -> Result<Output, ProbeError> {
+        match query {
+            // `sshd -T` wants its privilege separation directory, which a private /run lacks; asked with `-C`, it needs no socket.
+            Query::SshdPolicy(user) => self.ask(&Cmd::new([
+                "/bin/sh".to_owned(),
+                "-c".to_owned(),
+                "mkdir -p /run/sshd && exec /usr/sbin/sshd -T -C \"user=$1,host=localhost,addr=127.0.0.1\"".to_owned(),
+                "sh".to_owned(),
+                user.to_string(),
+            ])),
+            Query::UnitActive(unit) => self
+                .run(&Cmd::new(["systemctl", "is-active", "--quiet", unit.as_str()]), Some(ASKING), &Silent)
+                .map(|ended| ended.output)
+                .map_err(into_probe),
+        }
+    }
+
+    fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError> {
+        self.ledger.get(&self.files, path)
+    }
+
+    fn has(&self, ability: Ability) -> bool {
+        self.abilities.contains(&ability)
+    }
+}
+
+fn into_probe(error: OpError) -> ProbeError {
+    ProbeError { act: error.act, cause: error.cause }
+}

@@ -1,0 +1,162 @@
+//! Machines: looked at through [`Probe`], changed through [`Target`], and nothing else in Fitout touches one.
+//!
+//! [`Machine`] is a real one, live or an offline root: the same code, with other abilities and another way to run programs.
+//! Every kind of effect has its file: `fs` (all file I/O), `run` (the only
+//! `Command::new`), `perform` (an [`Op`] to effects), `unpack`, `conda`, `python`, `script`.
+
+mod account;
+mod apt;
+mod conda;
+mod enter;
+mod fs;
+mod ledger;
+mod machine;
+mod perform;
+mod python;
+mod run;
+mod script;
+mod sshd;
+mod state;
+mod unpack;
+
+use crate::model::TargetPath;
+use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
+
+pub use account::{Account, Accounts};
+pub use apt::{SOURCES, half_installed, sources_digest};
+pub use enter::enter_main;
+pub use fs::Rooted;
+pub use ledger::Written;
+pub use machine::{Ground, Machine};
+pub use run::{HostTool, quick_host, run_host};
+pub use sshd::policy_gaps;
+pub use state::{CheckVerdict, Verdict, stale_path};
+
+/// Something about a target could not be told. Never used for "absent".
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {act}: {cause}")]
+pub struct ProbeError {
+    /// What was tried: `read /etc/passwd`.
+    pub act: String,
+    /// Why it failed.
+    pub cause: String,
+}
+
+impl ProbeError {
+    /// Trying `act` failed with `cause`.
+    pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
+        Self { act: act.into(), cause: cause.to_string() }
+    }
+}
+
+/// A step could not be performed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {act}: {cause}")]
+pub struct OpError {
+    /// What was tried.
+    pub act: String,
+    /// Why it failed.
+    pub cause: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl OpError {
+    /// Trying `act` failed with `cause`.
+    pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
+        Self { act: act.into(), cause: cause.to_string(), hint: None }
+    }
+
+    /// With advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl From<ProbeError> for OpError {
+    fn from(error: ProbeError) -> Self {
+        Self { act: error.act, cause: error.cause, hint: None }
+    }
+}
+
+/// A machine that may be looked at. Planning holds only this, so planning cannot change a machine.
+pub trait Probe: Send + Sync {
+    /// Content of a file, links followed within the target; `None` if absent.
+    ///
+    /// # Errors
+    /// The file exists and cannot be read.
+    fn read(&self, path: &TargetPath) -> Result<Option<Vec<u8>>, ProbeError>;
+
+    /// What is at a path, a final link not followed; `None` if nothing is.
+    ///
+    /// # Errors
+    /// Something is there and cannot be looked at.
+    fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError>;
+
+    /// Names in a directory, sorted; `None` if it is absent.
+    ///
+    /// # Errors
+    /// The directory exists and cannot be read.
+    fn list(&self, path: &TargetPath) -> Result<Option<Vec<String>>, ProbeError>;
+
+    /// Whether a file holds this content, without loading either; the only question that may be asked of a secret.
+    ///
+    /// # Errors
+    /// The file or the secret cannot be read.
+    fn holds(&self, path: &TargetPath, content: &Content) -> Result<bool, ProbeError>;
+
+    /// Room on the file system that holds a path (or its nearest existing parent).
+    ///
+    /// # Errors
+    /// The file system does not answer.
+    fn space(&self, path: &TargetPath) -> Result<Space, ProbeError>;
+
+    /// Asks one of the closed list of questions that execute something, in a read-only view.
+    ///
+    /// # Errors
+    /// The program could not be run; a program that ran and failed is an [`Output`].
+    fn query(&self, query: &Query) -> Result<Output, ProbeError>;
+
+    /// What Fitout last wrote at a path, by its ledger.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError>;
+
+    /// Whether the target can do this.
+    fn has(&self, ability: Ability) -> bool;
+}
+
+/// Where a long step reports to.
+pub trait Progress: Sync {
+    /// A line that a program printed, made harmless for terminals.
+    fn line(&self, text: &str);
+    /// `done` of `total` (bytes, packages) of the step in hand.
+    fn advance(&self, done: u64, total: u64);
+}
+
+/// Reports to nobody.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn line(&self, _: &str) {}
+    fn advance(&self, _: u64, _: u64) {}
+}
+
+/// A machine that may be changed.
+pub trait Target: Probe {
+    /// Performs one change: whole, or not at all where the effect allows it.
+    ///
+    /// # Errors
+    /// The change was not made; what was tried, why it failed, and what to do.
+    fn perform(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError>;
+
+    /// Writes one of Fitout's own files (state, journal): whole or not at all, 0600 in directories of 0700.
+    ///
+    /// # Errors
+    /// The file was not written.
+    fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError>;
+}

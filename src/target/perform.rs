@@ -1,0 +1,231 @@
+//! An [`Op`] made to happen on a real machine.
+
+use super::ledger::Written;
+use super::machine::Machine;
+use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
+use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
+use crate::step::{Ability, Cmd, Content, FileKind, Op, Presence, Proof, Query, SOURCES_RECORD, UnitVerb};
+use nix::sys::stat::Mode as Bits;
+use std::collections::BTreeMap;
+use std::io::Read;
+
+fn path(text: &str) -> Result<TargetPath, OpError> {
+    TargetPath::parse(text).map_err(|e| OpError::new(format!("use path {text}"), e))
+}
+
+impl Target for Machine {
+    fn perform(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
+        match op {
+            Op::MakeDirectory { path, meta } => self.make_directory(path, meta),
+            Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
+            Op::SetMeta { path, meta } => self.set_meta(path, meta),
+            Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
+            Op::Remove { path } => Ok(self.files.remove(path)?),
+            Op::AptUpdate => self.apt_update(progress),
+            Op::AptInstall { packages } => self.apt_install(packages, progress),
+            Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell, groups, *exists),
+            Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
+            Op::SetHostname { name } => self.set_hostname(name),
+            Op::ProveSshd { user, expect } => self.prove_sshd(user, expect),
+            Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
+            Op::BuildPython(build) => super::python::perform(self, build, progress),
+            Op::BuildConda(build) => super::conda::perform(self, build, progress),
+            Op::RunScript(run) => self.run_script(run, progress),
+            Op::RunCheck(run) => self.run_check(run, progress),
+        }
+    }
+
+    fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError> {
+        if let Some(above) = path.parent() {
+            self.files.make_directories(&above, Bits::from_bits_truncate(0o700))?;
+        }
+        Ok(self.files.write(path, &mut &bytes[..], 0o600, (0, 0))?)
+    }
+}
+
+/// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.
+const APT: [&str; 9] = [
+    "apt-get",
+    "--yes",
+    "--quiet",
+    "--no-install-recommends",
+    "-oDPkg::Lock::Timeout=300",
+    "-oDpkg::Options::=--force-confdef",
+    "-oDpkg::Options::=--force-confold",
+    "-oDpkg::Use-Pty=0",
+    "-oAcquire::Retries=3",
+];
+
+fn apt(arguments: &[&str]) -> Cmd {
+    Cmd::new(APT.iter().chain(arguments).copied()).env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l")
+}
+
+impl Machine {
+    fn make_directory(&self, path: &TargetPath, meta: &Meta) -> Result<(), OpError> {
+        self.files.make_directories(path, Bits::from_bits_truncate(0o755))?;
+        self.set_meta(path, meta)
+    }
+
+    fn set_meta(&self, path: &TargetPath, meta: &Meta) -> Result<(), OpError> {
+        let (ids, _) = self.account(&meta.owner)?;
+        Ok(self.files.set_meta(path, meta.mode.bits(), ids)?)
+    }
+
+    fn write_file(
+        &self,
+        path: &TargetPath,
+        content: &Content,
+        meta: &Meta,
+        proof: Option<&Proof>,
+        read_by: &[UnitName],
+    ) -> Result<(), OpError> {
+        if let Some(stat) = self.files.stat(path)?
+            && stat.kind == FileKind::Directory
+        {
+            return Err(OpError::new(format!("write {path}"), "a directory is there").hint("move it away, or name another path"));
+        }
+        let before = self.files.read(path)?;
+        let (ids, _) = self.account(&meta.owner)?;
+        let mut fresh = self.source(content)?;
+        if let Some(after) = fresh.digest {
+            self.ledger.note(&self.files, path, Written { before: before.as_deref().map(Sha256::of), after })?;
+        }
+        for unit in read_by.iter().filter(|_| self.has(Ability::RunningSystem)) {
+            self.keep(&stale_path(unit)?, b"")?;
+        }
+        self.files.write(path, &mut fresh.bytes, meta.mode.bits(), ids)?;
+        match proof {
+            Some(proof) => self.prove(proof, path).map_err(|error| self.put_back(path, before.as_deref(), error)),
+            None => Ok(()),
+        }
+    }
+
+    fn source(&self, content: &Content) -> Result<Source, OpError> {
+        match content {
+            Content::Inline(text) => Ok(Source::of(text.clone().into_bytes(), Some(Sha256::of(text.as_bytes())))),
+            // A digest of a secret would be a hint at it: secrets are not in the ledger.
+            Content::Secret { template, refs } => Ok(Source::of(self.rendered(template, refs)?.into_bytes(), None)),
+            Content::Blob(blob) => {
+                let file = self.store.open(&blob.sha256).map_err(|e| OpError::new(format!("open the download of {}", blob.url), e))?;
+                let file = file.ok_or_else(|| OpError::new(format!("open the download of {}", blob.url), "it is not in the store"))?;
+                Ok(Source { bytes: Box::new(file), digest: Some(blob.sha256) })
+            }
+        }
+    }
+
+    /// Undoes a write whose proof failed, and says so.
+    fn put_back(&self, path: &TargetPath, before: Option<&[u8]>, error: OpError) -> OpError {
+        let undone = match before {
+            Some(mut bytes) => self.files.stat(path).and_then(|stat| {
+                let (mode, ids) = stat.map_or((0o644, (0, 0)), |stat| (stat.mode, (stat.uid, stat.gid)));
+                self.files.write(path, &mut bytes, mode, ids)
+            }),
+            None => self.files.remove(path),
+        };
+        match undone {
+            Ok(()) => error.hint(format!("{path} is as it was before")),
+            Err(e) => error.hint(format!("{path} could NOT be put back ({e}); do so by hand before anyone logs out")),
+        }
+    }
+
+    fn prove(&self, proof: &Proof, path: &TargetPath) -> Result<(), OpError> {
+        match proof {
+            Proof::Sudoers => {
+                if self.files.stat(&self::path("/usr/sbin/visudo")?)?.is_none() {
+                    return Ok(()); // without sudo the file means nothing yet; visudo reads it when sudo is installed
+                }
+                self.must(&Cmd::new(["/usr/sbin/visudo", "-cqf", path.as_str()]), &super::Silent).map(drop)
+            }
+            Proof::Sshd { user, expect } => self.prove_sshd(user, expect),
+        }
+    }
+
+    fn prove_sshd(&self, user: &UserName, expect: &BTreeMap<String, String>) -> Result<(), OpError> {
+        if self.files.stat(&path("/usr/sbin/sshd")?)?.is_none() {
+            return Ok(());
+        }
+        let answer = self.query(&Query::SshdPolicy(user.clone()))?;
+        let act = "prove the SSH policy on the real sshd";
+        if answer.status != 0 {
+            return Err(OpError::new(act, answer.stderr.trim()));
+        }
+        match policy_gaps(&answer.stdout, expect) {
+            gaps if gaps.is_empty() => Ok(()),
+            gaps => Err(OpError::new(act, gaps.join("; "))
+                .hint("sshd keeps the first value it reads: look for these keywords before `Include /etc/ssh/sshd_config.d/*.conf` in /etc/ssh/sshd_config")),
+        }
+    }
+
+    fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
+        self.must(&apt(&["update"]), progress)?;
+        let digest = super::sources_digest(self, &super::SOURCES.map(str::to_owned))?;
+        self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
+    }
+
+    fn apt_install(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
+        // What an earlier, killed run left half done must be ended first; with nothing to do this is quick.
+        let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
+        if !pending.is_empty() || super::half_installed(self)? {
+            self.must(
+                &Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]).env("DEBIAN_FRONTEND", "noninteractive"),
+                progress,
+            )?;
+            self.must(&apt(&["--fix-broken", "install"]), progress)?;
+        }
+        let words: Vec<&str> = ["install", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
+        self.must(&apt(&words), progress)
+            .map(drop)
+            .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
+    }
+
+    fn set_user(&self, name: &UserName, shell: &TargetPath, groups: &[String], exists: Presence) -> Result<(), OpError> {
+        let accounts = super::Accounts::read(self)?;
+        for group in groups.iter().filter(|group| !accounts.has_group(group)) {
+            self.must(&Cmd::new(["groupadd", "--system", "--", group]), &super::Silent)?;
+        }
+        let joined = groups.join(",");
+        let mut argv: Vec<&str> = match exists {
+            Presence::Absent => vec!["useradd", "--create-home", "--user-group"],
+            Presence::Present => vec!["usermod", "--append"],
+        };
+        argv.extend(["--shell", shell.as_str()]);
+        // `usermod --append` wants groups, even none.
+        argv.extend(if joined.is_empty() && exists == Presence::Absent { vec![] } else { vec!["--groups", joined.as_str()] });
+        argv.extend(["--", name.as_str()]);
+        self.must(&Cmd::new(argv), &super::Silent).map(drop)
+    }
+
+    fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {
+        if self.has(Ability::RunningSystem) {
+            self.must(&Cmd::new(["systemctl", "daemon-reload"]), progress)?;
+        }
+        self.must(&Cmd::new(["systemctl", "--quiet", verb.as_str(), "--", unit.as_str()]), progress)?;
+        if self.has(Ability::RunningSystem) && matches!(verb, UnitVerb::Start | UnitVerb::Restart | UnitVerb::Reload) {
+            self.files.remove(&stale_path(unit)?)?;
+        }
+        Ok(())
+    }
+
+    fn set_hostname(&self, name: &str) -> Result<(), OpError> {
+        let mut text = format!("{name}\n");
+        self.files.write(&path("/etc/hostname")?, &mut std::mem::take(&mut text).as_bytes(), 0o644, (0, 0))?;
+        if self.has(Ability::RunningSystem) {
+            // In a container whose runtime owns the name the file is what counts; the kernel's name follows at the next start.
+            let asked = self.run(&Cmd::new(["hostname", "--", name]), None, &super::Silent)?;
+            tracing::debug!(status = asked.output.status, "set the kernel's host name");
+        }
+        Ok(())
+    }
+}
+
+/// New content, as a stream, and its digest where that may be known.
+struct Source {
+    bytes: Box<dyn Read>,
+    digest: Option<Sha256>,
+}
+
+impl Source {
+    fn of(bytes: Vec<u8>, digest: Option<Sha256>) -> Self {
+        Self { bytes: Box::new(std::io::Cursor::new(bytes)), digest }
+    }
+}

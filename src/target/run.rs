@@ -1,0 +1,297 @@
+//! Programs: the only place that starts any (with `enter`, which starts them inside a root).
+//!
+//! Every program gets a fixed, small environment, no standard input, and a process group of its own, killed whole at its deadline.
+//! Output is streamed line by line, made harmless for terminals, and kept to a bound.
+
+use super::enter::{Entry, FAILED, View};
+use super::{Progress, Silent};
+use crate::model::Span;
+use crate::step::{Cmd, Output, PATH};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use std::collections::VecDeque;
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+/// How programs of a target are run.
+#[derive(Debug, Clone)]
+pub enum Runner {
+    /// They are this machine's.
+    Direct,
+    /// They are those of an offline root.
+    Inside(PathBuf),
+}
+
+/// A run with all that is known about it.
+#[derive(Debug)]
+pub struct Job<'a> {
+    /// What is run.
+    pub cmd: &'a Cmd,
+    /// Numbers of who runs it.
+    pub ids: (u32, u32),
+    /// Home of who runs it.
+    pub home: &'a str,
+    /// What it may do to the target.
+    pub view: View,
+    /// Killed when this has passed.
+    pub timeout: Option<Span>,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it said; bounded.
+    pub output: Output,
+    /// Whether its deadline ended it.
+    pub timed_out: bool,
+}
+
+/// Lines of each stream that are kept: enough for any error message, bounded for any program.
+const KEPT_LINES: usize = 4_000;
+/// A line is cut here; what follows is dropped.
+const LONGEST_LINE: u64 = 16 * 1024;
+/// How long an ended program's children may hold its output open.
+const GRACE: Duration = Duration::from_secs(2);
+/// How long a program has between being asked to end and being made to.
+const MERCY: Duration = Duration::from_secs(10);
+
+enum Line {
+    Out(String),
+    Err(String),
+}
+
+impl Runner {
+    fn command(&self, job: &Job<'_>) -> Command {
+        let own = || std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+        let mut command = match (self, job.view) {
+            (Self::Direct, View::Writable) => {
+                let mut command = Command::new(&job.cmd.argv[0]);
+                command.args(&job.cmd.argv[1..]).current_dir(job.cmd.directory.as_str());
+                if job.ids != (0, 0) {
+                    command.uid(job.ids.0).gid(job.ids.1);
+                }
+                command
+            }
+            (runner, view) => {
+                let root = match runner {
+                    Self::Direct => PathBuf::from("/"),
+                    Self::Inside(root) => root.clone(),
+                };
+                let entry = Entry { root, view, ids: job.ids, directory: job.cmd.directory.to_string() };
+                let mut command = Command::new(own());
+                command.args(entry.arguments()).args(&job.cmd.argv);
+                command
+            }
+        };
+        command.env_clear().env("PATH", PATH).env("HOME", job.home).env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+        if matches!(self, Self::Inside(_)) {
+            // systemd's own tools then know that nothing runs, although a PID namespace hides the chroot from them.
+            command.env("SYSTEMD_OFFLINE", "1");
+        }
+        command.envs(&job.cmd.env);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        command
+    }
+
+    /// Runs a program to its end or its deadline.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub fn run(&self, job: &Job<'_>, progress: &dyn Progress) -> io::Result<Ended> {
+        follow(self.command(job).spawn()?, job.timeout, progress)
+    }
+}
+
+/// A tool of the host, for what is no machine: disk images, host-side resolvers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostTool {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// Variables beside the fixed ones.
+    pub env: Vec<(String, String)>,
+    /// Where it runs.
+    pub directory: PathBuf,
+}
+
+/// Runs a tool of the host.
+///
+/// # Errors
+/// It could not be started.
+pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> {
+    let mut command = Command::new(&tool.argv[0]);
+    command.args(&tool.argv[1..]).current_dir(&tool.directory).env_clear();
+    command.env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8").envs(tool.env.iter().map(|(k, v)| (k, v)));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    follow(command.spawn()?, None, progress).map(|ended| ended.output)
+}
+
+/// Runs a quick tool of the host and waits for it, without following its output.
+///
+/// # Errors
+/// It could not be started.
+pub fn quick_host(argv: &[&str]) -> io::Result<Output> {
+    let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+    run_host(&HostTool { argv, env: Vec::new(), directory: "/".into() }, &Silent)
+}
+
+fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> io::Result<Ended> {
+    let (sender, lines) = channel();
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    if let (Some(out), Some(err)) = (out, err) {
+        let for_errors = sender.clone();
+        std::thread::spawn(move || read_lines(out, &sender, Line::Out));
+        std::thread::spawn(move || read_lines(err, &for_errors, Line::Err));
+    }
+    let mut kept = Kept::default();
+    let deadline = timeout.map(|span| Instant::now() + span.as_duration());
+    let (status, timed_out) = wait(&mut child, deadline, &lines, &mut kept, progress)?;
+    let end = Instant::now() + GRACE;
+    while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        kept.take(line, progress);
+    }
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(i32::from(FAILED));
+    Ok(Ended { output: Output { status: code, stdout: kept.out.text(), stderr: kept.err.text() }, timed_out })
+}
+
+fn wait(
+    child: &mut Child,
+    deadline: Option<Instant>,
+    lines: &Receiver<Line>,
+    kept: &mut Kept,
+    progress: &dyn Progress,
+) -> io::Result<(ExitStatus, bool)> {
+    let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
+    let mut asked = None;
+    let mut open = true;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, asked.is_some()));
+        }
+        match (asked, deadline) {
+            (None, Some(at)) if Instant::now() >= at => {
+                // A group that has just ended is as good as one that was asked.
+                killpg(group, Signal::SIGTERM).unwrap_or_default();
+                asked = Some(Instant::now());
+            }
+            (Some(since), _) if since.elapsed() >= MERCY => killpg(group, Signal::SIGKILL).unwrap_or_default(),
+            _ => {}
+        }
+        let pause = Duration::from_millis(20);
+        if !open {
+            std::thread::sleep(pause);
+            continue;
+        }
+        match lines.recv_timeout(pause) {
+            Ok(line) => kept.take(line, progress),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => open = false,
+        }
+    }
+}
+
+fn read_lines(source: impl Read, sender: &Sender<Line>, wrap: fn(String) -> Line) {
+    let mut reader = BufReader::new(source);
+    loop {
+        let mut bytes = Vec::new();
+        match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if sender.send(wrap(harmless(&bytes))).is_err() {
+            return;
+        }
+    }
+}
+
+/// A line without its end, control characters replaced, so that no program can move the cursor of whoever reads a log.
+fn harmless(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.trim_end_matches(['\n', '\r']).chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}
+
+/// First and last lines of a stream.
+#[derive(Default)]
+struct Stream {
+    head: Vec<String>,
+    tail: VecDeque<String>,
+    dropped: usize,
+}
+
+impl Stream {
+    fn push(&mut self, line: String) {
+        if self.head.len() < KEPT_LINES / 2 {
+            self.head.push(line);
+            return;
+        }
+        self.tail.push_back(line);
+        if self.tail.len() > KEPT_LINES / 2 {
+            self.tail.pop_front();
+            self.dropped += 1;
+        }
+    }
+
+    fn text(self) -> String {
+        let mut lines = self.head;
+        if self.dropped > 0 {
+            lines.push(format!("[... {} lines left out ...]", self.dropped));
+        }
+        lines.extend(self.tail);
+        lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+    }
+}
+
+#[derive(Default)]
+struct Kept {
+    out: Stream,
+    err: Stream,
+}
+
+impl Kept {
+    fn take(&mut self, line: Line, progress: &dyn Progress) {
+        match line {
+            Line::Out(text) => {
+                progress.line(&text);
+                self.out.push(text);
+            }
+            Line::Err(text) => {
+                progress.line(&text);
+                self.err.push(text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(argv: &[&str], timeout: Option<Span>) -> Ended {
+        let cmd = Cmd::new(argv.iter().copied());
+        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout };
+        Runner::Direct.run(&job, &Silent).unwrap()
+    }
+
+    #[test]
+    fn keeps_both_streams_and_the_status() {
+        let ended = run(&["sh", "-c", "echo out; printf '\\033[2Jerr\\n' >&2; exit 3"], None);
+        assert_eq!(ended.output, Output { status: 3, stdout: "out\n".into(), stderr: "\u{fffd}[2Jerr\n".into() });
+    }
+
+    #[test]
+    fn a_deadline_ends_the_whole_group() {
+        let ended = run(&["sh", "-c", "sleep 60 & sleep 60"], Some(Span::parse("0.2s").unwrap()));
+        assert!(ended.timed_out);
+        assert_eq!(ended.output.status, 143);
+    }
+
+    #[test]
+    fn a_flood_is_bounded() {
+        let ended = run(&["seq", "1", "20000"], None);
+        assert!(ended.output.stdout.starts_with("1\n2\n") && ended.output.stdout.ends_with("20000\n"));
+        assert_eq!(ended.output.stdout.lines().count(), KEPT_LINES + 1);
+    }
+}

@@ -1,0 +1,61 @@
+//! What Fitout keeps on a machine beside its ledger: verdicts on scripts and checks, and the marks of restarts that are owed.
+
+use super::ProbeError;
+use crate::model::{Sha256, TargetPath, UnitName};
+use serde::{Deserialize, Serialize};
+
+fn path(text: &str) -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+/// How a run ended; kept on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Format of this file.
+    pub version: u32,
+    /// Content, arguments and trigger of the run.
+    pub digest: Sha256,
+    /// The boot in which it ran; `None` where nothing was booted.
+    pub boot: Option<String>,
+    /// Exit status; 128 + signal where one ended it.
+    pub status: i32,
+    /// How it ended, as a person would say it.
+    pub outcome: String,
+}
+
+impl Verdict {
+    /// Where the verdict on a script is kept.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn path(name: &str) -> Result<TargetPath, ProbeError> {
+        path(&format!("/var/lib/fitout/state/scripts/{name}.json"))
+    }
+}
+
+/// The last verdict on a check; kept on the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckVerdict {
+    /// Format of this file.
+    pub version: u32,
+    /// What was checked.
+    pub digest: Sha256,
+}
+
+impl CheckVerdict {
+    /// Where the verdict of a check is kept.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn path(name: &str) -> Result<TargetPath, ProbeError> {
+        path(&format!("/var/lib/fitout/state/checks/{name}.json"))
+    }
+}
+
+/// The mark that a unit has not yet read what was written.
+///
+/// # Errors
+/// Never for a checked unit name; the path type has no other way to say so.
+pub fn stale_path(unit: &UnitName) -> Result<TargetPath, ProbeError> {
+    path(&format!("/run/fitout/stale/{unit}"))
+}
