@@ -14,8 +14,14 @@
 //! | [`target`] | machines: looked at, changed; the only room that touches one |
 //! | [`resource`] | plain kinds: observe and diff |
 //! | [`recipe`] | conveniences that lower to plain kinds |
+//! | [`graph`] | the order of work |
+//! | [`plan`] | the forecast |
+//! | [`apply`] | the engine and its events |
 
+pub mod apply;
+pub mod graph;
 pub mod model;
+pub mod plan;
 pub mod problem;
 pub mod recipe;
 pub mod resource;

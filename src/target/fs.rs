@@ -187,6 +187,17 @@ impl Rooted {
         sync(&above).map_err(io::Error::from).map_err(act("sync the directory of"))
     }
 
+    /// Opens one of Fitout's own files for reading and writing, making it (0600) where it is absent.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_own(&self, path: &TargetPath) -> Result<File, ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
+        Ok(File::from(fd))
+    }
+
     /// Adds a line to a file of root's, 0600, and sees it onto the disk.
     ///
     /// # Errors

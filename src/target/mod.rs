@@ -8,8 +8,10 @@ mod account;
 mod apt;
 mod conda;
 mod enter;
+mod facts;
 mod fs;
 mod ledger;
+mod lock;
 mod machine;
 mod perform;
 mod python;
@@ -25,8 +27,10 @@ use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
 pub use account::{Account, Accounts};
 pub use apt::{SOURCES, half_installed, sources_digest};
 pub use enter::enter_main;
+pub use facts::read_facts;
 pub use fs::Rooted;
 pub use ledger::Written;
+pub use lock::{Lock, LockError};
 pub use machine::{Ground, Machine};
 pub use run::{HostTool, quick_host, run_host};
 pub use sshd::policy_gaps;
@@ -159,4 +163,10 @@ pub trait Target: Probe {
     /// # Errors
     /// The file was not written.
     fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError>;
+
+    /// Adds to one of Fitout's own files, and sees it onto the disk.
+    ///
+    /// # Errors
+    /// It may not be there.
+    fn note(&self, path: &TargetPath, line: &str) -> Result<(), OpError>;
 }

@@ -41,6 +41,13 @@ impl Target for Machine {
         }
         Ok(self.files.write(path, &mut &bytes[..], 0o600, (0, 0))?)
     }
+
+    fn note(&self, path: &TargetPath, line: &str) -> Result<(), OpError> {
+        if let Some(above) = path.parent() {
+            self.files.make_directories(&above, Bits::from_bits_truncate(0o700))?;
+        }
+        Ok(self.files.append(path, line)?)
+    }
 }
 
 /// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.

@@ -1,0 +1,191 @@
+//! What happens during a run, as data: terminal, JSON, journal and status page observe the same stream.
+
+use crate::model::ResourceId;
+use crate::step::Step;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// How a resource ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was as it should be.
+    Unchanged,
+    /// It is now as it should be, as far as this target can.
+    Changed,
+    /// All that is to do waits for another target or time.
+    Deferred,
+    /// It is not as it should be.
+    Failed,
+    /// Something that it requires failed.
+    Skipped,
+}
+
+/// What became of one resource.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which.
+    pub id: ResourceId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How long it took, by a monotonic clock.
+    pub milliseconds: u64,
+    /// Steps performed.
+    pub steps: Vec<Step>,
+    /// Steps that wait, each with what it waits for.
+    pub deferred: Vec<String>,
+    /// What people changed and was left alone.
+    pub drift: Vec<String>,
+    /// Why it failed or was skipped.
+    pub reason: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Report {
+    pub(super) fn new(id: ResourceId) -> Self {
+        let outcome = Outcome::Unchanged;
+        Self { id, outcome, milliseconds: 0, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), reason: None, hint: None }
+    }
+}
+
+/// How many resources ended how. One that changed and has steps that wait counts as both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// Something was done.
+    pub changed: usize,
+    /// Nothing was to be done.
+    pub unchanged: usize,
+    /// Something waits.
+    pub deferred: usize,
+    /// Not as it should be.
+    pub failed: usize,
+    /// Not tried.
+    pub skipped: usize,
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReport {
+    /// Format of this document.
+    pub version: u32,
+    /// How many ended how.
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// How long it took.
+    pub milliseconds: u64,
+    /// Each resource, in the order of work.
+    pub resources: Vec<Report>,
+}
+
+impl RunReport {
+    pub(super) fn new(resources: Vec<Report>, took: Duration) -> Self {
+        let count = |outcome| resources.iter().filter(|report| report.outcome == outcome).count();
+        let counts = Counts {
+            changed: count(Outcome::Changed),
+            unchanged: count(Outcome::Unchanged),
+            deferred: resources.iter().filter(|report| !report.deferred.is_empty()).count(),
+            failed: count(Outcome::Failed),
+            skipped: count(Outcome::Skipped),
+        };
+        Self { version: 1, counts, milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX), resources }
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// An open question is being answered.
+    Resolving {
+        /// In a few words.
+        question: String,
+    },
+    /// Work begins.
+    RunStarted {
+        /// How many resources.
+        resources: usize,
+    },
+    /// A resource is looked at.
+    ResourceStarted {
+        /// Which.
+        id: ResourceId,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Of which resource.
+        id: ResourceId,
+        /// What is done.
+        summary: String,
+        /// Why.
+        why: String,
+    },
+    /// A step got on.
+    Advanced {
+        /// Of which resource.
+        id: ResourceId,
+        /// So far.
+        done: u64,
+        /// In all.
+        total: u64,
+    },
+    /// A program printed a line.
+    Line {
+        /// For which resource.
+        id: ResourceId,
+        /// What it printed.
+        text: String,
+    },
+    /// A step was performed.
+    StepFinished {
+        /// Of which resource.
+        id: ResourceId,
+        /// What was done.
+        summary: String,
+        /// How long it took.
+        milliseconds: u64,
+    },
+    /// A resource is done with.
+    ResourceFinished {
+        /// What became of it.
+        report: Report,
+    },
+    /// Work ends.
+    RunFinished {
+        /// How many ended how.
+        counts: Counts,
+    },
+}
+
+/// Someone who watches a run.
+pub trait Observer: Send {
+    /// Takes notice.
+    fn on(&mut self, event: &Event);
+}
+
+/// All who watch a run.
+#[derive(Default)]
+pub struct Observers(Mutex<Vec<Box<dyn Observer>>>);
+
+impl fmt::Debug for Observers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observers")
+    }
+}
+
+impl Observers {
+    /// These.
+    #[must_use]
+    pub fn new(observers: Vec<Box<dyn Observer>>) -> Self {
+        Self(Mutex::new(observers))
+    }
+
+    /// Tells all of them.
+    pub fn tell(&self, event: &Event) {
+        for observer in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            observer.on(event);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The forecast: what each resource would do on a target, found by looking only.
+
+use crate::graph::Graph;
+use crate::model::{ByteSize, ResourceId, TargetPath};
+use crate::resource::{Guard, Spec};
+use crate::step::{Ability, Blob, Change, Space, Step};
+use crate::store::Store;
+use crate::target::{Probe, ProbeError};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What one resource would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Planned {
+    /// Which.
+    pub id: ResourceId,
+    /// Steps that can be performed now.
+    pub steps: Vec<Step>,
+    /// Steps that wait for an ability which this target lacks, or for a resource that waits.
+    pub deferred: Vec<Deferred>,
+    /// What people changed and is left alone.
+    pub drift: Vec<String>,
+    /// Why it could not be looked at.
+    pub problem: Option<String>,
+}
+
+/// A step that waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Deferred {
+    /// What is to be done.
+    pub step: Step,
+    /// What it waits for.
+    pub reason: String,
+}
+
+/// The forecast of all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Format of this document.
+    pub version: u32,
+    /// Every resource, in the order of work.
+    pub resources: Vec<Planned>,
+    /// Bytes to be downloaded, as far as their sources tell.
+    pub download: ByteSize,
+    /// File systems with a guard.
+    pub disks: Vec<DiskPlan>,
+}
+
+/// What the plan does to one guarded file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DiskPlan {
+    /// Where.
+    pub mount: TargetPath,
+    /// Now.
+    pub space: Space,
+    /// What must stay free.
+    pub minimum_free: ByteSize,
+    /// What the steps take, as far as they can tell.
+    pub takes: ByteSize,
+}
+
+impl DiskPlan {
+    /// Free bytes afterwards, as far as the steps can tell.
+    #[must_use]
+    pub const fn free_after(&self) -> ByteSize {
+        ByteSize(self.space.free.0.saturating_sub(self.takes.0))
+    }
+
+    /// Whether the floor would be broken.
+    #[must_use]
+    pub const fn breaks_floor(&self) -> bool {
+        self.free_after().0 < self.minimum_free.0
+    }
+}
+
+/// How many of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Tally {
+    /// New things.
+    pub add: usize,
+    /// Things changed or made anew.
+    pub change: usize,
+    /// Things taken away.
+    pub remove: usize,
+    /// Things looked at by running them.
+    pub check: usize,
+    /// Steps that wait.
+    pub deferred: usize,
+}
+
+impl Plan {
+    /// Looks at everything.
+    ///
+    /// # Errors
+    /// The room on a guarded file system cannot be told. A resource that cannot be looked at is a [`Planned::problem`].
+    pub fn make(graph: &Graph, on: &dyn Probe, store: &Store) -> Result<Self, ProbeError> {
+        let mut resources: Vec<Planned> = Vec::new();
+        for node in &graph.nodes {
+            let waits = node.requires.iter().map(|n| &resources[*n]).find(|other| !other.deferred.is_empty());
+            let planned = planned(&node.spec, on, waits.map(|other| &other.id));
+            resources.push(planned);
+        }
+        let steps = || resources.iter().flat_map(|planned| &planned.steps);
+        let missing: BTreeMap<String, &Blob> =
+            steps().flat_map(|step| step.op.blobs()).map(|blob| (blob.sha256.to_string(), blob)).collect();
+        let absent = missing.values().filter(|blob| !store.path(&blob.sha256).exists());
+        let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
+        let takes = ByteSize(steps().map(|step| step.disk.bytes()).sum());
+        let disks = disks(graph, on, takes)?;
+        Ok(Self { version: 1, resources, download, disks })
+    }
+
+    /// Whether there is nothing that can be done now.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.resources.iter().all(|planned| planned.steps.is_empty() && planned.problem.is_none())
+    }
+
+    /// How many of each.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for step in self.resources.iter().flat_map(|planned| &planned.steps) {
+            match step.change {
+                Change::Add => tally.add += 1,
+                Change::Modify | Change::Replace => tally.change += 1,
+                Change::Remove => tally.remove += 1,
+                Change::Check => tally.check += 1,
+            }
+        }
+        tally.deferred = self.resources.iter().map(|planned| planned.deferred.len()).sum();
+        tally
+    }
+}
+
+fn planned(spec: &Spec, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Planned {
+    let id = spec.id();
+    let look = match spec.look(on) {
+        Ok(look) => look,
+        Err(error) => return Planned { id, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), problem: Some(error.to_string()) },
+    };
+    let (steps, deferred) = split(look.steps, on, waits_for);
+    Planned { id, steps, deferred, drift: look.drift, problem: None }
+}
+
+/// Parts steps into those that can be performed on this target and those that wait: the first that lacks its ability, and the rest.
+#[must_use]
+pub fn split(steps: Vec<Step>, on: &dyn Probe, waits_for: Option<&ResourceId>) -> (Vec<Step>, Vec<Deferred>) {
+    let mut reason = waits_for.map(|id| format!("waits for {id}"));
+    let (mut now, mut later) = (Vec::new(), Vec::new());
+    for step in steps {
+        if reason.is_none() && !on.has(step.needs) {
+            reason = Some(Ability::reason(step.needs).to_owned());
+        }
+        match &reason {
+            None => now.push(step),
+            Some(reason) => later.push(Deferred { step, reason: reason.clone() }),
+        }
+    }
+    (now, later)
+}
+
+/// Guarded file systems. All steps are counted against each, for a path's file system is not known before it exists.
+fn disks(graph: &Graph, on: &dyn Probe, takes: ByteSize) -> Result<Vec<DiskPlan>, ProbeError> {
+    let wanted = graph.nodes.iter().filter_map(|node| match &node.spec {
+        Spec::Guard(guard) => Some(guard.clone()),
+        Spec::HostName(_)
+        | Spec::Apt(_)
+        | Spec::User(_)
+        | Spec::Directory(_)
+        | Spec::File(_)
+        | Spec::Symlink(_)
+        | Spec::Archive(_)
+        | Spec::PythonEnvironment(_)
+        | Spec::CondaEnvironment(_)
+        | Spec::SshdPolicy(_)
+        | Spec::Unit(_)
+        | Spec::Script(_)
+        | Spec::Check(_) => None,
+    });
+    let disk = |guard: Guard| {
+        let takes = if guard.mount == TargetPath::root() { takes } else { ByteSize(0) };
+        Ok(DiskPlan { space: on.space(&guard.mount)?, mount: guard.mount, minimum_free: guard.minimum_free, takes })
+    };
+    wanted.map(disk).collect()
+}

@@ -1,0 +1,61 @@
+//! Facts of a target, read from it.
+
+use super::{Probe, ProbeError};
+use crate::model::{Architecture, Distribution, Facts, TargetPath};
+
+/// os-release(5), in the order of its manual page.
+const RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
+/// Programs of which every Debian has one; their ELF header names the processor.
+const PROGRAMS: [&str; 2] = ["/usr/bin/dash", "/usr/bin/bash"];
+/// `e_machine` of elf(5).
+const MACHINE_AT: usize = 18;
+
+fn first(on: &dyn Probe, paths: &[&str], what: &str) -> Result<Vec<u8>, ProbeError> {
+    for path in paths {
+        let path = TargetPath::parse(path).map_err(|e| ProbeError::new("use a path", e))?;
+        if let Some(bytes) = on.read(&path)? {
+            return Ok(bytes);
+        }
+    }
+    Err(ProbeError::new(
+        format!("tell the target's {what}"),
+        format!("it has none of {}; is this the root of a Linux system?", paths.join(", ")),
+    ))
+}
+
+/// Reads the facts.
+///
+/// # Errors
+/// The target is no Linux system that Fitout knows.
+pub fn read_facts(on: &dyn Probe) -> Result<Facts, ProbeError> {
+    let release = first(on, &RELEASE, "distribution")?;
+    let distribution = parse_release(&String::from_utf8_lossy(&release));
+    let program = first(on, &PROGRAMS, "processor")?;
+    let architecture = match program.get(MACHINE_AT..MACHINE_AT + 2) {
+        Some([0x3e, 0]) => Architecture::Amd64,
+        Some([0xb7, 0]) => Architecture::Arm64,
+        other => {
+            return Err(ProbeError::new("tell the target's processor", format!("ELF machine {other:?} is neither x86-64 nor AArch64")));
+        }
+    };
+    Ok(Facts { distribution, architecture })
+}
+
+fn parse_release(text: &str) -> Distribution {
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        value.unwrap_or_default().trim_matches(['"', '\'']).to_owned()
+    };
+    Distribution { id: field("ID"), version: field("VERSION_ID"), codename: field("VERSION_CODENAME") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_os_release() {
+        let text = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\nID=debian\n";
+        assert_eq!(parse_release(text), Distribution { id: "debian".into(), version: "12".into(), codename: "bookworm".into() });
+    }
+}
