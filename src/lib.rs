@@ -17,9 +17,11 @@
 //! | [`graph`] | the order of work |
 //! | [`plan`] | the forecast |
 //! | [`apply`] | the engine and its events |
+//! | [`journal`] | what happened, for people |
 
 pub mod apply;
 pub mod graph;
+pub mod journal;
 pub mod model;
 pub mod plan;
 pub mod problem;

@@ -169,4 +169,10 @@ pub trait Target: Probe {
     /// # Errors
     /// It may not be there.
     fn note(&self, path: &TargetPath, line: &str) -> Result<(), OpError>;
+
+    /// Removes one of Fitout's own files or folders; absence is fine.
+    ///
+    /// # Errors
+    /// It is still there.
+    fn discard(&self, path: &TargetPath) -> Result<(), OpError>;
 }

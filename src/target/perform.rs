@@ -48,6 +48,10 @@ impl Target for Machine {
         }
         Ok(self.files.append(path, line)?)
     }
+
+    fn discard(&self, path: &TargetPath) -> Result<(), OpError> {
+        Ok(self.files.remove_tree(path)?)
+    }
 }
 
 /// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.

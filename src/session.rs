@@ -1,0 +1,149 @@
+//! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
+
+use crate::apply::{Event, Observers, RunReport, Supply, apply};
+use crate::graph::Graph;
+use crate::journal;
+use crate::manifest::Machine as Manifest;
+use crate::model::{Facts, TargetPath};
+use crate::plan::{DiskPlan, Plan};
+use crate::problem::Problem;
+use crate::recipe::{Answers, Context, Question, Recipe};
+use crate::resource::Spec;
+use crate::step::Op;
+use crate::store::Store;
+use crate::target::{Accounts, LockError, Machine, OpError, Probe, ProbeError, Progress, Target, read_facts};
+use std::sync::Arc;
+
+/// Why there is no work, or it did not begin. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The manifest cannot be had on this machine.
+    #[error("the manifest does not fit this machine")]
+    Manifest(Vec<Problem>),
+    /// The machine cannot be looked at.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// An open question could not be answered.
+    #[error("cannot {}: {}", .0.act, .0.cause)]
+    Resolve(OpError),
+    /// Fitout's own files cannot be written.
+    #[error("cannot {}: {}", .0.act, .0.cause)]
+    Own(OpError),
+    /// The work would leave too little room.
+    #[error("{}", floors(.0))]
+    Floor(Vec<DiskPlan>),
+    /// Another run is at work.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+fn floors(disks: &[DiskPlan]) -> String {
+    let one = |disk: &DiskPlan| {
+        format!(
+            "{} has {} free, the work takes {}, and {} must stay free",
+            disk.mount, disk.space.free, disk.takes, disk.minimum_free
+        )
+    };
+    disks.iter().map(one).collect::<Vec<_>>().join("; ")
+}
+
+/// Work that is ready to be looked at or done.
+#[derive(Debug)]
+pub struct Session {
+    /// The machine.
+    pub target: Arc<Machine>,
+    /// What is to be there, in order.
+    pub graph: Graph,
+    store: Store,
+    answers: Answers,
+}
+
+/// Answers that an earlier apply brought to the machine, so that it needs no network to know that it is as it should be.
+const ANSWERS: &str = "/var/lib/fitout/state/resolved.json";
+
+fn answers_path() -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(ANSWERS).map_err(|e| ProbeError::new("use a path", e))
+}
+
+fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
+    let bytes = on.read(&answers_path()?)?;
+    // Answers of another version are no answers: they are asked for again.
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+}
+
+impl Session {
+    /// Resolves what is open, lowers the manifest, orders the work.
+    ///
+    /// # Errors
+    /// The machine or its manifest does not allow it; nothing was changed.
+    pub fn prepare(manifest: &Manifest, target: Arc<Machine>, store: Store, observers: &Observers) -> Result<Self, SessionError> {
+        let facts = read_facts(target.as_ref())?;
+        let known = known_answers(target.as_ref())?;
+        let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
+        let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
+        let answers = crate::resolve::resolve(&questions, &known, &store, &asked).map_err(SessionError::Resolve)?;
+        let specs = lower(manifest, &facts, &answers, target.as_ref())?;
+        let graph = Graph::order(specs).map_err(SessionError::Manifest)?;
+        Ok(Self { target, graph, store, answers })
+    }
+
+    /// The forecast.
+    ///
+    /// # Errors
+    /// The machine cannot be looked at.
+    pub fn plan(&self) -> Result<Plan, SessionError> {
+        Ok(Plan::make(&self.graph, self.target.as_ref(), &self.store)?)
+    }
+
+    /// Does the work, one run at a time, unless the forecast breaks a floor.
+    ///
+    /// # Errors
+    /// The work did not begin. What failed while it was done is in the report.
+    pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+        let _lock = self.target.lock()?;
+        let broken: Vec<DiskPlan> = self.plan()?.disks.into_iter().filter(DiskPlan::breaks_floor).collect();
+        if !broken.is_empty() {
+            return Err(SessionError::Floor(broken));
+        }
+        let report = apply(&self.graph, self.target.as_ref(), self, observers);
+        self.keep_answers().map_err(SessionError::Own)?;
+        let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
+        Ok((report, run))
+    }
+
+    fn keep_answers(&self) -> Result<(), OpError> {
+        if self.answers == known_answers(self.target.as_ref())? {
+            return Ok(());
+        }
+        let bytes = serde_json::to_vec(&self.answers).map_err(|e| OpError::new("write what was resolved", e))?;
+        self.target.keep(&answers_path()?, &bytes)
+    }
+}
+
+impl Supply for Session {
+    fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
+        op.blobs().into_iter().try_for_each(|blob| crate::fetch::fetch(&self.store, blob, progress).map(drop))
+    }
+}
+
+fn lower(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {
+    let home = home(manifest, on)?;
+    let context = Context { facts, name: manifest.name.as_ref(), owner: manifest.owner.as_ref(), home: &home, answers };
+    let (mut specs, mut problems) = (Vec::new(), Vec::new());
+    for want in &manifest.wants {
+        match want.lower(&context) {
+            Ok(more) => specs.extend(more),
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(specs) } else { Err(SessionError::Manifest(problems)) }
+}
+
+/// The owner's home: as the target's passwd has it, else where `useradd` will put it.
+fn home(manifest: &Manifest, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
+    let text = match &manifest.owner {
+        None => "/root".to_owned(),
+        Some(owner) => Accounts::read(on)?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
+    };
+    TargetPath::parse(&text).map_err(|e| ProbeError::new("use the owner's home", e))
+}
