@@ -35,13 +35,9 @@ impl Graph {
         let mut problems = Vec::new();
         let mut requires: Vec<Vec<usize>> = Vec::new();
         for spec in &specs {
-            let named = spec.requires().into_iter().filter_map(|id| match ids.get(&id) {
-                Some(n) => Some(*n),
-                None => {
-                    problems.push(unknown(spec, &id, &ids));
-                    None
-                }
-            });
+            let wanted = spec.requires();
+            problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(spec, id, &ids)));
+            let named = wanted.iter().filter_map(|id| ids.get(id).copied());
             let mut edges: Vec<usize> = named.chain(inferred(spec, &specs, &ids)).collect();
             edges.sort_unstable();
             edges.dedup();

@@ -24,7 +24,7 @@ pub struct SshPolicy {
     pub access: SshAccess,
 }
 
-/// First in order, because sshd keeps the first value it reads of a keyword (sshd_config(5)).
+/// First in order, because sshd keeps the first value it reads of a keyword (`sshd_config(5)`).
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
 
 /// Keyword and value, as the drop-in writes them and as `sshd -T` must answer. The hardening follows CIS 5.1 and Mozilla's guide.
@@ -56,7 +56,7 @@ impl Recipe for SshPolicy {
             SshAccess::Disabled => NOBODY,
         };
         let settings: Vec<(&str, &str)> = POLICY.into_iter().chain([("AllowUsers", allowed)]).collect();
-        let lines: String = settings.iter().map(|(keyword, value)| format!("{keyword} {value}\n")).collect();
+        let lines: String = settings.iter().flat_map(|(keyword, value)| [keyword, " ", value, "\n"]).collect();
         let expect: BTreeMap<String, String> =
             settings.iter().map(|(keyword, value)| (keyword.to_lowercase(), (*value).to_owned())).collect();
         let requires = vec![ResourceId::new("user", owner)];

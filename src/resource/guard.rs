@@ -41,7 +41,7 @@ impl Guard {
             let bytes = on.read(&path)?.unwrap_or_default();
             serde_json::from_slice(&bytes).map(Some).map_err(|e| ProbeError::new(format!("read the guard {path}"), e))
         };
-        names.iter().filter(|name| name.ends_with(".json")).filter_map(|name| read(name).transpose()).collect()
+        names.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "json")))).filter_map(|name| read(name).transpose()).collect()
     }
 }
 

@@ -39,8 +39,7 @@ impl Script {
         match self.run.trigger {
             // Azure ML runs a creation script once in the life of a machine, whatever becomes of its text.
             Trigger::Creation => None,
-            Trigger::Startup if now.boot.is_none() || verdict.boot != now.boot => Some("runs at each start".into()),
-            Trigger::Startup => None,
+            Trigger::Startup => (now.boot.is_none() || verdict.boot != now.boot).then(|| "runs at each start".into()),
         }
     }
 }

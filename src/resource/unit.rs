@@ -78,7 +78,7 @@ const SYSTEM: &str = "/etc/systemd/system";
 fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     let system = TargetPath::parse(SYSTEM).map_err(|e| ProbeError::new("use a path", e))?;
     let folders = on.list(&system)?.unwrap_or_default();
-    for folder in folders.iter().filter(|name| name.ends_with(".wants") || name.ends_with(".requires")) {
+    for folder in folders.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "wants" | "requires")))) {
         let link = system.join(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
         if on.stat(&link)?.is_some() {
             return Ok(Switch::On);

@@ -30,10 +30,7 @@ pub type Ids = (u32, u32);
 const LOOKUPS: usize = 100;
 
 fn absent<T>(error: Errno) -> Result<Option<T>, Errno> {
-    match error {
-        Errno::ENOENT | Errno::ENOTDIR => Ok(None),
-        other => Err(other),
-    }
+    if matches!(error, Errno::ENOENT | Errno::ENOTDIR) { Ok(None) } else { Err(error) }
 }
 
 fn failed(act: &str, path: &TargetPath, error: impl ToString) -> ProbeError {
@@ -143,7 +140,7 @@ impl Rooted {
         let mut at = path.clone();
         loop {
             match self.lookup(at.relative(), OFlag::O_PATH) {
-                Ok(fd) => return space_of(fd).map_err(|e| failed("ask for the room on", path, e)),
+                Ok(fd) => return space_of(&fd).map_err(|e| failed("ask for the room on", path, e)),
                 Err(Errno::ENOENT | Errno::ENOTDIR) => at = at.parent().unwrap_or_else(TargetPath::root),
                 Err(e) => return Err(failed("open", path, e)),
             }
@@ -290,8 +287,8 @@ fn kind_of(raw: &FileStat) -> FileKind {
     }
 }
 
-fn space_of(fd: OwnedFd) -> Result<Space, Errno> {
-    let raw = fstatvfs(&fd)?;
+fn space_of(fd: &OwnedFd) -> Result<Space, Errno> {
+    let raw = fstatvfs(fd)?;
     let block = raw.fragment_size();
     Ok(Space { free: crate::model::ByteSize(raw.blocks_available() * block), total: crate::model::ByteSize(raw.blocks() * block) })
 }

@@ -48,6 +48,7 @@ pub struct ProbeError {
 
 impl ProbeError {
     /// Trying `act` failed with `cause`.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
         Self { act: act.into(), cause: cause.to_string() }
     }
@@ -67,6 +68,7 @@ pub struct OpError {
 
 impl OpError {
     /// Trying `act` failed with `cause`.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
         Self { act: act.into(), cause: cause.to_string(), hint: None }
     }

@@ -65,6 +65,7 @@ enum Line {
 }
 
 impl Runner {
+    #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
     fn command(&self, job: &Job<'_>) -> Command {
         let own = || std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
         let mut command = match (self, job.view) {
@@ -121,6 +122,7 @@ pub struct HostTool {
 ///
 /// # Errors
 /// It could not be started.
+#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> {
     let mut command = Command::new(&tool.argv[0]);
     command.args(&tool.argv[1..]).current_dir(&tool.directory).env_clear();
