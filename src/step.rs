@@ -229,14 +229,14 @@ pub struct PythonBuild {
     pub generation: TargetPath,
     /// The interpreter on the target.
     pub interpreter: TargetPath,
-    /// Pinned requirements with hashes, as `uv pip compile --generate-hashes` writes them.
+    /// Pinned requirements with the digest of each one's wheel, as in `requirements.txt`.
     pub requirements: String,
+    /// The wheels themselves: nothing is fetched while the environment is built.
+    pub wheels: Vec<Blob>,
     /// Whose files these become.
     pub owner: Owner,
-    /// The uv program.
+    /// The wheel that holds the uv program.
     pub uv: Blob,
-    /// Package index; `None` for PyPI.
-    pub index: Option<String>,
 }
 
 /// A conda environment from exact packages.
@@ -248,6 +248,8 @@ pub struct CondaBuild {
     pub generation: TargetPath,
     /// A lock file in rattler's format that holds every package with its digest.
     pub lock: String,
+    /// The packages themselves, in the order of the lock: nothing is fetched while the environment is built.
+    pub packages: Vec<Blob>,
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
     /// Whose files these become.
@@ -435,7 +437,8 @@ impl Op {
         match self {
             Self::WriteFile { content: Content::Blob(blob), .. } => vec![blob],
             Self::Unpack(unpack) => unpack.archives.iter().collect(),
-            Self::BuildPython(build) => vec![&build.uv],
+            Self::BuildPython(build) => std::iter::once(&build.uv).chain(&build.wheels).collect(),
+            Self::BuildConda(build) => build.packages.iter().collect(),
             Self::WriteFile { .. }
             | Self::MakeDirectory { .. }
             | Self::SetMeta { .. }
@@ -447,7 +450,6 @@ impl Op {
             | Self::Unit { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
-            | Self::BuildConda(_)
             | Self::RunScript(_)
             | Self::RunCheck(_) => Vec::new(),
         }

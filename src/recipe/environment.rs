@@ -115,8 +115,8 @@ impl Recipe for Environment {
             (Source::Conda { .. }, Some(Answer::Conda(answer))) => {
                 Spec::CondaEnvironment(conda(&self.name, &prefix, answer, owner).map_err(|e| fail(e.0))?)
             }
-            (Source::Python { version, index, .. }, Some(Answer::Python(answer))) => {
-                Spec::PythonEnvironment(python(&self.name, &prefix, version, answer, owner, index.clone()).map_err(|e| fail(e.0))?)
+            (Source::Python { version, .. }, Some(Answer::Python(answer))) => {
+                Spec::PythonEnvironment(python(&self.name, &prefix, version, answer, owner).map_err(|e| fail(e.0))?)
             }
             _ => return Err(fail(format!("environment `{}` was not resolved", self.name))),
         };
@@ -137,6 +137,7 @@ fn conda(name: &str, prefix: &TargetPath, answer: &CondaAnswer, owner: Owner) ->
         prefix: prefix.clone(),
         generation: generation_of(prefix, &digest)?,
         lock: answer.lock.clone(),
+        packages: answer.packages.clone(),
         variables: answer.variables.clone(),
         owner,
     };
@@ -150,7 +151,6 @@ pub(super) fn python(
     version: &str,
     answer: &PythonAnswer,
     owner: Owner,
-    index: Option<String>,
 ) -> Result<PythonEnvironment, Invalid> {
     let interpreter = TargetPath::parse(&format!("/usr/bin/python{version}"))?;
     let owner_name = owner.to_string();
@@ -160,9 +160,9 @@ pub(super) fn python(
         generation: generation_of(prefix, &digest)?,
         interpreter,
         requirements: answer.requirements.clone(),
+        wheels: answer.wheels.clone(),
         owner,
         uv: answer.uv.clone(),
-        index,
     };
     // The interpreter comes with the packages, where the manifest installs any.
     Ok(PythonEnvironment { name: name.to_owned(), build, requires: Vec::<ResourceId>::new() })

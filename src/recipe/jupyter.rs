@@ -71,7 +71,7 @@ impl Recipe for Jupyter {
             return Err(fail("jupyter was not resolved".into()));
         };
         let prefix = path(&format!("{PYTHON_ENVIRONMENTS}/{NAME}"))?;
-        let environment = python(NAME, &prefix, &self.python, answer, Owner::Root, self.index.clone()).map_err(|e| fail(e.0))?;
+        let environment = python(NAME, &prefix, &self.python, answer, Owner::Root).map_err(|e| fail(e.0))?;
         let unit = UnitName::parse("fitout-jupyter.service").map_err(|e| fail(e.0))?;
         let root = self.root.within(context.home);
         let user = ResourceId::new("user", owner);

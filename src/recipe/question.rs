@@ -77,9 +77,11 @@ pub struct WheelAnswer {
 /// A resolved Python environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PythonAnswer {
-    /// Pinned requirements with hashes.
+    /// Pinned requirements with the digest of each one's wheel.
     pub requirements: String,
-    /// The uv program that resolved them and will install them.
+    /// The wheels.
+    pub wheels: Vec<Blob>,
+    /// The wheel of the uv program that resolved them and will install them.
     pub uv: Blob,
 }
 
@@ -88,6 +90,8 @@ pub struct PythonAnswer {
 pub struct CondaAnswer {
     /// A lock file in rattler's format, for this one platform, every package with its digest.
     pub lock: String,
+    /// Every package as a download, in the order of the lock.
+    pub packages: Vec<Blob>,
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
     /// What the packages take, unpacked where the channel tells, else three times the archives.
