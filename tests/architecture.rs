@@ -246,6 +246,17 @@ fn no_file_names_one_machine() {
 }
 
 #[test]
+fn dependencies_come_from_one_registry() {
+    let lock = read(Path::new("Cargo.lock"));
+    let odd: Vec<String> = lock
+        .lines()
+        .filter(|line| line.starts_with("source = ") && *line != "source = \"registry+https://github.com/rust-lang/crates.io-index\"")
+        .map(str::to_owned)
+        .collect();
+    assert_none("dependencies from elsewhere than crates.io", &odd);
+}
+
+#[test]
 fn lists_of_uses_are_understood() {
     let text = "use crate::{model::{A, B}, step::Op};\nuse crate::target;\nfn f() { crate::plan::x() }\n";
     assert_eq!(uses(text).into_iter().collect::<Vec<_>>(), ["model", "plan", "step", "target"]);

@@ -1,0 +1,34 @@
+# What the project can be asked to do. CI runs `make test`, as root or as a user with sudo, on Debian or Ubuntu with Rust.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := test
+
+# Tests enter root directories, which only root may; building needs no rights.
+ifneq ($(shell id -u),0)
+TRIPLE := $(shell rustc --version --verbose | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
+export CARGO_TARGET_$(TRIPLE)_RUNNER := sudo --preserve-env
+endif
+
+.PHONY: test
+test: packages lint ## everything that must hold before a change is merged
+	cargo test --locked --no-fail-fast </dev/null
+
+.PHONY: lint
+lint: ## form, lints, documentation, dependencies
+	cargo fmt --all --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
+	scripts/deny.sh
+
+.PHONY: packages
+packages: ## what the tests run, installed where it is missing
+	scripts/test-packages.sh </dev/null
+
+.PHONY: demo
+demo: ## an offline Debian root turned into a workstation, in a minute
+	scripts/demo.sh </dev/null
+
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
