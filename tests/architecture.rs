@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, lowest first: a room uses only rooms before it.
-const ROOMS: [&str; 18] = [
+const ROOMS: [&str; 19] = [
     "model",
     "problem",
     "step",
@@ -24,6 +24,7 @@ const ROOMS: [&str; 18] = [
     "plan",
     "apply",
     "journal",
+    "session",
     "datasource",
     "image",
     "agent",
@@ -167,8 +168,7 @@ fn a_room_uses_earlier_rooms_only() {
 fn the_map_lists_every_room() {
     let map = read(Path::new("src/lib.rs"));
     let listed: Vec<&str> = map.lines().filter_map(|line| line.strip_prefix("//! | [`")?.split_once('`')).map(|(room, _)| room).collect();
-    let there: BTreeSet<&str> = sources().iter().filter_map(|path| room_of(path)).collect();
-    let expected: Vec<&str> = ROOMS.into_iter().filter(|room| there.contains(room)).collect();
+    let expected: Vec<&str> = ROOMS.into_iter().filter(|room| map.contains(&format!("\npub mod {room};"))).collect();
     assert_eq!(listed, expected, "the table of src/lib.rs lists the rooms in their order");
 }
 
