@@ -14,12 +14,14 @@
 //! | [`target`] | machines: looked at, changed; the only room that touches one |
 //! | [`resource`] | plain kinds: observe and diff |
 //! | [`recipe`] | conveniences that lower to plain kinds |
+//! | [`fetch`] | downloads: fills the store |
 //! | [`graph`] | the order of work |
 //! | [`plan`] | the forecast |
 //! | [`apply`] | the engine and its events |
 //! | [`journal`] | what happened, for people |
 
 pub mod apply;
+pub mod fetch;
 pub mod graph;
 pub mod journal;
 pub mod model;

@@ -1,0 +1,14 @@
+//! Downloads: the only place that speaks HTTP, and the one that fills the store.
+//!
+//! What is fetched into the store has a digest and is published only when it has it, so plain `http:` is as good as `https:` there.
+//! A passing failure (a lost connection, a busy server) is tried again, going on where it stopped if the server can; a refusal is final.
+//! Certificates are judged by the machine's own store, so a company's authority needs no setting of Fitout's.
+
+mod client;
+mod download;
+mod error;
+#[cfg(test)]
+mod tests;
+
+pub use client::{Http, Page};
+pub use error::{Cause, FetchError};
