@@ -14,6 +14,7 @@
 //! | [`target`] | machines: looked at, changed; the only room that touches one |
 //! | [`resource`] | plain kinds: observe and diff |
 //! | [`recipe`] | conveniences that lower to plain kinds |
+//! | [`manifest`] | text to a validated machine; the only YAML |
 //! | [`fetch`] | downloads: fills the store |
 //! | [`graph`] | the order of work |
 //! | [`plan`] | the forecast |
@@ -24,6 +25,7 @@ pub mod apply;
 pub mod fetch;
 pub mod graph;
 pub mod journal;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod problem;

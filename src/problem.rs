@@ -151,6 +151,16 @@ impl Sources {
         self.0.insert(file.to_owned(), text.to_owned());
     }
 
+    /// Makes the rest of the line at a place unreadable: a secret may stand there by mistake.
+    pub fn hide(&mut self, place: &Place) {
+        let Some(text) = self.0.get_mut(&place.file) else { return };
+        let mask = |(index, line): (usize, &str)| {
+            let shown = if index + 1 == place.line as usize { place.column.saturating_sub(1) as usize } else { usize::MAX };
+            line.chars().enumerate().map(|(column, c)| if column < shown { c } else { '*' }).collect::<String>()
+        };
+        *text = text.lines().enumerate().map(mask).collect::<Vec<_>>().join("\n");
+    }
+
     fn line(&self, place: &Place) -> Option<&str> {
         self.0.get(&place.file)?.lines().nth(place.line.checked_sub(1)? as usize)
     }

@@ -64,4 +64,15 @@ impl Facts {
             _ => "2.31",
         }
     }
+
+    /// The version of the distribution's own Python, whose interpreter is `/usr/bin/python3`; Debian 12's where the release is not known.
+    #[must_use]
+    pub fn python(&self) -> &'static str {
+        match (self.distribution.id.as_str(), self.distribution.version.as_str()) {
+            ("debian", "13") => "3.13",
+            ("ubuntu", "24.04") => "3.12",
+            ("ubuntu", "22.04") => "3.10",
+            _ => "3.11",
+        }
+    }
 }

@@ -127,7 +127,8 @@ impl From<TargetPath> for String {
 }
 
 /// A path as manifests write it: absolute, or below the owner's home (`~`, `~/notes`), which only the target knows.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum HomePath {
     /// Below `/`.
     Absolute(TargetPath),
@@ -165,6 +166,19 @@ impl HomePath {
     #[must_use]
     pub const fn is_home(&self) -> bool {
         matches!(self, Self::Home(_))
+    }
+}
+
+impl TryFrom<String> for HomePath {
+    type Error = Invalid;
+    fn try_from(text: String) -> Result<Self, Invalid> {
+        Self::parse(&text)
+    }
+}
+
+impl From<HomePath> for String {
+    fn from(path: HomePath) -> Self {
+        path.to_string()
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Subject {
 }
 
 /// How long a check may take by default.
-pub const DEFAULT_TIMEOUT: Span = Span::minutes(2);
+pub const CHECK_TIMEOUT: Span = Span::minutes(2);
 
 /// Starts the kernel named in argv[1] through its kernelspec, runs argv[2], prints what it prints, fails where it fails.
 const THROUGH_KERNEL: &str = "\

@@ -14,23 +14,27 @@ pub struct Jupyter {
     pub root: HomePath,
     /// Its port on loopback.
     pub port: u16,
-    /// The interpreter of the target that it runs on: `3.11`.
-    pub python: String,
+    /// The interpreter of the target that it runs on, such as `3.11`; `None` for the distribution's own.
+    pub python: Option<String>,
     /// Package index; `None` for PyPI.
     pub index: Option<String>,
 }
 
 /// JupyterLab's environment, apart from those of the user, so that nothing installed there can break it.
-const NAME: &str = "jupyter";
+pub const JUPYTER_ENVIRONMENT: &str = "jupyter";
 
 /// What it is made of; a range, so that the lock decides.
 const REQUIREMENTS: [&str; 1] = ["jupyterlab>=4.4,<5"];
 
 impl Jupyter {
+    fn version(&self, facts: &Facts) -> String {
+        self.python.clone().unwrap_or_else(|| facts.python().to_owned())
+    }
+
     fn question(&self, facts: &Facts) -> Question {
         Question::Python {
             requirements: REQUIREMENTS.map(Into::into).into(),
-            version: self.python.clone(),
+            version: self.version(facts),
             machine: facts.architecture.machine().into(),
             index: self.index.clone(),
         }
@@ -70,8 +74,8 @@ impl Recipe for Jupyter {
         let Some(Answer::Python(answer)) = context.answers.get(&self.question(context.facts)) else {
             return Err(fail("jupyter was not resolved".into()));
         };
-        let prefix = path(&format!("{PYTHON_ENVIRONMENTS}/{NAME}"))?;
-        let environment = python(NAME, &prefix, &self.python, answer, Owner::Root).map_err(|e| fail(e.0))?;
+        let prefix = path(&format!("{PYTHON_ENVIRONMENTS}/{JUPYTER_ENVIRONMENT}"))?;
+        let environment = python(JUPYTER_ENVIRONMENT, &prefix, &self.version(context.facts), answer, Owner::Root).map_err(|e| fail(e.0))?;
         let unit = UnitName::parse("fitout-jupyter.service").map_err(|e| fail(e.0))?;
         let root = self.root.within(context.home);
         let user = ResourceId::new("user", owner);

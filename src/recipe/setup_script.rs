@@ -22,8 +22,11 @@ pub struct SetupScript {
     pub timeout: Span,
 }
 
+/// Stands for the script's path in its argument list.
+pub const SCRIPT: &str = "SCRIPT";
+
 /// Azure ML's default: 15 minutes.
-pub const DEFAULT_TIMEOUT: Span = Span::minutes(15);
+pub const SCRIPT_TIMEOUT: Span = Span::minutes(15);
 
 impl SetupScript {
     /// `creation` or `startup`, its name everywhere.

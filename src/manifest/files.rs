@@ -1,0 +1,84 @@
+//! The files that a manifest points at, behind a trait: tests need no disk, and nothing else here opens a file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// Where files that a manifest names are read from.
+pub trait Files {
+    /// The bytes of a file, at most `limit` of them; `None` where there is no such file.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read, or is longer.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// The files of this host.
+#[derive(Debug, Clone, Copy)]
+pub struct HostFiles;
+
+impl Files for HostFiles {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut bytes = Vec::new();
+        file.take(limit + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > limit { Err(too_long(limit)) } else { Ok(Some(bytes)) }
+    }
+}
+
+/// Files in memory, by path.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryFiles(pub BTreeMap<String, Vec<u8>>);
+
+impl Files for MemoryFiles {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        match path.to_str().and_then(|path| self.0.get(path)) {
+            Some(bytes) if bytes.len() as u64 > limit => Err(too_long(limit)),
+            found => Ok(found.cloned()),
+        }
+    }
+}
+
+fn too_long(limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {limit} bytes"))
+}
+
+/// Why a file gave no text.
+#[derive(Debug)]
+pub enum TextError {
+    /// It does not exist.
+    Absent,
+    /// It cannot be read.
+    Unreadable(io::Error),
+    /// It is no UTF-8 text.
+    NotText(&'static str),
+}
+
+impl fmt::Display for TextError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("it does not exist"),
+            Self::Unreadable(error) => error.fmt(f),
+            Self::NotText(what) => f.write_str(what),
+        }
+    }
+}
+
+impl std::error::Error for TextError {}
+
+/// The text of a file.
+///
+/// # Errors
+/// It is absent, unreadable, too long, or no UTF-8.
+pub fn text(files: &dyn Files, path: &Path, limit: u64) -> Result<String, TextError> {
+    let bytes = files.read(path, limit).map_err(TextError::Unreadable)?.ok_or(TextError::Absent)?;
+    let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+    let kind = if wide { "it is UTF-16; save it as UTF-8" } else { "it is not UTF-8 text" };
+    String::from_utf8(bytes).map_err(|_| TextError::NotText(kind))
+}

@@ -1,0 +1,29 @@
+//! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
+
+use super::reading::Recorded;
+use crate::model::{ComputeName, UserName};
+use crate::recipe::Want;
+
+/// A machine as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// Its name, where the manifest or its overlay gives one.
+    pub name: Option<ComputeName>,
+    /// What kind of machine it is.
+    pub kind: MachineKind,
+    /// Its owner's login name, where it has one.
+    pub owner: Option<UserName>,
+    /// What it is to have, in the order in which a person would set it up.
+    pub wants: Vec<Want>,
+    /// Fields that were kept for reports; nothing is done about them.
+    pub recorded: Vec<Recorded>,
+}
+
+/// What kind of machine it is, which decides what absent fields mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineKind {
+    /// What is absent is not managed.
+    Workstation,
+    /// What is absent is as Azure ML has it.
+    ComputeInstance,
+}

@@ -1,0 +1,30 @@
+//! Manifests: text to a validated [`Machine`], with every problem reported at once.
+//!
+//! ```text
+//! text --parse--> Node tree --overlay--> --de--> v1 types --validate--> Machine
+//! ```
+//!
+//! [`load`] is the whole of it. To add a field: its line in `v1` with a comment (schema and `explain` follow), its check and
+//! its [`crate::recipe::Want`] in `validate/`, a case under `tests/cases/manifest/`.
+
+mod at;
+mod de;
+mod files;
+mod later;
+mod load;
+mod machine;
+mod node;
+mod overlay;
+mod parse;
+mod reading;
+mod schema;
+mod syntax;
+mod types;
+mod v1;
+mod validate;
+
+pub use files::{Files, HostFiles, MemoryFiles, TextError};
+pub use load::{Rejected, Sheets, Source, load};
+pub use machine::{Machine, MachineKind};
+pub use reading::Recorded;
+pub use schema::{explain, schema};

@@ -1,0 +1,315 @@
+//! The report of one reading: what is wrong, what is poisoned, what was only recorded; and how mistakes are put into words.
+
+use super::later::{self, Fate};
+use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
+use crate::problem::{Code, Place, Problem, nearest};
+use serde::de;
+use std::collections::HashSet;
+use std::fmt;
+
+/// Why a value could not be made.
+#[derive(Debug)]
+pub enum Error {
+    /// A problem whose place is not known yet: that of the innermost node.
+    Said(Code, String, Option<String>),
+    /// A field without a default is absent.
+    Missing(&'static str),
+    /// Everything has been written down, here or further in.
+    Written,
+}
+
+impl Error {
+    /// A problem with advice.
+    pub fn said(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Said(code, message.into(), Some(help.into()))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(_, message, _) => f.write_str(message),
+            Self::Missing(field) => write!(f, "`{field}` is missing"),
+            Self::Written => f.write_str("a problem that was reported already"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Said(Code::BadValue, message.to_string(), None)
+    }
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::Said(Code::WrongType, format!("{expected} was expected here"), None)
+    }
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+}
+
+/// Where in the document a value is, as people write it: `environments[0].name`.
+#[derive(Debug, Clone, Copy)]
+pub enum Path<'a> {
+    /// The document.
+    Root,
+    /// A value of a mapping.
+    Key(&'a Path<'a>, &'a str),
+    /// An item of a list.
+    Item(&'a Path<'a>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => f.write_str("manifest"),
+            Self::Key(Self::Root, key) => f.write_str(key),
+            Self::Key(above, key) => write!(f, "{above}.{key}"),
+            Self::Item(above, index) => write!(f, "{above}[{index}]"),
+        }
+    }
+}
+
+/// A field that was kept for reports and not acted upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its path, such as `size`.
+    pub field: String,
+    /// Its text; empty for lists and mappings.
+    pub value: String,
+}
+
+/// Types of `v1` whose values say where a secret is: a scalar in their place may be the secret itself.
+pub const HOLDS_SECRET: [&str; 2] = ["SecretRef", "Credential"];
+
+/// Asked for the fields that a type of `v1` cannot do without.
+pub type Required<'a> = &'a dyn Fn(&str) -> Vec<String>;
+
+/// What is written down while a document is read, over all its retries.
+pub struct Reading<'a> {
+    /// Everything wrong so far.
+    pub problems: Vec<Problem>,
+    /// Fields that were only recorded.
+    pub recorded: Vec<Recorded>,
+    /// Places that may hold a secret by mistake: their text must not be shown.
+    pub hidden: Vec<Place>,
+    poisoned: HashSet<NodeId>,
+    settled: HashSet<(NodeId, String)>,
+    required: Required<'a>,
+}
+
+impl<'a> Reading<'a> {
+    /// An empty report.
+    pub fn new(required: Required<'a>) -> Self {
+        Self { problems: Vec::new(), recorded: Vec::new(), hidden: Vec::new(), poisoned: HashSet::new(), settled: HashSet::new(), required }
+    }
+
+    /// Whether a node is treated as absent, because it has a problem.
+    pub fn is_poisoned(&self, node: &Node) -> bool {
+        self.poisoned.contains(&node.id)
+    }
+
+    /// Treats a node as absent from now on.
+    pub fn poison(&mut self, node: &Node) {
+        self.poisoned.insert(node.id);
+    }
+
+    /// Writes down why a node could not be read, and poisons it.
+    pub fn write(&mut self, node: &Node, path: &Path<'_>, error: Error) {
+        if let Error::Said(code, message, help) = error {
+            let mut problem = Problem::at(code, &node.mark.place(), format!("`{path}`: {message}"));
+            problem.suggestion = help;
+            self.problems.push(problem);
+            self.poison(node);
+        }
+    }
+
+    /// Writes down every required field that a mapping lacks; fields that are there but poisoned have been reported.
+    pub fn write_missing(&mut self, node: &Node, path: &Path<'_>, holder: &str, field: &str) {
+        self.poison(node);
+        let Value::Map(entries) = &node.value else { return };
+        let absent = |name: &String| !entries.iter().any(|entry| entry.key == *name);
+        let mut missing: Vec<String> = (self.required)(holder).into_iter().filter(absent).collect();
+        if missing.is_empty() && absent(&field.to_owned()) {
+            missing.push(field.to_owned());
+        }
+        for name in missing {
+            let problem = Problem::at(Code::MissingKey, &node.mark.place(), format!("`{path}` lacks `{name}`"));
+            self.problems.push(problem.suggest(format!("add `{name}:`; `fitout explain {}` says what it is", explained(path, &name))));
+        }
+    }
+
+    /// Decides on a key that is no field of `holder`: recorded, refused, or unknown. Decides once.
+    pub fn stray(&mut self, entry: &Entry, path: &Path<'_>, holder: &str, fields: &[&'static str]) {
+        if !self.settled.insert((entry.value.id, entry.key.clone())) {
+            return;
+        }
+        let place = entry.mark.place();
+        let here = Path::Key(path, &entry.key);
+        match later::fate(holder, &entry.key) {
+            Some(Fate::Recorded) => self.recorded.push(Recorded { field: here.to_string(), value: text_of(&entry.value) }),
+            Some(Fate::Refused(harmless)) => {
+                if !asks_nothing(&entry.value, harmless) {
+                    self.problems
+                        .push(Problem::at(Code::NotYet, &place, format!("`{here}` is not yet in this version")).suggest("remove it"));
+                }
+            }
+            None => {
+                let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
+                self.problems.push(problem.suggest(meant(&entry.key, path, fields, holder)));
+            }
+        }
+    }
+
+    /// What to say of a scalar or list where a mapping belongs.
+    pub fn not_a_map(&mut self, node: &Node, holder: &str, fields: &[&'static str]) -> Error {
+        if HOLDS_SECRET.contains(&holder) {
+            self.hidden.push(node.mark.place());
+            return Error::said(
+                Code::WrongType,
+                "this must say where the secret is found, not be the secret",
+                "write {file: /run/secrets/NAME} or {credential: NAME}",
+            );
+        }
+        let keys = fields.iter().take(6).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
+        Error::said(Code::WrongType, format!("a mapping was expected, not {}", noun(node)), format!("give keys such as {keys}"))
+    }
+}
+
+/// The path as `fitout explain` takes it: without indices.
+fn explained(path: &Path<'_>, field: &str) -> String {
+    match path {
+        Path::Root => field.to_owned(),
+        Path::Key(above, key) => format!("{}.{field}", explained(above, key)),
+        Path::Item(above, _) => match above {
+            Path::Key(above, key) => format!("{}.{field}", explained(above, key)),
+            Path::Root | Path::Item(..) => field.to_owned(),
+        },
+    }
+}
+
+fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> String {
+    /// More fields than this are better read with `explain`.
+    const LISTED: usize = 8;
+    if let Some(near) = nearest(key, fields.iter().copied().chain(later::names(holder))) {
+        return format!("did you mean `{near}`?");
+    }
+    match fields.len() {
+        0..=LISTED => format!("the keys here are {}", fields.join(", ")),
+        _ if matches!(path, Path::Root) => "`fitout explain manifest` lists the keys".into(),
+        _ => format!("`fitout explain {path}` lists the keys"),
+    }
+}
+
+fn asks_nothing(node: &Node, harmless: Option<&str>) -> bool {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.kind() == Kind::Null || harmless == Some(scalar.text.as_str()),
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+    }
+}
+
+fn text_of(node: &Node) -> String {
+    match &node.value {
+        Value::Scalar(scalar) => scalar.text.clone(),
+        Value::List(_) | Value::Map(_) => String::new(),
+    }
+}
+
+/// What a node is, in words.
+pub fn noun(node: &Node) -> String {
+    match &node.value {
+        Value::List(_) => "a list".into(),
+        Value::Map(_) => "a mapping".into(),
+        Value::Scalar(scalar) => match scalar.kind() {
+            Kind::Null => "nothing".into(),
+            Kind::Bool(value) => format!("{value}"),
+            Kind::OldBool(_) => format!("the word {}", scalar.text),
+            Kind::Int(_) | Kind::Number => format!("the number {}", scalar.text),
+            Kind::Text => "text".into(),
+        },
+    }
+}
+
+/// The text of a scalar that is to be text, and no number or truth value in disguise.
+pub fn text(scalar: &Scalar) -> Result<&str, Error> {
+    let shown = &scalar.text;
+    let quote = format!("put it in quotes: \"{shown}\"");
+    match scalar.kind() {
+        Kind::Text => Ok(shown),
+        Kind::Null => Err(Error::said(Code::WrongType, "text was expected, but nothing is given", "write the text, or remove the key")),
+        Kind::Bool(_) => {
+            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a truth value"), quote))
+        }
+        Kind::OldBool(_) => {
+            let message = format!("text was expected, and some readers of YAML take {shown} without quotes for a truth value");
+            Err(Error::said(Code::WrongType, message, quote))
+        }
+        Kind::Int(_) | Kind::Number => {
+            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a number"), quote))
+        }
+    }
+}
+
+/// The truth value of a scalar.
+pub fn truth(scalar: &Scalar) -> Result<bool, Error> {
+    match scalar.kind() {
+        Kind::Bool(value) => Ok(value),
+        Kind::OldBool(value) => Err(Error::said(
+            Code::WrongType,
+            format!("{} is not a truth value to every reader of YAML", scalar.text),
+            format!("write {value}"),
+        )),
+        Kind::Text if scalar.text == "true" || scalar.text == "false" => {
+            Err(Error::said(Code::WrongType, "a truth value was expected, and quotes make this text", format!("write {}", scalar.text)))
+        }
+        Kind::Null | Kind::Int(_) | Kind::Number | Kind::Text => {
+            Err(Error::said(Code::WrongType, "a truth value was expected", "write true or false"))
+        }
+    }
+}
+
+/// The whole number of a scalar, within bounds.
+pub fn whole(scalar: &Scalar, low: i64, high: i64) -> Result<i64, Error> {
+    let shown = &scalar.text;
+    let digits = shown.replace('_', "");
+    let value = match scalar.kind() {
+        Kind::Int(_)
+            if shown.len() > 1 && shown.trim_start_matches(['-', '+']).starts_with('0') && shown.bytes().all(|b| b.is_ascii_digit()) =>
+        {
+            let message = format!("readers of YAML disagree whether {shown} is octal");
+            return Err(Error::said(Code::WrongType, message, "write the number without a leading zero"));
+        }
+        Kind::Int(value) => value,
+        Kind::Text if scalar.style == Style::Quoted && shown.parse::<i64>().is_ok() => {
+            return Err(Error::said(Code::WrongType, "a number was expected, and quotes make this text", format!("write {shown}")));
+        }
+        Kind::Text if digits.parse::<i64>().is_ok() => {
+            return Err(Error::said(Code::WrongType, "a number was expected, and `_` makes this text", format!("write {digits}")));
+        }
+        Kind::Null | Kind::Bool(_) | Kind::OldBool(_) | Kind::Number | Kind::Text => {
+            return Err(Error::said(Code::WrongType, "a whole number was expected", format!("write a number from {low} to {high}")));
+        }
+    };
+    if (low..=high).contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::said(Code::BadValue, format!("{shown} is out of range"), format!("write a number from {low} to {high}")))
+}
+
+/// A word that is none of the choices.
+pub fn not_a_choice(word: &str, holder: &str, choices: &[&str]) -> Error {
+    if let Some(Fate::Refused(_)) = later::fate(holder, word) {
+        return Error::said(
+            Code::NotYet,
+            format!("`{word}` is not yet in this version"),
+            format!("this version knows {}", choices.join(", ")),
+        );
+    }
+    let help = match nearest(word, choices.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("write one of {}", choices.join(", ")),
+    };
+    Error::said(Code::BadValue, format!("`{word}` is not among the choices"), help)
+}

@@ -1,0 +1,158 @@
+//! The JSON Schema of manifests, for editors, and what `fitout explain` prints of it. Both come from the types of `v1`.
+
+use super::later;
+use super::v1::Manifest;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// Where a type stands in the schema.
+const DEFINITIONS: &str = "definitions";
+
+/// The schema, draft 7: the one that editors know best.
+#[must_use]
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<Manifest>().to_value();
+    if let Some(definitions) = schema.get_mut(DEFINITIONS).and_then(Value::as_object_mut) {
+        for (name, definition) in definitions {
+            admit_recorded(name, definition);
+        }
+    }
+    admit_recorded("Manifest", &mut schema);
+    schema
+}
+
+/// Fields that are recorded and not acted upon are allowed, with any value.
+fn admit_recorded(holder: &str, definition: &mut Value) {
+    if let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) {
+        for field in later::recorded(holder) {
+            properties.insert(field.to_owned(), json!({"description": "Recorded for reports; nothing is done about it."}));
+        }
+    }
+}
+
+/// The fields that a type of `v1` cannot do without.
+#[must_use]
+pub fn required(holder: &str) -> Vec<String> {
+    let schema = schema();
+    let definition = if holder == "Manifest" { Some(&schema) } else { schema.get(DEFINITIONS).and_then(|all| all.get(holder)) };
+    let names = definition.and_then(|definition| definition.get("required")).and_then(Value::as_array);
+    names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+}
+
+/// What a field is, as `fitout explain user.sudo` prints it: its comment, its type, its default, its fields. `manifest`, or an empty
+/// path, stands for the whole. `None` where no such field exists.
+#[must_use]
+pub fn explain(path: &str) -> Option<String> {
+    let root = schema();
+    let (mut here, mut holder, mut fate) = (&root, "Manifest".to_owned(), None);
+    let steps = path.split('.').filter(|step| !step.is_empty());
+    let steps: Vec<&str> = if path == "manifest" { Vec::new() } else { steps.collect() };
+    for step in &steps {
+        let name = step.split('[').next().unwrap_or(step);
+        fate = later::fate(&holder, name);
+        if let Some(found) = property(&root, here, name) {
+            here = found;
+            holder = type_name(here).unwrap_or_default();
+        } else if fate.is_none() {
+            return None;
+        } else {
+            return Some(format!("{path}\n\n  Not yet in this version.\n"));
+        }
+    }
+    let _ = fate;
+    Some(describe(&root, here, if steps.is_empty() { "manifest" } else { path }))
+}
+
+/// The schema of a field, through references, lists and choices.
+fn property<'a>(root: &'a Value, holder: &'a Value, name: &str) -> Option<&'a Value> {
+    let holder = resolve(root, holder);
+    if let Some(found) = holder.get("properties").and_then(|all| all.get(name)) {
+        return Some(found);
+    }
+    let through = ["items"].iter().filter_map(|key| holder.get(key));
+    let choices = ["oneOf", "anyOf"].iter().filter_map(|key| holder.get(key)?.as_array()).flatten();
+    through.chain(choices).find_map(|inner| property(root, inner, name))
+}
+
+/// The reference in a schema, followed.
+fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    type_name(schema).and_then(|name| root.get(DEFINITIONS)?.get(&name)).unwrap_or(schema)
+}
+
+/// The type of `v1` that a schema refers to: itself, wrapped, or in its items.
+fn type_name(schema: &Value) -> Option<String> {
+    let own = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.rsplit_once('/')).map(|(_, name)| name.to_owned());
+    let wrapped = || ["allOf", "anyOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten().find_map(type_name);
+    own.or_else(wrapped).or_else(|| schema.get("items").and_then(type_name))
+}
+
+fn text<'a>(schema: &'a Value, key: &str) -> Option<&'a str> {
+    schema.get(key).and_then(Value::as_str)
+}
+
+fn describe(root: &Value, schema: &Value, path: &str) -> String {
+    let target = resolve(root, schema);
+    let mut out = format!("{path}\n\n");
+    // Writing to a String cannot fail.
+    if let Some(description) = text(schema, "description").or_else(|| text(target, "description")) {
+        let _ = writeln!(out, "  {}\n", description.replace('\n', " "));
+    }
+    let _ = writeln!(out, "  type: {}", kind(root, schema));
+    if let Some(default) = schema.get("default") {
+        let _ = writeln!(out, "  default: {default}");
+    }
+    for (word, meaning) in choices(target) {
+        let _ = writeln!(out, "  {word:<18} {meaning}");
+    }
+    if let Some(properties) = target.get("properties").and_then(Value::as_object) {
+        let _ = writeln!(out, "\n{}", fields(root, target, properties));
+    }
+    out
+}
+
+fn fields(root: &Value, holder: &Value, properties: &Map<String, Value>) -> String {
+    let needed: Vec<&str> = holder.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let line = |(name, field): (&String, &Value)| {
+        let summary = text(field, "description").or_else(|| text(resolve(root, field), "description")).unwrap_or_default();
+        let summary = summary.replace('\n', " ");
+        let first = summary.split(". ").next().unwrap_or_default().trim_end_matches('.');
+        let mark = if needed.contains(&name.as_str()) { " (required)" } else { "" };
+        format!("  {name:<28} {first}{mark}")
+    };
+    properties.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The words of a choice, with what each means.
+fn choices(schema: &Value) -> Vec<(String, String)> {
+    let described = ["oneOf", "anyOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
+    let word = |choice: &Value| {
+        let name = text(choice, "const").map(str::to_owned);
+        let key = || choice.get("required")?.as_array()?.first()?.as_str().map(|key| format!("{key}: …"));
+        Some((name.or_else(key)?, text(choice, "description").unwrap_or_default().replace('\n', " ")))
+    };
+    described.filter_map(word).collect()
+}
+
+/// The type of a value, in words.
+fn kind(root: &Value, schema: &Value) -> String {
+    let target = resolve(root, schema);
+    if text(schema, "type") == Some("array") || schema.get("items").is_some() {
+        return schema.get("items").map_or_else(|| "list".into(), |items| format!("list of {}", kind(root, items)));
+    }
+    let named = match target.get("type") {
+        Some(Value::String(name)) => Some(name.as_str()),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).find(|name| *name != "null"),
+        _ => None,
+    };
+    match named {
+        Some("object") => "mapping".into(),
+        Some("string") => "text".into(),
+        Some("boolean") => "true or false".into(),
+        Some("integer") => "whole number".into(),
+        Some("array") => target.get("items").map_or_else(|| "list".into(), |items| format!("list of {}", kind(root, items))),
+        _ if !choices(target).is_empty() => "one of".into(),
+        _ => "any".into(),
+    }
+}

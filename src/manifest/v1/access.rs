@@ -1,0 +1,79 @@
+//! Who owns the machine, how people and packages reach it, and the owner's scripts.
+
+use super::super::at::At;
+use super::words::{GroupName, IndexUrl, SourcePath};
+use crate::model::{Span, TargetPath, UserName};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Azure ML's place for the owner's public key.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SshSettings {
+    /// The owner's public key: the key itself on one line, or the path of a file that holds keys. It joins `user.authorized_keys`.
+    pub ssh_key_value: Option<At<String>>,
+}
+
+/// Scripts of the owner, run as root, with Azure ML's meaning.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetupScripts {
+    /// Runs once, when the machine is made.
+    pub creation_script: Option<At<Script>>,
+    /// Runs at each start, the first included, after the creation script.
+    pub startup_script: Option<At<Script>>,
+}
+
+/// One script: `path` or `inline`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// The script's file, relative to the manifest.
+    pub path: Option<At<SourcePath>>,
+    /// The script's text, instead of a file.
+    pub inline: Option<At<String>>,
+    /// How it is run: program and arguments, the script's file name among them. No shell reads this line.
+    #[schemars(extend("default" = "bash SCRIPT"))]
+    pub command: Option<At<String>>,
+    /// Minutes that it may take; then it is killed. Azure ML's way to say `timeout`.
+    pub timeout_minutes: Option<At<u32>>,
+    /// How long it may take, such as `90s`, `15m` or `PT15M`; then it is killed.
+    #[schemars(extend("default" = "15m"))]
+    pub timeout: Option<At<Span>>,
+}
+
+/// The one person whose machine this is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// Login name. On a computeinstance `azureuser` where absent.
+    pub name: Option<At<UserName>>,
+    /// Whether the owner may do everything with sudo, without a password. On a computeinstance true where absent.
+    #[schemars(extend("default" = false))]
+    pub sudo: Option<bool>,
+    /// Login shell.
+    #[schemars(extend("default" = "/bin/bash"))]
+    pub shell: Option<TargetPath>,
+    /// Groups beside the primary one. Groups that the owner is in already stay.
+    #[serde(default)]
+    pub groups: Vec<At<GroupName>>,
+    /// Public keys that open the owner's account: each a key on one line, or the path of a file that holds keys.
+    #[serde(default)]
+    pub authorized_keys: Vec<At<String>>,
+}
+
+/// How the machine reaches package indexes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// What is asked instead of the public indexes.
+    pub mirrors: Option<Mirrors>,
+}
+
+/// What is asked instead of the public indexes.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mirrors {
+    /// Address of a Python package index, instead of `https://pypi.org/simple`.
+    pub pypi: Option<IndexUrl>,
+}

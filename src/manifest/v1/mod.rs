@@ -1,0 +1,85 @@
+//! The manifest as people write it, version 1: plain serde types whose comments are the schema's descriptions and what
+//! `fitout explain` prints.
+//!
+//! A field is `Option` where absence means something (mostly: unmanaged). A value is [`At`] where validation may have to point at
+//! it. What the format has and this version does not handle stands in `later`, not here. The first sentence of a comment is its
+//! summary; name units and defaults.
+
+mod access;
+mod software;
+mod storage;
+mod words;
+
+pub use access::{Network, Script, SetupScripts, SshSettings, User};
+pub use software::{
+    Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, From, Gpu, Jupyter, Packages, Repository, Requirements, Unit,
+};
+pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
+pub use words::{KernelName, PackageRequest, Requirement, SourcePath};
+
+use super::at::At;
+use crate::model::ComputeName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A machine-learning workstation, described. What is not mentioned is not managed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of this format. Azure ML's files have none and are read as 1.
+    #[schemars(extend("const" = 1))]
+    pub schema: Option<At<u32>>,
+    /// The machine's name, which becomes its host name. 3 to 24 letters, digits and `-`, a letter first, a letter after the last `-`.
+    pub name: Option<At<ComputeName>>,
+    /// What kind of machine this is, which decides what absent fields mean.
+    #[serde(rename = "type")]
+    pub kind: Option<MachineType>,
+    /// Whether the owner may come in by SSH, by key only. Absent, SSH is left as it is on a workstation, and closed on a
+    /// computeinstance.
+    pub ssh_public_access_enabled: Option<At<bool>>,
+    /// Azure ML's place for the owner's public key.
+    pub ssh_settings: Option<SshSettings>,
+    /// Scripts of the owner, run as root: one at creation, one at each start.
+    pub setup_scripts: Option<SetupScripts>,
+    /// The one person whose machine this is. Absent: nobody's account is touched on a workstation; `azureuser` with sudo on a
+    /// computeinstance.
+    pub user: Option<At<User>>,
+    /// How the machine reaches package indexes.
+    pub network: Option<Network>,
+    /// Packages of the distribution, and where they come from.
+    pub packages: Option<Packages>,
+    /// Single files with given content.
+    #[serde(default)]
+    pub files: Vec<FileEntry>,
+    /// Units of systemd, enabled and active or not.
+    #[serde(default)]
+    pub units: Vec<Unit>,
+    /// NVIDIA's software.
+    pub gpu: Option<Gpu>,
+    /// Where conda environments live, and where their packages come from.
+    pub conda: Option<Conda>,
+    /// Conda and Python environments, each with its Jupyter kernel.
+    #[serde(default)]
+    pub environments: Vec<Environment>,
+    /// JupyterLab as a service of the owner, on loopback.
+    pub jupyter: Option<At<Jupyter>>,
+    /// Shares of storage accounts.
+    #[serde(default)]
+    pub shares: Vec<Share>,
+    /// Room that must stay free.
+    pub disk: Option<Disk>,
+    /// What must be true in the end, proved by running it.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+}
+
+/// What kind of machine this is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MachineType {
+    /// A machine of one's own: what is absent is not managed.
+    Workstation,
+    /// Azure ML's compute instance: owner `azureuser` with sudo, SSH closed unless enabled, 5 GB kept free on `/` and 1 GB on `/mnt`.
+    #[serde(rename = "computeinstance")]
+    ComputeInstance,
+}

@@ -1,0 +1,286 @@
+//! What is installed: packages, files, units, CUDA, environments, Jupyter; and the checks that prove it.
+
+use super::super::at::At;
+use super::words::{
+    Channel, Component, CudaVersion, EnvironmentName, KernelName, Label, OwnerName, PackageRequest, PythonVersion, RepositoryName,
+    RepositoryUri, Requirement, SourcePath, Suite,
+};
+use crate::model::{HomePath, Mode, Span, TargetPath, UnitName};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
+use serde::de::{Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
+use std::borrow::Cow;
+use std::fmt;
+
+/// Packages of the distribution, and where they come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    /// Further repositories of apt.
+    #[serde(default)]
+    pub repositories: Vec<Repository>,
+    /// Packages that must be installed: `name`, or `name=version` as apt takes it (`blobfuse2=2.5.*`).
+    #[serde(default)]
+    pub install: Vec<At<PackageRequest>>,
+    /// What becomes of packages that people install themselves.
+    #[schemars(extend("default" = "keep"))]
+    #[expect(dead_code, reason = "one choice so far, checked by being read")]
+    pub extras: Option<Extras>,
+}
+
+/// What becomes of things that people add themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Extras {
+    /// They stay, and are theirs.
+    Keep,
+}
+
+/// A repository of apt, with the key that signs it.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Repository {
+    /// Its name, that of its files below `/etc/apt`.
+    pub name: At<RepositoryName>,
+    /// Its address: `https:`, `http:` or `file:`.
+    pub uri: At<RepositoryUri>,
+    /// Its suite, such as `bookworm`; a path that ends in `/` for a flat repository.
+    pub suite: At<Suite>,
+    /// Its components, such as `[main]`; none for a flat repository.
+    #[serde(default)]
+    pub components: Vec<Component>,
+    /// The file of the armoured key that signs it, relative to the manifest.
+    pub signed_by: At<SourcePath>,
+}
+
+/// A file with given content: `content` or `source`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Where it is: absolute, or below the owner's home (`~/…`).
+    pub path: At<HomePath>,
+    /// What it holds.
+    pub content: Option<String>,
+    /// The file, relative to the manifest, whose text it holds.
+    pub source: Option<At<SourcePath>>,
+    /// Permission bits, three or four octal digits in quotes.
+    #[schemars(extend("default" = "0644"))]
+    pub mode: Option<Mode>,
+    /// Whose it is: `root`, `user` (the machine's owner) or a login name. Below `~` the owner's, else root's, where absent.
+    pub owner: Option<At<OwnerName>>,
+    /// Whether it is made where absent and then left alone.
+    #[schemars(extend("default" = false))]
+    pub create_only: Option<bool>,
+}
+
+/// A unit of systemd. What is not said about it is not managed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unit {
+    /// Its full name, such as `docker.service`.
+    pub name: At<UnitName>,
+    /// Whether it starts at boot.
+    pub enabled: Option<bool>,
+    /// Whether it runs now.
+    pub active: Option<bool>,
+}
+
+/// NVIDIA's software.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gpu {
+    /// The CUDA toolkit: compiler, runtime and headers below `/usr/local/cuda`.
+    pub cuda: Option<Cuda>,
+}
+
+/// The CUDA toolkit.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cuda {
+    /// `"13.0"`, or with a patch level `"13.0.48"`; in quotes.
+    pub version: At<CudaVersion>,
+    /// Where it comes from.
+    #[expect(dead_code, reason = "one choice so far, checked by being read")]
+    pub source: CudaSource,
+    /// What beside the compiler and the runtime, which come always.
+    #[serde(default)]
+    pub components: Vec<CudaComponent>,
+}
+
+/// Where the CUDA toolkit comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CudaSource {
+    /// NVIDIA's wheels on a Python package index; CUDA 13 and later.
+    Pypi,
+}
+
+/// A part of the CUDA toolkit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CudaComponent {
+    /// The compiler.
+    Nvcc,
+    /// The compiler's optimiser.
+    Nvvm,
+    /// Headers of the compiler.
+    Crt,
+    /// The runtime.
+    Cudart,
+    /// The core libraries of C++ (Thrust, CUB, libcu++).
+    Cccl,
+    /// The compiler as a library.
+    Nvrtc,
+}
+
+/// Where conda environments live, and where their packages come from.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Conda {
+    /// The directory that holds `envs/`.
+    #[schemars(extend("default" = "/anaconda"))]
+    pub prefix: Option<TargetPath>,
+    /// Channels for environment files that name none, the preferred one first.
+    #[serde(default)]
+    #[schemars(extend("default" = ["conda-forge"]))]
+    pub channels: Vec<Channel>,
+}
+
+/// An environment, and its Jupyter kernel.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Its name.
+    pub name: At<EnvironmentName>,
+    /// What it is made from: a conda file, or an interpreter and requirements.
+    pub from: At<From>,
+    /// Whose its files are.
+    #[schemars(extend("default" = "user"))]
+    pub owner: Option<EnvironmentOwner>,
+    /// What becomes of packages that people install into it.
+    #[schemars(extend("default" = "keep"))]
+    #[expect(dead_code, reason = "one choice so far, checked by being read")]
+    pub extras: Option<Extras>,
+    /// Its Jupyter kernel; absent, it has none.
+    pub kernel: Option<At<Kernel>>,
+}
+
+/// What an environment is made from: `conda`, or `python` with `requirements`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct From {
+    /// An `environment.yml` or a lock file of conda or pixi, relative to the manifest.
+    pub conda: Option<At<SourcePath>>,
+    /// The version of an interpreter that the distribution has, such as `"3.11"`.
+    pub python: Option<At<PythonVersion>>,
+    /// Packages for `python`: a list of requirements, or the path of a `requirements.txt`.
+    pub requirements: Option<At<Requirements>>,
+}
+
+/// Requirements: a list, or a file.
+#[derive(Debug, Clone)]
+pub enum Requirements {
+    /// Written out.
+    List(Vec<At<Requirement>>),
+    /// The path of a `requirements.txt`.
+    File(SourcePath),
+}
+
+impl<'de> Deserialize<'de> for Requirements {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrPath;
+        impl<'de> Visitor<'de> for ListOrPath {
+            type Value = Requirements;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of requirements, or the path of a file")
+            }
+            fn visit_str<E: Error>(self, path: &str) -> Result<Requirements, E> {
+                let path: StrDeserializer<'_, E> = path.into_deserializer();
+                SourcePath::deserialize(path).map(Requirements::File)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Requirements, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(Requirements::List)
+            }
+        }
+        deserializer.deserialize_any(ListOrPath)
+    }
+}
+
+impl JsonSchema for Requirements {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Requirements".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let (list, file) = (generator.subschema_for::<Vec<Requirement>>(), generator.subschema_for::<SourcePath>());
+        json_schema!({"anyOf": [list, file]})
+    }
+}
+
+/// Whose the files of an environment are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentOwner {
+    /// The machine's owner, who may install into it.
+    User,
+    /// Root; people can only use it.
+    System,
+}
+
+/// A Jupyter kernel.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// The name of its kernelspec; that of the environment where absent.
+    pub name: Option<KernelName>,
+    /// What people see; `Python (NAME)` where absent.
+    pub display_name: Option<Label>,
+}
+
+/// JupyterLab as a service of the owner, on loopback.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Jupyter {
+    /// Which interface.
+    #[schemars(extend("default" = "lab"))]
+    #[expect(dead_code, reason = "one choice so far, checked by being read")]
+    pub interface: Option<JupyterInterface>,
+    /// The folder that it shows.
+    #[schemars(extend("default" = "~"))]
+    pub root: Option<HomePath>,
+    /// Its port on loopback.
+    #[schemars(extend("default" = 8888))]
+    pub port: Option<At<u16>>,
+    /// The version of the distribution's interpreter that it runs on; that of the distribution where absent.
+    pub python: Option<PythonVersion>,
+}
+
+/// Which interface of Jupyter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JupyterInterface {
+    /// JupyterLab.
+    Lab,
+}
+
+/// What must be true in the end: `command`, or `kernel` with `runs`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Its name.
+    pub name: At<Label>,
+    /// Program and arguments that must end with status 0. No shell reads them.
+    pub command: Option<At<Vec<String>>>,
+    /// The kernel that `runs` is sent to; one of `environments`.
+    pub kernel: Option<At<KernelName>>,
+    /// Code that must run in `kernel` without an error.
+    pub runs: Option<At<String>>,
+    /// Text that standard output must hold.
+    pub stdout_contains: Option<String>,
+    /// How long it may take, such as `90s`.
+    #[schemars(extend("default" = "2m"))]
+    pub timeout: Option<Span>,
+}

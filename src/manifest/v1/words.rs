@@ -1,0 +1,268 @@
+//! Texts with a rule: names, versions, addresses. One table gives each its check, its message and its pattern in the schema.
+//!
+//! Most are a first character, further characters and a length. None can start with `-`, hold white space or a line end unless
+//! its rule says so: many end up as arguments of programs.
+
+use crate::model::Invalid;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use std::borrow::Cow;
+
+/// What a text may be.
+pub struct Rule {
+    /// What it is, with its article: `a package name`.
+    what: &'static str,
+    /// The rule in words.
+    words: &'static str,
+    /// The rule as a regular expression, for editors.
+    pattern: &'static str,
+    /// The rule.
+    holds: fn(&str) -> bool,
+}
+
+impl Rule {
+    fn check(&self, text: String) -> Result<String, Invalid> {
+        if (self.holds)(&text) { Ok(text) } else { Err(Invalid::new(format!("`{}` is not {}: {}", shown(&text), self.what, self.words))) }
+    }
+}
+
+/// A text for a message: without secrets that an address may hold, without control characters, not too long.
+fn shown(text: &str) -> String {
+    /// Longer texts are cut: the caret shows the rest.
+    const LONGEST: usize = 60;
+    let public = match text.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.split_once('@')?.1))) {
+        Some((scheme, rest)) => format!("{scheme}://…@{rest}"),
+        None => text.to_owned(),
+    };
+    let mut cut: String = public.chars().take(LONGEST).flat_map(char::escape_debug).collect();
+    if public.chars().count() > LONGEST {
+        cut.push('…');
+    }
+    cut.replace("\\'", "'").replace("\\\"", "\"")
+}
+
+/// First character, further characters, length in bytes.
+fn shaped(text: &str, first: fn(char) -> bool, rest: fn(char) -> bool, lengths: std::ops::RangeInclusive<usize>) -> bool {
+    let mut chars = text.chars();
+    lengths.contains(&text.len()) && chars.next().is_some_and(first) && chars.all(rest)
+}
+
+const fn lower(c: char) -> bool {
+    c.is_ascii_lowercase() || c.is_ascii_digit()
+}
+
+const fn any(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+fn package(text: &str) -> bool {
+    let (name, version) = text.split_once('=').map_or((text, None), |(name, version)| (name, Some(version)));
+    let (name, architecture) = name.split_once(':').map_or((name, None), |(name, architecture)| (name, Some(architecture)));
+    shaped(name, lower, |c| lower(c) || "+.-".contains(c), 2..=128)
+        && !name.ends_with('-') // apt reads `name-` as a wish to remove it
+        && architecture.is_none_or(|text| shaped(text, lower, lower, 1..=16))
+        && version.is_none_or(|text| shaped(text, any, |c| any(c) || "+.:~*-".contains(c), 1..=128))
+}
+
+/// Printable ASCII without white space, quotes and what sources.list(5) or shells treat specially.
+fn plain_url(text: &str, schemes: &[&str]) -> bool {
+    let Some(rest) = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)) else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    !rest.is_empty() && !authority.contains('@') && rest.chars().all(|c| c.is_ascii_graphic() && !"\"'`\\<>{}|^[]".contains(c))
+}
+
+/// Whether an address in the text carries a user or password.
+fn has_login(text: &str) -> bool {
+    let authority =
+        |rest: &str| rest.split(|c: char| c == '/' || c.is_whitespace()).next().is_some_and(|authority| authority.contains('@'));
+    text.split("://").skip(1).any(authority)
+}
+
+fn dotted(text: &str, parts: std::ops::RangeInclusive<usize>) -> bool {
+    let numbers: Vec<&str> = text.split('.').collect();
+    parts.contains(&numbers.len()) && numbers.iter().all(|part| shaped(part, |c| c.is_ascii_digit(), |c| c.is_ascii_digit(), 1..=5))
+}
+
+fn printable(text: &str, longest: usize) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= longest && !text.chars().any(char::is_control)
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident: $what:literal, $words:literal, $pattern:literal, $holds:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+            #[serde(try_from = "String")]
+            pub struct $name(String);
+
+            impl $name {
+                const RULE: Rule = Rule { what: $what, words: $words, pattern: $pattern, holds: $holds };
+
+                /// The text.
+                #[must_use]
+                pub fn as_str(&self) -> &str {
+                    &self.0
+                }
+            }
+
+            impl TryFrom<String> for $name {
+                type Error = Invalid;
+                fn try_from(text: String) -> Result<Self, Invalid> {
+                    Self::RULE.check(text).map(Self)
+                }
+            }
+
+            impl JsonSchema for $name {
+                fn inline_schema() -> bool {
+                    true
+                }
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
+                }
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({"type": "string", "pattern": Self::RULE.pattern, "description": concat!($what, ": ", $words)})
+                }
+            }
+        )*
+
+        #[cfg(test)]
+        const RULES: &[Rule] = &[$($name::RULE,)*];
+    };
+}
+
+words! {
+    /// A package of the distribution.
+    PackageRequest: "a package", "write `name` or `name=version`, as apt takes them; names have lower-case letters, digits, `+`, `.`, `-`",
+        r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9][A-Za-z0-9+.:~*-]*)?$", package;
+    /// A group of users.
+    GroupName: "a group name", "a lower-case letter or `_` first, then lower-case letters, digits, `_`, `-`; at most 32",
+        r"^[a-z_][a-z0-9_-]{0,31}$", |text| shaped(text, |c| c.is_ascii_lowercase() || c == '_', |c| lower(c) || "_-".contains(c), 1..=32);
+    /// The owner of a file.
+    OwnerName: "an owner", "write `root`, `user` for the owner of the machine, or a login name",
+        r"^[a-z_][a-z0-9_-]{0,31}$", |text| shaped(text, |c| c.is_ascii_lowercase() || c == '_', |c| lower(c) || "_-".contains(c), 1..=32);
+    /// A repository's name.
+    RepositoryName: "a repository name", "lower-case letters, digits, `.`, `-`; a letter or digit first; at most 64",
+        r"^[a-z0-9][a-z0-9.-]{0,63}$", |text| shaped(text, lower, |c| lower(c) || ".-".contains(c), 1..=64);
+    /// A repository's address.
+    RepositoryUri: "the address of a repository", "write https://…, http://… or file:/…, without a user or password",
+        r"^(https?://|file:/)[^@\s]+$", |text| plain_url(text, &["https://", "http://", "file:/"]);
+    /// A suite of a repository.
+    Suite: "a suite", "letters, digits, `.`, `_`, `/`, `+`, `~`, `-`; a path ending in `/` for a flat repository",
+        r"^[A-Za-z0-9./][A-Za-z0-9._/+~-]{0,127}$", |text| shaped(text, |c| any(c) || "./".contains(c), |c| any(c) || "._/+~-".contains(c), 1..=128);
+    /// A component of a repository.
+    Component: "a component", "letters, digits, `.`, `_`, `/`, `-`; a letter or digit first",
+        r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$", |text| shaped(text, any, |c| any(c) || "._/-".contains(c), 1..=128);
+    /// A file beside the manifest.
+    SourcePath: "the path of a file", "relative to the file that names it, or absolute; `~` has no meaning here",
+        r"^[^~\s][^\n]*$", |text| printable(text, 4095) && !text.starts_with(['~', ' ']);
+    /// The name of an environment.
+    EnvironmentName: "the name of an environment", "letters, digits, `_`, `.`, `-`; a letter, digit or `_` first; at most 64",
+        r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", |text| shaped(text, |c| any(c) || c == '_', |c| any(c) || "_.-".contains(c), 1..=64);
+    /// The name of a Jupyter kernel.
+    KernelName: "the name of a kernel", "letters, digits, `_`, `.`, `-`; a letter or digit first; at most 64",
+        r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", |text| shaped(text, any, |c| any(c) || "_.-".contains(c), 1..=64);
+    /// What people see.
+    Label: "a label", "printable characters, at most 120",
+        r"^(?=.*\S)[^\n]{1,120}$", |text| printable(text, 120);
+    /// The name of a share.
+    ShareName: "the name of a share", "lower-case letters, digits, `-`; a letter or digit first; at most 48",
+        r"^[a-z0-9][a-z0-9-]{0,47}$", |text| shaped(text, lower, |c| lower(c) || c == '-', 1..=48);
+    /// A storage account.
+    StorageAccount: "a storage account", "3 to 24 lower-case letters and digits",
+        r"^[a-z0-9]{3,24}$", |text| shaped(text, lower, lower, 3..=24);
+    /// A container of Blob storage, or a share of Azure Files.
+    StorageName: "a container or share", "3 to 63 lower-case letters, digits and single `-`, a letter or digit first and last",
+        r"^(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+$", |text| shaped(text, lower, |c| lower(c) || c == '-', 3..=63) && !text.contains("--") && !text.ends_with('-');
+    /// The client id of a managed identity.
+    ClientId: "a client id", "five groups of hexadecimal digits, as in 00000000-0000-0000-0000-000000000000",
+        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
+        |text| text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    /// A version of CUDA.
+    CudaVersion: "a version of CUDA", "write it in quotes, such as \"13.0\" or \"13.0.48\"",
+        r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
+    /// A version of Python.
+    PythonVersion: "a version of Python", "write it in quotes, with two parts, such as \"3.11\"",
+        r"^3\.\d{1,2}$", |text| dotted(text, 2..=2) && text.starts_with("3.") && text.len() <= 4;
+    /// A requirement, as pip takes it.
+    Requirement: "a requirement", "write it as pip takes it on one line, such as \"numpy>=2\"; no options such as `-r`, no passwords",
+        r"^[A-Za-z0-9](?!.*://[^/\s]*@)[^\n]*$", |text| printable(text, 1000) && text.starts_with(any) && !has_login(text);
+    /// A channel of conda packages.
+    Channel: "a channel", "write a name such as conda-forge, or an https:// or file:/ address without a user or password",
+        r"^((https?://|file:/)[^@\s]+|[A-Za-z0-9][A-Za-z0-9._/-]*)$", |text| plain_url(text, &["https://", "http://", "file:/"]) || shaped(text, any, |c| any(c) || "._/-".contains(c), 1..=128);
+    /// The address of a package index.
+    IndexUrl: "the address of a package index", "write https://… without a user or password",
+        r"^https?://[^@\s]+$", |text| plain_url(text, &["https://", "http://"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts that are wrong everywhere, and good ones of several kinds; check and pattern must agree on each.
+    const SAMPLES: &[&str] = &[
+        "",
+        " ",
+        "a\nb",
+        "-rf",
+        "git",
+        "g++",
+        "git-",
+        "git=1:2.39*",
+        "libc6:amd64=2.36-9",
+        "Git",
+        "git/stable",
+        "https://e.org/x",
+        "https://u:p@e.org/",
+        "http://e.org",
+        "file:/srv/repo",
+        "ftp://e.org",
+        "12.4",
+        "12.4.1",
+        "12",
+        "3.11",
+        "3.11.2",
+        "3.111",
+        "4.1",
+        "azureml_py310_sdkv2",
+        "a--b",
+        "ab-",
+        "labstorage",
+        "ab",
+        "a",
+        "code-391ff5ac-6576-460f-ba4d-7e03433c68b6",
+        "00000000-0000-0000-0000-000000000000",
+        "0-0",
+        "numpy>=2",
+        "a @ https://u:p@e.org/x",
+        "numpy; x",
+        "conda-forge",
+        "./",
+        "/",
+        "stable/",
+        "root",
+        "Root",
+        "_apt",
+        "keys/a.pub",
+        "~/a.pub",
+        "../a b",
+        "Python 3.11 (quick)",
+        "x y",
+    ];
+
+    #[test]
+    fn patterns_say_what_checks_say() {
+        for rule in RULES {
+            let schema = serde_json::json!({"type": "string", "pattern": rule.pattern});
+            let validator = jsonschema::validator_for(&schema).unwrap();
+            for sample in SAMPLES.iter().copied() {
+                assert_eq!((rule.holds)(sample), validator.is_valid(&sample.into()), "{}: {sample:?}", rule.what);
+            }
+        }
+    }
+
+    #[test]
+    fn messages_show_no_password() {
+        let error = IndexUrl::try_from("https://bob:hunter2@e.org/simple".to_owned()).unwrap_err();
+        assert_eq!(error.0, "`https://…@e.org/simple` is not the address of a package index: write https://… without a user or password");
+    }
+}

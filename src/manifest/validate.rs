@@ -1,0 +1,58 @@
+//! From what was written to what is meant: cross-checks, defaults of the machine's type, and the files that the manifest names.
+//!
+//! One file per part of the manifest. Every check reports and goes on; what cannot be made is left out, because a manifest with
+//! problems yields no machine anyway.
+
+mod access;
+mod desk;
+mod environments;
+mod keys;
+mod scripts;
+mod software;
+mod storage;
+
+use super::files::Files;
+use super::machine::{Machine, MachineKind};
+use super::v1::{MachineType, Manifest};
+use crate::problem::{Code, Problem, Sources};
+use crate::recipe::{Hostname, Want};
+use desk::Desk;
+
+/// The version of the format that this program reads.
+const FORMAT: u32 = 1;
+
+/// The machine that a manifest describes. It may be used only where no problem was found, here or before.
+pub fn validate(manifest: &Manifest, files: &dyn Files, problems: &mut Vec<Problem>, sources: &mut Sources) -> Machine {
+    let kind = match manifest.kind {
+        Some(MachineType::ComputeInstance) => MachineKind::ComputeInstance,
+        Some(MachineType::Workstation) | None => MachineKind::Workstation,
+    };
+    let mut desk = Desk::new(files, problems, sources);
+    format(manifest, &mut desk);
+    let owner = access::owner(manifest, kind, &mut desk);
+    desk.owner = owner.as_ref().map(|account| account.name.clone());
+    let name = manifest.name.as_ref().map(|name| name.value.clone());
+    let wants = [
+        name.iter().map(|name| Want::Hostname(Hostname { name: name.clone() })).collect(),
+        software::packages(manifest, &mut desk),
+        owner.clone().map(Want::OwnerAccount).into_iter().collect(),
+        software::files(manifest, &mut desk),
+        access::ssh(manifest, kind, &mut desk),
+        software::units(manifest, &mut desk),
+        software::cuda(manifest, &mut desk),
+        environments::environments(manifest, &mut desk),
+        software::jupyter(manifest, &mut desk),
+        storage::shares(manifest, &mut desk),
+        storage::guards(manifest, kind, &mut desk),
+        scripts::scripts(manifest, &mut desk),
+        scripts::checks(manifest, &mut desk),
+    ];
+    Machine { name, kind, owner: desk.owner.take(), wants: wants.into_iter().flatten().collect(), recorded: Vec::new() }
+}
+
+fn format(manifest: &Manifest, desk: &mut Desk<'_>) {
+    if let Some(version) = manifest.schema.as_ref().filter(|version| version.value != FORMAT) {
+        let problem = Problem::at(Code::BadValue, &version.place, format!("this version reads format {FORMAT}, not {}", version.value));
+        desk.report(problem.suggest(format!("write `schema: {FORMAT}`, or use a newer Fitout")));
+    }
+}

@@ -1,0 +1,122 @@
+//! What validation works with: the report, the files, the owner, and the few questions that every part asks.
+
+use crate::manifest::at::At;
+use crate::manifest::files::{Files, TextError, text};
+use crate::manifest::v1::SourcePath;
+use crate::model::{HomePath, UserName};
+use crate::problem::{Code, Place, Problem, Sources};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Longest file whose text a plan carries along: scripts, keys, configuration. Larger ones belong in a package or on a share.
+pub const CARRIED: u64 = 1024 * 1024;
+
+/// The report in progress.
+pub struct Desk<'a> {
+    files: &'a dyn Files,
+    problems: &'a mut Vec<Problem>,
+    sources: &'a mut Sources,
+    /// Whether parts of the manifest could not be read, so that a reference to them proves nothing.
+    patchy: bool,
+    /// The machine's owner.
+    pub owner: Option<UserName>,
+}
+
+/// A file that the manifest names, read.
+pub struct Named {
+    /// Where it was found, relative to the file that names it.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+}
+
+impl Named {
+    /// Its path as people know it.
+    pub fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+
+    /// A line of it.
+    pub fn line(&self, number: usize, width: usize) -> Place {
+        let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Place { file: self.name(), line: short(number), column: 1, width: short(width.max(1)) }
+    }
+}
+
+impl<'a> Desk<'a> {
+    /// A desk for a manifest in which `problems` were found already.
+    pub fn new(files: &'a dyn Files, problems: &'a mut Vec<Problem>, sources: &'a mut Sources) -> Self {
+        let patchy = !problems.is_empty();
+        Self { files, problems, sources, patchy, owner: None }
+    }
+
+    /// Writes a problem down.
+    pub fn report(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
+    /// Writes a problem down, with advice.
+    pub fn say(&mut self, code: Code, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        self.report(Problem::at(code, place, message).suggest(help));
+    }
+
+    /// Writes down that something is absent which another part speaks of; silent where the absent thing may only be unreadable.
+    pub fn say_absent(&mut self, code: Code, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        if !self.patchy {
+            self.say(code, place, message, help);
+        }
+    }
+
+    /// Shows lines of a file that the manifest names in problems.
+    pub fn show(&mut self, file: &Named) {
+        self.sources.add(&file.name(), &file.text);
+    }
+
+    /// Makes the rest of the line at a place unreadable in what is shown.
+    pub fn hide(&mut self, place: &Place) {
+        self.sources.hide(place);
+    }
+
+    /// The text of a file that the manifest names; `None`, with a problem, where there is none.
+    pub fn file(&mut self, path: &At<SourcePath>, limit: u64) -> Option<Named> {
+        let below = Path::new(&path.place.file).parent().unwrap_or(Path::new(""));
+        let path_there = below.join(path.value.as_str());
+        match text(self.files, &path_there, limit) {
+            Ok(text) => Some(Named { path: path_there, text }),
+            Err(error) => {
+                let (code, help) = match &error {
+                    TextError::Absent => (Code::MissingFile, "paths are relative to the file that names them"),
+                    TextError::Unreadable(_) | TextError::NotText(_) => (Code::BadValue, "name a text file that this user may read"),
+                };
+                let shown = path_there.display();
+                let message = match &error {
+                    TextError::Absent => format!("there is no file {shown}"),
+                    TextError::Unreadable(_) | TextError::NotText(_) => format!("{shown} cannot be used: {error}"),
+                };
+                self.say(code, &path.place, message, help);
+                None
+            }
+        }
+    }
+
+    /// Reports every name that was given before, of things that `what` calls, in words.
+    pub fn distinct<'p>(&mut self, what: &str, names: impl IntoIterator<Item = (String, &'p Place)>) {
+        let mut seen: BTreeMap<String, &Place> = BTreeMap::new();
+        for (name, place) in names {
+            if let Some(first) = seen.get(&name) {
+                let message = format!("{what} `{name}` is there twice; first on line {}", first.line);
+                self.say(Code::Conflict, place, message, "give each its own, or remove one");
+            } else {
+                seen.insert(name, place);
+            }
+        }
+    }
+
+    /// Reports a path below `~` on a machine without an owner.
+    pub fn check_home(&mut self, path: &At<HomePath>) {
+        if path.value.is_home() && self.owner.is_none() {
+            let message = "`~` is the owner's home, and the manifest names no owner";
+            self.say_absent(Code::UnknownReference, &path.place, message, "add `user: {name: …}`, or write an absolute path");
+        }
+    }
+}

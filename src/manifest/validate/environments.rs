@@ -1,0 +1,164 @@
+//! Environments and their kernels, with the files that they are made from.
+
+use super::desk::{Desk, Named};
+use super::software::index;
+use crate::manifest::at::At;
+use crate::manifest::node::{Node, Value};
+use crate::manifest::parse::{Parsed, parse};
+use crate::manifest::v1::{self, Manifest, Requirement, Requirements};
+use crate::model::TargetPath;
+use crate::problem::{Code, Place};
+use crate::recipe::{Environment, EnvironmentOwner, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
+
+/// Where Azure ML has conda.
+const CONDA_PREFIX: &str = "/anaconda";
+
+/// The channel where nothing names one.
+const CHANNEL: &str = "conda-forge";
+
+/// Longest environment or lock file: locks of a few thousand packages have some megabytes.
+const LONGEST_LOCK: u64 = 32 * 1024 * 1024;
+
+/// Longest file that is read as an environment.yml for its mistakes; longer ones are locks.
+const LONGEST_ENVIRONMENT: usize = 256 * 1024;
+
+/// `environments`.
+pub fn environments(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    let all = &manifest.environments;
+    desk.distinct("the environment", all.iter().map(|environment| (environment.name.value.as_str().to_owned(), &environment.name.place)));
+    let kernels =
+        all.iter().filter_map(|environment| Some((kernel(environment)?.name.to_lowercase(), &environment.kernel.as_ref()?.place)));
+    desk.distinct("the kernel", kernels);
+    let one = |environment| one_environment(environment, manifest, desk);
+    all.iter().filter_map(one).map(Want::Environment).collect()
+}
+
+fn one_environment(environment: &v1::Environment, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Environment> {
+    let owner = match environment.owner {
+        Some(v1::EnvironmentOwner::System) => EnvironmentOwner::System,
+        Some(v1::EnvironmentOwner::User) | None => EnvironmentOwner::User,
+    };
+    let name = environment.name.value.as_str().to_owned();
+    Some(Environment { name, source: source(&environment.from, manifest, desk)?, owner, kernel: kernel(environment) })
+}
+
+fn kernel(environment: &v1::Environment) -> Option<Kernel> {
+    let kernel = &environment.kernel.as_ref()?.value;
+    let own = environment.name.value.as_str();
+    Some(Kernel {
+        name: kernel.name.as_ref().map_or(own, |name| name.as_str()).to_owned(),
+        display_name: kernel.display_name.as_ref().map_or_else(|| format!("Python ({own})"), |name| name.as_str().to_owned()),
+    })
+}
+
+/// The kernels of a manifest, with the directories of their environments.
+pub fn kernels(manifest: &Manifest) -> Vec<(String, TargetPath)> {
+    let prefix = |environment: &v1::Environment| {
+        let below = if environment.from.value.conda.is_some() {
+            format!("{}/envs", conda_prefix(manifest)?)
+        } else {
+            crate::recipe::PYTHON_ENVIRONMENTS.into()
+        };
+        TargetPath::parse(&format!("{below}/{}", environment.name.value.as_str())).ok()
+    };
+    manifest.environments.iter().filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?))).collect()
+}
+
+fn conda_prefix(manifest: &Manifest) -> Option<TargetPath> {
+    let written = manifest.conda.as_ref().and_then(|conda| conda.prefix.clone());
+    written.or_else(|| TargetPath::parse(CONDA_PREFIX).ok())
+}
+
+fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Source> {
+    match (&from.value.conda, &from.value.python, &from.value.requirements) {
+        (Some(path), None, None) => {
+            let file = desk.file(path, LONGEST_LOCK)?;
+            check_environment(&file, &path.place, desk);
+            let base = file.path.parent().map(|base| base.to_string_lossy().into_owned()).filter(|base| !base.is_empty());
+            let channels: Vec<String> =
+                manifest.conda.iter().flat_map(|conda| &conda.channels).map(|channel| channel.as_str().to_owned()).collect();
+            let channels = if channels.is_empty() { vec![CHANNEL.to_owned()] } else { channels };
+            Some(Source::Conda { base: base.unwrap_or_else(|| ".".into()), text: file.text, channels, prefix: conda_prefix(manifest)? })
+        }
+        (None, Some(python), requirements) => {
+            let requirements = requirements.as_ref().map(|requirements| list(requirements, desk)).unwrap_or_default();
+            Some(Source::Python { version: python.value.as_str().to_owned(), requirements, index: index(manifest) })
+        }
+        (Some(conda), Some(_), _) | (Some(conda), _, Some(_)) => {
+            let help = "keep `conda`, or `python` with `requirements`; pip packages of a conda environment stand in its file";
+            desk.say(Code::Conflict, &conda.place, "an environment is made from `conda` or from `python`, not both", help);
+            None
+        }
+        (None, None, requirements) => {
+            let place = requirements.as_ref().map_or(&from.place, |requirements| &requirements.place);
+            let help = "add `conda:`, an environment file, or `python:`, a version such as \"3.11\"";
+            desk.say_absent(Code::MissingKey, place, "this environment has neither `conda` nor `python`", help);
+            None
+        }
+    }
+}
+
+/// The requirements of a list or of a file.
+fn list(requirements: &At<Requirements>, desk: &mut Desk<'_>) -> Vec<String> {
+    match &requirements.value {
+        Requirements::List(items) => items.iter().map(|item| item.value.as_str().to_owned()).collect(),
+        Requirements::File(path) => match desk.file(&requirements.map(|_| path.clone()), super::desk::CARRIED) {
+            Some(file) => lines(&file, desk),
+            None => Vec::new(),
+        },
+    }
+}
+
+/// The requirements of a `requirements.txt`: one on each line, comments apart.
+fn lines(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
+    desk.show(file);
+    let mut requirements = Vec::new();
+    for (index, line) in file.text.lines().enumerate() {
+        let comment = line.find(" #").unwrap_or(line.len());
+        let text = line[..comment].trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let place = file.line(index + 1, line.chars().count());
+        if text.starts_with('-') || text.contains(" --") || text.ends_with('\\') {
+            let help = "give plain requirements; Fitout resolves and pins them itself";
+            desk.say(Code::NotYet, &place, "options and continued lines are not yet read here", help);
+        } else {
+            match Requirement::try_from(text.to_owned()) {
+                Ok(requirement) => requirements.push(requirement.as_str().to_owned()),
+                Err(error) => desk.say(Code::BadValue, &place, error.0, "see PEP 508 for the form"),
+            }
+        }
+    }
+    requirements
+}
+
+/// Finds mistakes of an environment.yml, so that they show with their place now and not later as a failed solve.
+fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
+    let yaml = file.path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml");
+    if !yaml || file.text.len() > LONGEST_ENVIRONMENT {
+        return;
+    }
+    desk.show(file);
+    let Parsed { root, problems } = parse(&file.name(), &file.text, &mut 0);
+    let broken = !problems.is_empty();
+    for problem in problems {
+        desk.report(problem);
+    }
+    let keys = ["dependencies", "packages", "package"];
+    let has = |node: &Node| matches!(&node.value, Value::Map(entries) if entries.iter().any(|entry| keys.contains(&entry.key.as_str())));
+    if !broken && !root.as_ref().is_some_and(has) {
+        let message = format!("{} is no environment file of conda: it has no `dependencies`", file.name());
+        desk.say(Code::BadValue, named, message, "add `dependencies:`, a list of packages");
+    }
+}
+
+/// Jupyter's own environment has a name that no other may take.
+pub fn check_jupyter(manifest: &Manifest, desk: &mut Desk<'_>) {
+    let taken =
+        |environment: &&v1::Environment| environment.name.value.as_str() == JUPYTER_ENVIRONMENT && environment.from.value.python.is_some();
+    if let Some(environment) = manifest.environments.iter().find(taken) {
+        let message = format!("`{JUPYTER_ENVIRONMENT}` is the environment that `jupyter` makes for itself");
+        desk.say(Code::Conflict, &environment.name.place, message, "give this environment another name");
+    }
+}

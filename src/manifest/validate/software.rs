@@ -1,0 +1,177 @@
+//! Packages, files, units, CUDA, environments and Jupyter.
+
+use super::desk::{CARRIED, Desk};
+use super::environments;
+use crate::manifest::v1::{self, CudaComponent, Manifest};
+use crate::model::{HomePath, Mode, Owner, TargetPath, UserName};
+use crate::problem::Code;
+use crate::recipe::{Cuda, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Want};
+use crate::resource::{Policy, Switch};
+use crate::step::Content;
+
+/// `packages`: each repository, then one request for all packages.
+pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    let Some(packages) = &manifest.packages else { return Vec::new() };
+    let (repositories, install) = (&packages.repositories, &packages.install);
+    desk.distinct(
+        "the repository",
+        repositories.iter().map(|repository| (repository.name.value.as_str().to_owned(), &repository.name.place)),
+    );
+    let name = |package: &v1::PackageRequest| package.as_str().split('=').next().unwrap_or_default().to_owned();
+    desk.distinct("the package", install.iter().map(|package| (name(&package.value), &package.place)));
+    let mut wants: Vec<Want> =
+        repositories.iter().filter_map(|repository| one_repository(repository, desk)).map(Want::Repository).collect();
+    if !install.is_empty() {
+        let install = install.iter().map(|package| package.value.as_str().to_owned()).collect();
+        let repositories = repositories.iter().map(|repository| repository.name.value.as_str().to_owned()).collect();
+        wants.push(Want::Packages(Packages { install, repositories }));
+    }
+    wants
+}
+
+fn one_repository(repository: &v1::Repository, desk: &mut Desk<'_>) -> Option<Repository> {
+    let suite = &repository.suite;
+    match (suite.value.as_str().ends_with('/'), repository.components.is_empty()) {
+        (true, false) => {
+            desk.say(Code::Conflict, &suite.place, "a flat repository has no components", "remove `components`, or the `/` at the end");
+        }
+        (false, true) => {
+            let help = "add `components:`, such as [main]; a flat repository has a suite that ends in `/`";
+            desk.say_absent(Code::MissingKey, &suite.place, "this suite needs components", help);
+        }
+        (true, true) | (false, false) => {}
+    }
+    let key = desk.file(&repository.signed_by, CARRIED)?;
+    if !key.text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+        let message = format!("{} is not an armoured public key", key.path.display());
+        desk.say(Code::BadValue, &repository.signed_by.place, message, "convert it with `gpg --enarmor`, or fetch the .asc file");
+    }
+    Some(Repository {
+        name: repository.name.value.as_str().to_owned(),
+        uri: repository.uri.value.as_str().to_owned(),
+        suite: suite.value.as_str().to_owned(),
+        components: repository.components.iter().map(|component| component.as_str().to_owned()).collect(),
+        key: key.text,
+    })
+}
+
+/// `files`.
+pub fn files(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    desk.distinct("the file", manifest.files.iter().map(|file| (file.path.value.to_string(), &file.path.place)));
+    manifest.files.iter().filter_map(|file| one_file(file, desk)).map(Want::ManagedFile).collect()
+}
+
+fn one_file(file: &v1::FileEntry, desk: &mut Desk<'_>) -> Option<ManagedFile> {
+    desk.check_home(&file.path);
+    if file.path.value == HomePath::Absolute(TargetPath::root()) || file.path.value == HomePath::Home(String::new()) {
+        desk.say(Code::BadValue, &file.path.place, "this is a directory", "name a file");
+    }
+    let owner = file.owner.as_ref().and_then(|owner| match owner.value.as_str() {
+        "root" => Some(Owner::Root),
+        "user" if desk.owner.is_none() => {
+            let message = "`user` is the machine's owner, and the manifest names none";
+            desk.say_absent(Code::UnknownReference, &owner.place, message, "add `user: {name: …}`, or write a login name");
+            None
+        }
+        "user" => desk.owner.clone().map(Owner::User),
+        name => UserName::parse(name).ok().map(Owner::User),
+    });
+    let content = match (&file.content, &file.source) {
+        (Some(content), None) => content.clone(),
+        (None, Some(source)) => desk.file(source, CARRIED)?.text,
+        (Some(_), Some(source)) => {
+            desk.say(Code::Conflict, &source.place, "a file has `content` or a `source`, not both", "keep one of the two");
+            return None;
+        }
+        (None, None) => {
+            let help = "add `content:`, its text, or `source:`, the file to take it from";
+            desk.say_absent(Code::MissingKey, &file.path.place, "this file has no content", help);
+            return None;
+        }
+    };
+    let policy = if file.create_only == Some(true) { Policy::CreateOnly } else { Policy::Keep };
+    let mode = file.mode.unwrap_or(Mode::FILE);
+    Some(ManagedFile { path: file.path.value.clone(), content: Content::Inline(content), mode, owner, policy })
+}
+
+/// `units`.
+pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    desk.distinct("the unit", manifest.units.iter().map(|unit| (unit.name.value.to_string(), &unit.name.place)));
+    let switch = |on: Option<bool>| on.map(|on| if on { Switch::On } else { Switch::Off });
+    let one = |unit: &v1::Unit| {
+        if unit.enabled.is_none() && unit.active.is_none() {
+            desk.say_absent(
+                Code::MissingKey,
+                &unit.name.place,
+                "nothing is said about this unit",
+                "add `enabled:` or `active:`, true or false",
+            );
+        }
+        Want::ManagedUnit(ManagedUnit { name: unit.name.value.clone(), enabled: switch(unit.enabled), active: switch(unit.active) })
+    };
+    manifest.units.iter().map(one).collect()
+}
+
+/// The first CUDA whose wheels hold a compiler.
+const FIRST_CUDA: u32 = 13;
+
+/// `gpu.cuda`.
+pub fn cuda(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    let Some(cuda) = manifest.gpu.as_ref().and_then(|gpu| gpu.cuda.as_ref()) else { return Vec::new() };
+    let version = cuda.version.value.as_str();
+    let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default();
+    if major < FIRST_CUDA {
+        let message = format!("CUDA {version} has no compiler on a Python index; the first that has one is {FIRST_CUDA}.0");
+        desk.say(Code::BadValue, &cuda.version.place, message, format!("write \"{FIRST_CUDA}.0\" or later"));
+    }
+    let components = cuda.components.iter().map(|component| component_name(*component).to_owned()).collect();
+    vec![Want::Cuda(Cuda { version: version.to_owned(), components, index: index(manifest) })]
+}
+
+const fn component_name(component: CudaComponent) -> &'static str {
+    match component {
+        CudaComponent::Nvcc => "nvcc",
+        CudaComponent::Nvvm => "nvvm",
+        CudaComponent::Crt => "crt",
+        CudaComponent::Cudart => "cudart",
+        CudaComponent::Cccl => "cccl",
+        CudaComponent::Nvrtc => "nvrtc",
+    }
+}
+
+/// The package index that is asked instead of PyPI.
+pub fn index(manifest: &Manifest) -> Option<String> {
+    let mirrors = manifest.network.as_ref()?.mirrors.as_ref()?;
+    mirrors.pypi.as_ref().map(|address| address.as_str().to_owned())
+}
+
+/// Ports below this need root.
+const FIRST_PORT: u16 = 1024;
+
+/// The port that Jupyter is known by.
+const JUPYTER_PORT: u16 = 8888;
+
+/// `jupyter`.
+pub fn jupyter(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
+    let Some(jupyter) = &manifest.jupyter else { return Vec::new() };
+    if desk.owner.is_none() {
+        let message = "Jupyter runs as the owner, and the manifest names no owner";
+        desk.say_absent(Code::MissingKey, &jupyter.place, message, "add `user: {name: …}`");
+    }
+    let port = jupyter.value.port.as_ref();
+    if let Some(port) = port.filter(|port| port.value < FIRST_PORT) {
+        desk.say(
+            Code::BadValue,
+            &port.place,
+            format!("ports below {FIRST_PORT} need root"),
+            format!("write a port from {FIRST_PORT} to 65535"),
+        );
+    }
+    environments::check_jupyter(manifest, desk);
+    vec![Want::Jupyter(Jupyter {
+        root: jupyter.value.root.clone().unwrap_or(HomePath::Home(String::new())),
+        port: port.map_or(JUPYTER_PORT, |port| port.value),
+        python: jupyter.value.python.as_ref().map(|version| version.as_str().to_owned()),
+        index: index(manifest),
+    })]
+}
