@@ -17,9 +17,13 @@ pub struct Packages {
 
 impl Recipe for Packages {
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        let requires = self.repositories.iter().map(|name| ResourceId::new("file", sources_path(name))).collect();
-        Ok(vec![Spec::Apt(Apt { name: "packages".into(), packages: self.install.clone(), requires })])
+        Ok(vec![Spec::Apt(Apt { name: "packages".into(), packages: self.install.clone(), requires: known_to_apt(&self.repositories) })])
     }
+}
+
+/// What a request requires whose packages may come from these repositories.
+pub(super) fn known_to_apt(repositories: &[String]) -> Vec<ResourceId> {
+    repositories.iter().map(|name| ResourceId::new("file", sources_path(name))).collect()
 }
 
 /// One item of `packages.repositories`: a deb822 source with its key.
@@ -37,6 +41,7 @@ pub struct Repository {
     pub key: String,
 }
 
+/// The file that makes a repository known to apt.
 fn sources_path(name: &str) -> String {
     format!("/etc/apt/sources.list.d/fitout-{name}.sources")
 }

@@ -18,7 +18,10 @@ pub fn shares(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     desk.distinct("the mount point", all.iter().map(|share| (share.mount.value.to_string(), &share.mount.place)));
     let caches = all.iter().filter_map(|share| share.cache.as_ref()).map(|cache| &cache.value.path);
     desk.distinct("the cache", caches.map(|path| (path.value.to_string(), &path.place)));
-    all.iter().filter_map(|share| one_share(share, desk)).map(Want::Share).collect()
+    let repositories = manifest.packages.as_ref().map(|packages| packages.repositories.as_slice()).unwrap_or_default();
+    let repositories: Vec<String> = repositories.iter().map(|repository| repository.name.value.as_str().to_owned()).collect();
+    let share = |share| one_share(share, desk).map(|share| Want::Share(Share { repositories: repositories.clone(), ..share }));
+    all.iter().filter_map(share).collect()
 }
 
 fn one_share(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Share> {
@@ -47,6 +50,7 @@ fn one_share(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Share> {
         account: share.account.as_str().to_owned(),
         mount: share.mount.value.clone(),
         access,
+        repositories: Vec::new(),
     })
 }
 
