@@ -48,14 +48,16 @@ impl Graph {
     }
 }
 
-/// One of each name; two that are alike are one, two that differ are a problem.
+/// One of each name; two that contradict each other are a problem.
 fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
     let mut seen: BTreeMap<ResourceId, usize> = BTreeMap::new();
     let (mut kept, mut problems): (Vec<Spec>, Vec<Problem>) = (Vec::new(), Vec::new());
     for spec in specs {
         match seen.get(&spec.id()) {
-            Some(n) if kept[*n] == spec => {}
-            Some(_) => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
+            Some(n) => match kept[*n].join(&spec) {
+                Some(joined) => kept[*n] = joined,
+                None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
+            },
             None => {
                 seen.insert(spec.id(), kept.len());
                 kept.push(spec);

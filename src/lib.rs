@@ -16,12 +16,16 @@
 //! | [`recipe`] | conveniences that lower to plain kinds |
 //! | [`manifest`] | text to a validated machine; the only YAML |
 //! | [`fetch`] | downloads: fills the store |
+//! | [`resolve`] | open questions, answered once |
 //! | [`graph`] | the order of work |
 //! | [`plan`] | the forecast |
 //! | [`apply`] | the engine and its events |
 //! | [`journal`] | what happened, for people |
+//! | [`session`] | from a manifest and a machine to work, and through it |
+//! | [`cli`] | the command line |
 
 pub mod apply;
+pub mod cli;
 pub mod fetch;
 pub mod graph;
 pub mod journal;
@@ -30,7 +34,9 @@ pub mod model;
 pub mod plan;
 pub mod problem;
 pub mod recipe;
+pub mod resolve;
 pub mod resource;
+pub mod session;
 pub mod step;
 pub mod store;
 pub mod target;

@@ -153,6 +153,15 @@ fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeError> {
 }
 
 impl Spec {
+    /// What two requests of one name come to: one of them where they are alike, what both ask of a unit, or nothing.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        match (self, other) {
+            (Self::Unit(mine), Self::Unit(theirs)) => mine.join(theirs).map(Self::Unit),
+            _ => (self == other).then(|| self.clone()),
+        }
+    }
+
     /// The path that this makes, if it makes one.
     #[must_use]
     pub fn path(&self) -> Option<&TargetPath> {

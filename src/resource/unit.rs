@@ -58,6 +58,24 @@ impl Unit {
         Self { name, enabled: None, active: None, reads: Vec::new(), on_change: UnitVerb::Restart, requires: Vec::new() }
     }
 
+    /// What two recipes ask of one unit; `None` where they contradict each other.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Option<Self> {
+        let both = |mine: Option<Switch>, theirs: Option<Switch>| match (mine, theirs) {
+            (Some(a), Some(b)) if a != b => None,
+            (a, b) => Some(a.or(b)),
+        };
+        let mut joined = self.clone();
+        joined.enabled = both(self.enabled, other.enabled)?;
+        joined.active = both(self.active, other.active)?;
+        joined.reads.extend(other.reads.iter().cloned());
+        joined.requires.extend(other.requires.iter().cloned());
+        if other.on_change == UnitVerb::Reload {
+            joined.on_change = UnitVerb::Reload;
+        }
+        Some(joined)
+    }
+
     fn act(&self, verb: UnitVerb, why: &str, needs: Ability) -> Step {
         Step::new(Change::Modify, Op::Unit { verb, unit: self.name.clone() }, why).needs(needs)
     }

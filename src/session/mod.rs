@@ -1,18 +1,24 @@
 //! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
 
+mod installed;
+
 use crate::apply::{Event, Observers, RunReport, Supply, apply};
+use crate::fetch::Http;
 use crate::graph::Graph;
 use crate::journal;
 use crate::manifest::Machine as Manifest;
-use crate::model::{Facts, TargetPath};
+use crate::model::{Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Problem;
 use crate::recipe::{Answers, Context, Question, Recipe};
 use crate::resource::Spec;
 use crate::step::Op;
 use crate::store::Store;
-use crate::target::{Accounts, LockError, Machine, OpError, Probe, ProbeError, Progress, Target, read_facts};
+use crate::target::{Accounts, LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
+use serde::Serialize;
 use std::sync::Arc;
+
+pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -39,10 +45,7 @@ pub enum SessionError {
 
 fn floors(disks: &[DiskPlan]) -> String {
     let one = |disk: &DiskPlan| {
-        format!(
-            "{} has {} free, the work takes {}, and {} must stay free",
-            disk.mount, disk.space.free, disk.takes, disk.minimum_free
-        )
+        format!("{} has {} free, the work takes {}, and {} must stay free", disk.mount, disk.space.free, disk.takes, disk.minimum_free)
     };
     disks.iter().map(one).collect::<Vec<_>>().join("; ")
 }
@@ -56,6 +59,15 @@ pub struct Session {
     pub graph: Graph,
     store: Store,
     answers: Answers,
+}
+
+/// What a check said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// Which.
+    pub id: ResourceId,
+    /// Why it did not pass.
+    pub problem: Option<String>,
 }
 
 /// Answers that an earlier apply brought to the machine, so that it needs no network to know that it is as it should be.
@@ -111,6 +123,17 @@ impl Session {
         Ok((report, run))
     }
 
+    /// Runs every check, whatever its last verdict.
+    #[must_use]
+    pub fn check(&self) -> Vec<CheckResult> {
+        let run = |spec: &Spec| {
+            let Spec::Check(check) = spec else { return None };
+            let done = self.target.perform(&Op::RunCheck(check.run.clone()), &Silent);
+            Some(CheckResult { id: spec.id(), problem: done.err().map(|error| error.cause) })
+        };
+        self.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
+    }
+
     fn keep_answers(&self) -> Result<(), OpError> {
         if self.answers == known_answers(self.target.as_ref())? {
             return Ok(());
@@ -122,7 +145,12 @@ impl Session {
 
 impl Supply for Session {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        op.blobs().into_iter().try_for_each(|blob| crate::fetch::fetch(&self.store, blob, progress).map(drop))
+        let blobs = op.blobs();
+        if blobs.is_empty() {
+            return Ok(());
+        }
+        let fetched = Http::new().and_then(|http| http.download_all(&self.store, &blobs, progress));
+        fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
     }
 }
 

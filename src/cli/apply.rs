@@ -1,0 +1,92 @@
+//! `fitout apply`: does the work, and ends with a recap.
+
+use super::output::{self, Paint, paint, say};
+use super::source::{self, Opened};
+use super::{Exit, Form, Global, Ground, progress};
+use crate::apply::{Observers, RunReport};
+use crate::journal::Journal;
+use clap::Args;
+use std::sync::Arc;
+
+/// Arguments of `fitout apply`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    ground: Ground,
+    /// Make FILE the machine's manifest, which later runs and the agent use
+    #[arg(long)]
+    install: bool,
+    /// Show what would be done, and do nothing
+    #[arg(long, conflicts_with = "install")]
+    dry_run: bool,
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
+    if arguments.dry_run {
+        return super::plan::run_for(&arguments.ground, global);
+    }
+    if !nix::unistd::geteuid().is_root() {
+        output::complain("only root may change a machine", Some("run `sudo fitout apply`, or look with `fitout plan`"));
+        return Exit::NotRoot;
+    }
+    let Opened { session, manifest } = match source::open(&arguments.ground, global) {
+        Ok(opened) => opened,
+        Err(refusal) => return refusal.tell(global),
+    };
+    if arguments.install
+        && let Err(refusal) = manifest.install(session.target.as_ref())
+    {
+        return refusal.tell(global);
+    }
+    let mut watching = progress::observers(global);
+    watching.push(Box::new(Journal::new(Arc::<crate::target::Machine>::clone(&session.target))));
+    let result = session.apply(&Observers::new(watching));
+    let (report, run) = match result {
+        Ok(done) => done,
+        Err(error) => return source::Refusal::from(error).tell(global),
+    };
+    match global.output {
+        Form::Json => output::json(&report),
+        Form::Human => say(&recap(&report, run)),
+    }
+    if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
+}
+
+/// How many of the slowest are named.
+const SLOWEST: usize = 5;
+/// What took less is not worth naming.
+const WORTH_MILLISECONDS: u64 = 100;
+
+/// The last lines of a run.
+pub fn recap(report: &RunReport, run: Option<u64>) -> String {
+    let counts = report.counts;
+    let number = |name: &str, count: usize, colour: Paint| {
+        let text = format!("{name} {count}");
+        if count == 0 { text } else { paint(colour, &text) }
+    };
+    let parts = [
+        number("changed", counts.changed, Paint::Green),
+        number("unchanged", counts.unchanged, Paint::Dim),
+        number("deferred", counts.deferred, Paint::Dim),
+        number("failed", counts.failed, Paint::Red),
+        number("skipped", counts.skipped, Paint::Yellow),
+    ];
+    let seconds = std::time::Duration::from_millis(report.milliseconds).as_secs_f64();
+    let mut lines = vec![format!("\n{} in {seconds:.1} s", parts.join(", "))];
+    let mut slow: Vec<_> = report.resources.iter().filter(|one| one.milliseconds >= WORTH_MILLISECONDS && !one.steps.is_empty()).collect();
+    slow.sort_by_key(|one| std::cmp::Reverse(one.milliseconds));
+    if slow.len() > 1 {
+        let named = slow
+            .iter()
+            .take(SLOWEST)
+            .map(|one| format!("{} {:.1} s", one.id, std::time::Duration::from_millis(one.milliseconds).as_secs_f64()));
+        lines.push(format!("slowest: {}", named.collect::<Vec<_>>().join(", ")));
+    }
+    for drift in report.resources.iter().flat_map(|one| &one.drift) {
+        lines.push(format!("{} {drift}", paint(Paint::Yellow, "note:")));
+    }
+    if let (Some(run), true) = (run, counts.failed > 0) {
+        lines.push(format!("This was run {run}; `fitout why` explains what failed."));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,59 @@
+//! Exit codes: public, named, documented. Those from 64 on are refusals before anything changed, by sysexits(3).
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; steps that are only deferred count as done.
+    Done,
+    /// Something failed or did not converge.
+    Failed,
+    /// Not clean: steps to perform, drift, a degraded machine.
+    NotClean,
+    /// The command line cannot be understood.
+    Usage,
+    /// The manifest has problems.
+    Manifest,
+    /// A file that was named is not there.
+    NoInput,
+    /// Something could not be fetched.
+    Unavailable,
+    /// The work would leave too little room.
+    DiskFloor,
+    /// Another run is at work.
+    Locked,
+    /// Only root may do this.
+    NotRoot,
+}
+
+/// The table, as `--help` shows it.
+pub const TABLE: &str = "\
+Exit codes:
+   0  done; steps that are only deferred count as done
+   1  something failed or did not converge
+   2  not clean: plan --detailed-exitcode has steps, verify found a difference, status is degraded
+  64  the command line cannot be understood
+  65  the manifest has problems
+  66  a file that was named is not there
+  69  something could not be fetched
+  73  the work would leave less room than a disk guard asks for
+  75  another run is at work on this machine
+  77  only root may do this";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::NotClean => 2,
+            Exit::Usage => 64,
+            Exit::Manifest => 65,
+            Exit::NoInput => 66,
+            Exit::Unavailable => 69,
+            Exit::DiskFloor => 73,
+            Exit::Locked => 75,
+            Exit::NotRoot => 77,
+        })
+    }
+}

@@ -1,0 +1,36 @@
+//! `fitout explain` and `fitout schema`: what a field or a code means.
+
+use super::Exit;
+use super::output::{self, complain};
+use crate::manifest;
+use crate::problem::{Code, nearest};
+use clap::Args;
+
+/// Arguments of `fitout explain`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// A field such as user.sudo, or a code such as E0102; without it, all top-level fields
+    #[arg(default_value = "manifest")]
+    what: String,
+}
+
+pub fn run(arguments: &Arguments) -> Exit {
+    let what = &arguments.what;
+    if let Some(code) = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(what)) {
+        output::data(&format!("{code}: {}\n\n{}\n", code.title(), code.explanation()));
+        return Exit::Done;
+    }
+    if let Some(text) = manifest::explain(what) {
+        output::data(&text);
+        return Exit::Done;
+    }
+    let near = nearest(what, Code::ALL.iter().map(|code| code.as_str()));
+    let hint = near.map_or_else(|| "`fitout explain` lists the fields".to_owned(), |near| format!("did you mean `{near}`?"));
+    complain(&format!("`{what}` is neither a field of the manifest nor the code of a problem"), Some(&hint));
+    Exit::Usage
+}
+
+pub fn schema() -> Exit {
+    output::json(&manifest::schema());
+    Exit::Done
+}

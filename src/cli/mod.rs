@@ -1,0 +1,131 @@
+//! The command line: one file a verb, `output` the only place that prints.
+//!
+//! Data goes to standard output, everything else to standard error. Exit codes are public: [`exit::Exit`].
+
+mod apply;
+mod completions;
+mod disk;
+mod exit;
+mod explain;
+mod output;
+mod plan;
+mod progress;
+mod source;
+mod status;
+mod validate;
+mod verify;
+mod why;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+pub use exit::Exit;
+
+/// Turns a bare Linux machine into an ML workstation, from one YAML manifest.
+#[derive(Debug, Parser)]
+#[command(name = "fitout", version, after_help = exit::TABLE, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Options of every verb.
+#[derive(Debug, Args)]
+struct Global {
+    /// Form of what is printed to standard output
+    #[arg(short, long, global = true, value_enum, default_value_t = Form::Human)]
+    output: Form,
+    /// Form of progress on standard error
+    #[arg(long, global = true, value_enum, default_value_t = ProgressForm::Auto)]
+    progress: ProgressForm,
+    /// Folder of downloads and caches
+    #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR")]
+    cache: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ProgressForm {
+    /// Bars on a terminal, plain lines elsewhere
+    Auto,
+    /// A line a step
+    Plain,
+    /// An event a line, as JSON
+    Json,
+    /// Nothing
+    None,
+}
+
+/// Which manifest, on which machine.
+#[derive(Debug, Args)]
+struct Ground {
+    /// The manifest: a file, or - for standard input; without it, the one installed on the machine
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    file: Option<String>,
+    /// An offline root directory instead of this machine
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Another value for a field of the manifest, such as name=lab-b
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Check a manifest; every problem with its place
+    Validate(validate::Arguments),
+    /// Show what apply would do
+    Plan(plan::Arguments),
+    /// Make the machine what the manifest says
+    Apply(apply::Arguments),
+    /// Look whether the machine is what the manifest says, and run its checks
+    Verify(verify::Arguments),
+    /// Show how the machine is
+    Status(status::Arguments),
+    /// Explain why the last run failed, or what became of one resource
+    Why(why::Arguments),
+    /// Explain a field of the manifest, or the code of a problem
+    Explain(explain::Arguments),
+    /// Print the JSON schema of manifests
+    Schema,
+    /// Show the room on guarded file systems
+    Disk(disk::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}
+
+/// Reads the command line and does what it says.
+#[must_use]
+pub fn main(arguments: &[String]) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let asked = !error.use_stderr();
+            output::usage(&error);
+            return if asked { Exit::Done } else { Exit::Usage }.into();
+        }
+    };
+    output::start_log();
+    let global = &cli.global;
+    let exit = match cli.verb {
+        Verb::Validate(arguments) => validate::run(&arguments, global),
+        Verb::Plan(arguments) => plan::run(&arguments, global),
+        Verb::Apply(arguments) => apply::run(&arguments, global),
+        Verb::Verify(arguments) => verify::run(&arguments, global),
+        Verb::Status(arguments) => status::run(&arguments, global),
+        Verb::Why(arguments) => why::run(&arguments, global),
+        Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Schema => explain::schema(),
+        Verb::Disk(arguments) => disk::run(&arguments, global),
+        Verb::Completions(arguments) => completions::run(&arguments),
+    };
+    exit.into()
+}

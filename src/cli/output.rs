@@ -1,0 +1,81 @@
+//! The only place that prints. A reader that goes away (`fitout plan | head`) ends nothing with an error.
+
+use serde::Serialize;
+use std::io::{self, IsTerminal, Write};
+use tracing_subscriber::EnvFilter;
+
+/// Prints data.
+pub fn data(text: &str) {
+    let mut out = io::stdout().lock();
+    // Nobody is left to tell when standard output is closed.
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
+}
+
+/// Prints a document as JSON.
+pub fn json(document: &impl Serialize) {
+    let text = serde_json::to_string_pretty(document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    data(&format!("{text}\n"));
+}
+
+/// Tells a person something.
+pub fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    writeln!(err, "{text}").unwrap_or_default();
+}
+
+/// Tells a person what went wrong, and what to do about it.
+pub fn complain(message: &str, hint: Option<&str>) {
+    say(&format!("{} {message}", paint(Paint::Red, "error:")));
+    if let Some(hint) = hint {
+        say(&format!("  {} {hint}", paint(Paint::Bold, "hint:")));
+    }
+}
+
+/// Shows clap's own words.
+pub fn usage(error: &clap::Error) {
+    error.print().unwrap_or_default();
+}
+
+/// Starts the log of developers, on standard error, by `FITOUT_LOG` (as `RUST_LOG` elsewhere).
+pub fn start_log() {
+    let filter = EnvFilter::try_from_env("FITOUT_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours(&io::stderr())).without_time();
+    // A second call in one process changes nothing.
+    log.try_init().unwrap_or_default();
+}
+
+/// A way to set words off.
+#[derive(Debug, Clone, Copy)]
+pub enum Paint {
+    Green,
+    Yellow,
+    Red,
+    Dim,
+    Bold,
+}
+
+/// Whether colours reach a person: a terminal, and `NO_COLOR` unset (no-color.org).
+fn colours(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Words for standard error, set off where colours reach a person.
+pub fn paint(paint: Paint, text: &str) -> String {
+    wrap(colours(&io::stderr()), paint, text)
+}
+
+/// Words for standard output, set off where colours reach a person.
+pub fn paint_data(paint: Paint, text: &str) -> String {
+    wrap(colours(&io::stdout()), paint, text)
+}
+
+fn wrap(colours: bool, paint: Paint, text: &str) -> String {
+    let code = match paint {
+        Paint::Green => 32,
+        Paint::Yellow => 33,
+        Paint::Red => 31,
+        Paint::Dim => 2,
+        Paint::Bold => 1,
+    };
+    if colours { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}

@@ -1,0 +1,102 @@
+//! `fitout plan`: the forecast.
+
+use super::output::{self, Paint, paint_data};
+use super::source::{self, Opened};
+use super::{Exit, Form, Global, Ground};
+use crate::plan::{Plan, Planned};
+use crate::step::{Change, Step};
+use clap::Args;
+use std::fmt::Write;
+
+/// Arguments of `fitout plan`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    ground: Ground,
+    /// Exit with 2 where there are steps to perform
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// The plan of `apply --dry-run`.
+pub fn run_for(ground: &Ground, global: &Global) -> Exit {
+    planned(ground, global).map_or_else(|exit| exit, |_| Exit::Done)
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
+    match planned(&arguments.ground, global) {
+        Ok(plan) if arguments.detailed_exitcode && !plan.is_clean() => Exit::NotClean,
+        Ok(_) => Exit::Done,
+        Err(exit) => exit,
+    }
+}
+
+/// Makes and prints the plan; a plan that cannot be carried out is an error.
+fn planned(ground: &Ground, global: &Global) -> Result<Plan, Exit> {
+    let plan = match source::open(ground, global).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
+        Ok(plan) => plan,
+        Err(refusal) => return Err(refusal.tell(global)),
+    };
+    match global.output {
+        Form::Json => output::json(&plan),
+        Form::Human => output::data(&show(&plan)),
+    }
+    if plan.resources.iter().any(|planned| planned.problem.is_some()) {
+        return Err(Exit::Failed);
+    }
+    if plan.disks.iter().any(crate::plan::DiskPlan::breaks_floor) {
+        return Err(Exit::DiskFloor);
+    }
+    Ok(plan)
+}
+
+fn painted(step: &Step) -> String {
+    let paint = match step.change {
+        Change::Add => Paint::Green,
+        Change::Modify | Change::Replace | Change::Check => Paint::Yellow,
+        Change::Remove => Paint::Red,
+    };
+    paint_data(paint, &format!("{:>3}", step.change.sign()))
+}
+
+fn show_one(planned: &Planned) -> Vec<String> {
+    let mut lines = Vec::new();
+    if planned.steps.is_empty() && planned.deferred.is_empty() && planned.problem.is_none() && planned.drift.is_empty() {
+        return lines;
+    }
+    lines.push(paint_data(Paint::Bold, &planned.id.to_string()));
+    if let Some(problem) = &planned.problem {
+        lines.push(format!("  {} {problem}", paint_data(Paint::Red, "  !")));
+    }
+    lines.extend(
+        planned.steps.iter().map(|step| format!("  {} {}  {}", painted(step), step.op.summary(), paint_data(Paint::Dim, &step.why))),
+    );
+    let waits = planned.deferred.iter();
+    lines.extend(waits.map(|waits| {
+        format!("  {} {}  {}", paint_data(Paint::Dim, "  …"), waits.step.op.summary(), paint_data(Paint::Dim, &waits.reason))
+    }));
+    lines.extend(planned.drift.iter().map(|drift| format!("  {} {drift}", paint_data(Paint::Yellow, "  i"))));
+    lines
+}
+
+/// The plan as a person reads it.
+pub fn show(plan: &Plan) -> String {
+    let mut lines: Vec<String> = plan.resources.iter().flat_map(show_one).collect();
+    if !lines.is_empty() {
+        lines.push(String::new());
+    }
+    let tally = plan.tally();
+    let mut last = format!("Plan: {} to add, {} to change, {} to remove", tally.add, tally.change, tally.remove);
+    if tally.check > 0 {
+        let _ = write!(last, ", {} to check", tally.check);
+    }
+    let _ = write!(last, ", {} deferred.", tally.deferred);
+    if plan.download.0 > 0 {
+        let _ = write!(last, " Download {}.", plan.download);
+    }
+    for disk in &plan.disks {
+        let _ = write!(last, " {}: {} free after (floor {}).", disk.mount, disk.free_after(), disk.minimum_free);
+    }
+    lines.push(paint_data(Paint::Bold, &last));
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}

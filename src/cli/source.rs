@@ -1,0 +1,163 @@
+//! Which manifest, on which machine: what most verbs begin with, and how its failures are told.
+
+use super::output::{self, complain};
+use super::{Exit, Form, Global, Ground, progress};
+use crate::apply::Observers;
+use crate::manifest::{HostFiles, Machine as Manifest, Rejected, Sheets, Source, TextError, load};
+use crate::problem::{Problem, Sources, render};
+use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
+use crate::store::Store;
+use crate::target::{Ground as On, Machine, OpError};
+use serde_json::json;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Why nothing was done.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The manifest has problems.
+    Rejected(Box<Rejected>),
+    /// The manifest cannot be read.
+    Unread(String, TextError),
+    /// No manifest is installed.
+    Installed(InstalledError),
+    /// The machine cannot be opened.
+    Ground(String, io::Error),
+    /// A `--set` is none.
+    Set(String),
+    /// The work did not begin.
+    Session(SessionError),
+    /// A file of Fitout's own was not written.
+    Own(OpError),
+}
+
+impl From<SessionError> for Refusal {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+impl Refusal {
+    /// Tells a person, and says how to exit.
+    pub fn tell(self, global: &Global) -> Exit {
+        match self {
+            Self::Rejected(rejected) => problems(&rejected.problems, &rejected.sources, global),
+            Self::Session(SessionError::Manifest(found)) => problems(&found, &Sources::default(), global),
+            Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
+            Self::Installed(error) => {
+                say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
+            }
+            Self::Ground(root, error) => say(&format!("cannot open the root {root}: {error}"), None, Exit::NoInput),
+            Self::Set(text) => {
+                say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
+            }
+            Self::Own(error) => say(&error.to_string(), error.hint.as_deref(), Exit::Failed),
+            Self::Session(error) => session(&error),
+        }
+    }
+}
+
+fn say(message: &str, hint: Option<&str>, exit: Exit) -> Exit {
+    complain(message, hint);
+    exit
+}
+
+fn session(error: &SessionError) -> Exit {
+    let message = error.to_string();
+    match error {
+        SessionError::Manifest(_) => Exit::Manifest,
+        SessionError::Probe(_) => say(&message, None, Exit::Failed),
+        SessionError::Resolve(cause) => say(&message, cause.hint.as_deref(), Exit::Unavailable),
+        SessionError::Own(cause) => say(&message, cause.hint.as_deref(), Exit::Failed),
+        SessionError::Floor(_) => {
+            say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
+        }
+        SessionError::Lock(_) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
+    }
+}
+
+fn problems(found: &[Problem], sources: &Sources, global: &Global) -> Exit {
+    if global.output == Form::Json {
+        output::json(&json!({"version": 1, "valid": false, "problems": found}));
+    } else {
+        output::say(&format!("{}\n{} problem{} found", render(found, sources), found.len(), if found.len() == 1 { "" } else { "s" }));
+    }
+    Exit::Manifest
+}
+
+fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
+    let pair = |text: &String| {
+        text.split_once('=').map(|(path, value)| (path.to_owned(), value.to_owned())).ok_or_else(|| Refusal::Set(text.clone()))
+    };
+    set.iter().map(pair).collect()
+}
+
+/// Reads the named manifest of the host; `-` is standard input.
+fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refusal> {
+    let files = RecordedFiles::default();
+    let source = if name == "-" {
+        let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;
+        Source { name: "-".into(), text }
+    } else {
+        Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.into(), e))?
+    };
+    let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
+    let manifest = load(&sheets, &files).map_err(|e| Refusal::Rejected(Box::new(e)))?;
+    Ok((manifest, Installable::new(&sheets.manifest, files)))
+}
+
+/// The manifest alone, for `validate`.
+pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
+    match file {
+        Some(name) => named(name, set).map(|(manifest, _)| manifest),
+        None => own(&Machine::open(&On::Live, Store::at(crate::store::DEFAULT)).map_err(|e| Refusal::Ground("/".into(), e))?, set),
+    }
+}
+
+fn own(on: &Machine, set: &[String]) -> Result<Manifest, Refusal> {
+    let sheets = installed(on).map_err(Refusal::Installed)?;
+    load(&Sheets { settings: settings(set)?, ..sheets }, &TargetFiles(on)).map_err(|e| Refusal::Rejected(Box::new(e)))
+}
+
+/// A manifest that may be installed; the machine's own already is.
+#[derive(Debug)]
+pub struct Held(Option<Installable>);
+
+impl Held {
+    /// Makes it the machine's manifest.
+    ///
+    /// # Errors
+    /// It was not.
+    pub fn install(&self, on: &Machine) -> Result<(), Refusal> {
+        self.0.as_ref().map_or(Ok(()), |bundle| bundle.install(on).map_err(Refusal::Own))
+    }
+}
+
+/// A machine and the work on it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The work.
+    pub session: Session,
+    /// Its manifest.
+    pub manifest: Held,
+}
+
+/// The machine that a verb is about.
+pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Refusal> {
+    let ground = root.map_or(On::Live, |root| On::Root(root.to_owned()));
+    let named = root.map_or_else(|| "/".to_owned(), |root| root.display().to_string());
+    Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
+}
+
+/// Opens the machine, reads the manifest, resolves and orders the work.
+pub fn open(ground: &Ground, global: &Global) -> Result<Opened, Refusal> {
+    let target = machine(ground.root.as_deref(), global)?;
+    let (manifest, bundle) = match &ground.file {
+        Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
+        None => (own(&target, &ground.set)?, None),
+    };
+    let observers = Observers::new(progress::observers(global));
+    let session = Session::prepare(&manifest, target, Store::at(&global.cache), &observers)?;
+    Ok(Opened { session, manifest: Held(bundle) })
+}

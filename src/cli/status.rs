@@ -1,0 +1,89 @@
+//! `fitout status`: how a machine is, in a few lines.
+
+use super::output::{self, Paint, paint_data};
+use super::source;
+use super::{Exit, Form, Global};
+use crate::apply::{Counts, Outcome};
+use crate::journal;
+use crate::resource::Guard;
+use crate::session::MANIFEST;
+use crate::target::{Probe, ProbeError};
+use clap::Args;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// Arguments of `fitout status`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// An offline root directory instead of this machine
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+/// How a machine is.
+#[derive(Debug, Serialize)]
+struct Status {
+    version: u32,
+    manifest: Option<String>,
+    last_run: Option<u64>,
+    counts: Option<Counts>,
+    failed: Vec<String>,
+    too_full: Vec<String>,
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
+    let target = match source::machine(arguments.root.as_deref(), global) {
+        Ok(target) => target,
+        Err(refusal) => return refusal.tell(global),
+    };
+    let status = match look(target.as_ref()) {
+        Ok(status) => status,
+        Err(error) => {
+            output::complain(&error.to_string(), None);
+            return Exit::Failed;
+        }
+    };
+    match global.output {
+        Form::Json => output::json(&status),
+        Form::Human => output::data(&show(&status)),
+    }
+    if status.failed.is_empty() && status.too_full.is_empty() { Exit::Done } else { Exit::NotClean }
+}
+
+fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
+    let link = crate::model::TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
+    let manifest = on.stat(&link)?.map(|stat| stat.link.unwrap_or_else(|| MANIFEST.into()));
+    let last_run = journal::numbers(on)?.last().copied();
+    let report = last_run.map(|run| journal::report(on, run)).transpose()?.flatten();
+    let failed = report.iter().flat_map(|report| &report.resources).filter(|one| one.outcome == Outcome::Failed);
+    let failed = failed.map(|one| one.id.to_string()).collect();
+    let mut too_full = Vec::new();
+    for guard in Guard::all(on)? {
+        if on.space(&guard.mount)?.free < guard.minimum_free {
+            too_full.push(guard.mount.to_string());
+        }
+    }
+    Ok(Status { version: 1, manifest, last_run, counts: report.map(|report| report.counts), failed, too_full })
+}
+
+fn show(status: &Status) -> String {
+    let word = if status.failed.is_empty() && status.too_full.is_empty() {
+        paint_data(Paint::Green, "ok")
+    } else {
+        paint_data(Paint::Red, "degraded")
+    };
+    let mut lines = vec![format!("status:    {word}")];
+    lines.push(format!("manifest:  {}", status.manifest.as_deref().unwrap_or("none installed")));
+    let last = match (status.last_run, &status.counts) {
+        (None, _) => "none".to_owned(),
+        (Some(run), None) => format!("run {run}, cut short before its report; `fitout apply` goes on from there"),
+        (Some(run), Some(counts)) => format!(
+            "run {run}: changed {}, unchanged {}, deferred {}, failed {}, skipped {}",
+            counts.changed, counts.unchanged, counts.deferred, counts.failed, counts.skipped
+        ),
+    };
+    lines.push(format!("last run:  {last}"));
+    lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
+    lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}

@@ -1,0 +1,56 @@
+//! `fitout verify`: is the machine what the manifest says? Looks at everything and runs every check again.
+
+use super::output::{self, Paint, paint_data};
+use super::source::{self, Opened};
+use super::{Exit, Form, Global, Ground};
+use crate::plan::Plan;
+use crate::session::CheckResult;
+use clap::Args;
+
+/// Arguments of `fitout verify`.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    ground: Ground,
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
+    let verified = source::open(&arguments.ground, global).and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
+    let (plan, checks) = match verified {
+        Ok(verified) => verified,
+        Err(refusal) => return refusal.tell(global),
+    };
+    match global.output {
+        Form::Json => output::json(&serde_json::json!({"version": 1, "clean": is_clean(&plan, &checks), "plan": plan, "checks": checks})),
+        Form::Human => output::data(&show(&plan, &checks)),
+    }
+    if is_clean(&plan, &checks) { Exit::Done } else { Exit::NotClean }
+}
+
+fn is_clean(plan: &Plan, checks: &[CheckResult]) -> bool {
+    plan.is_clean() && plan.resources.iter().all(|planned| planned.drift.is_empty()) && checks.iter().all(|check| check.problem.is_none())
+}
+
+fn show(plan: &Plan, checks: &[CheckResult]) -> String {
+    let mut lines = Vec::new();
+    for planned in &plan.resources {
+        lines.extend(planned.problem.iter().map(|problem| format!("{} {}: {problem}", paint_data(Paint::Red, "  broken"), planned.id)));
+        lines.extend(
+            planned
+                .steps
+                .iter()
+                .map(|step| format!("{} {}: {} ({})", paint_data(Paint::Yellow, "  differs"), planned.id, step.op.summary(), step.why)),
+        );
+        lines.extend(planned.drift.iter().map(|drift| format!("{} {drift}", paint_data(Paint::Yellow, "  drift  "))));
+    }
+    for check in checks {
+        let word = if check.problem.is_none() { paint_data(Paint::Green, "  passed ") } else { paint_data(Paint::Red, "  failed ") };
+        let tail = check.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+        lines.push(format!("{word} {}{tail}", check.id));
+    }
+    let fine =
+        plan.resources.iter().filter(|planned| planned.steps.is_empty() && planned.problem.is_none() && planned.drift.is_empty()).count();
+    let passed = checks.iter().filter(|check| check.problem.is_none()).count();
+    lines.push(format!("{fine} of {} resources as they should be, {passed} of {} checks passed", plan.resources.len(), checks.len()));
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}

@@ -1,0 +1,180 @@
+//! The machine's own manifest: a link, `/etc/fitout/manifest.yaml`, into a bundle that holds it with every file that it names.
+//!
+//! A bundle is named by the digest of what it holds and never changed; installing another manifest is one switch of the link.
+
+use crate::manifest::{Files, Sheets, Source, TextError};
+use crate::model::{Meta, Mode, Sha256, TargetPath};
+use crate::step::{Content, Op};
+use crate::target::{OpError, Probe, ProbeError, Silent, Target};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the machine's manifest is.
+pub const MANIFEST: &str = "/etc/fitout/manifest.yaml";
+/// What differs on this machine.
+const MACHINE: &str = "/etc/fitout/machine.yaml";
+/// Where bundles are, relative to the link as well.
+const BUNDLES: &str = "/etc/fitout/bundles";
+
+fn target_path(text: &str) -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+/// The files of a target.
+#[derive(Clone, Copy)]
+pub struct TargetFiles<'a>(pub &'a dyn Probe);
+
+impl std::fmt::Debug for TargetFiles<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TargetFiles")
+    }
+}
+
+impl Files for TargetFiles<'_> {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let path = target_path(&normal(path)).map_err(io::Error::other)?;
+        match self.0.read(&path).map_err(io::Error::other)? {
+            Some(bytes) if bytes.len() as u64 > limit => Err(io::Error::other(format!("it is longer than {limit} bytes"))),
+            found => Ok(found),
+        }
+    }
+}
+
+/// A path with its `.` and `..` parts worked out, as text.
+fn normal(path: &Path) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for part in path.to_string_lossy().split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            other => parts.push(other.to_owned()),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// Why a machine has no manifest to work from.
+#[derive(Debug, thiserror::Error)]
+pub enum InstalledError {
+    /// None was ever installed.
+    #[error("no manifest is installed on this machine ({MANIFEST})")]
+    None,
+    /// It cannot be read.
+    #[error("cannot read {0}: {1}")]
+    Unreadable(String, TextError),
+    /// The machine cannot be looked at.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+}
+
+/// The machine's manifest and what differs on it, to be loaded with [`TargetFiles`].
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
+    let link = target_path(MANIFEST)?;
+    // Relative paths are relative to the real file, in its bundle.
+    let name = match on.stat(&link)? {
+        None => return Err(InstalledError::None),
+        Some(stat) => stat.link.map_or_else(|| MANIFEST.to_owned(), |to| normal(&Path::new("/etc/fitout").join(to))),
+    };
+    let read = |name: &str| Source::read(&TargetFiles(on), name);
+    let manifest = read(&name).map_err(|e| InstalledError::Unreadable(name, e))?;
+    let machine = match read(MACHINE) {
+        Ok(source) => Some(source),
+        Err(TextError::Absent) => None,
+        Err(error) => return Err(InstalledError::Unreadable(MACHINE.into(), error)),
+    };
+    Ok(Sheets { machine, ..Sheets::new(manifest) })
+}
+
+/// The files of the host, each remembered as it is read, so that a manifest can be installed with all that it names.
+#[derive(Debug, Default)]
+pub struct RecordedFiles {
+    seen: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
+}
+
+impl Files for RecordedFiles {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        let found = crate::manifest::HostFiles.read(path, limit)?;
+        if let Some(bytes) = &found {
+            self.seen.borrow_mut().insert(std::path::absolute(path)?, bytes.clone());
+        }
+        Ok(found)
+    }
+}
+
+/// A manifest with every file that it names.
+#[derive(Debug, Clone)]
+pub struct Installable {
+    /// Path below the bundle to bytes.
+    files: BTreeMap<String, Vec<u8>>,
+    /// The manifest among them.
+    manifest: String,
+}
+
+impl Installable {
+    /// What was read, with `manifest` (a path of the host, or `-`) among it.
+    #[must_use]
+    pub fn new(manifest: &Source, read: RecordedFiles) -> Self {
+        let own = if manifest.name == "-" { None } else { std::path::absolute(&manifest.name).ok() };
+        let mut files: BTreeMap<String, Vec<u8>> = read.seen.into_inner().into_iter().map(|(path, bytes)| (normal(&path), bytes)).collect();
+        let own = own.map_or_else(|| "/manifest.yaml".to_owned(), |path| normal(&path));
+        files.insert(own.clone(), manifest.text.clone().into_bytes());
+        let shared = shared_folder(files.keys());
+        let below = |path: &String| path[shared.len()..].trim_start_matches('/').to_owned();
+        Self { manifest: below(&own), files: files.iter().map(|(path, bytes)| (below(path), bytes.clone())).collect() }
+    }
+
+    /// Makes it the machine's manifest.
+    ///
+    /// # Errors
+    /// It was not; the one before still is.
+    pub fn install(&self, on: &dyn Target) -> Result<(), OpError> {
+        let parts: Vec<String> = self.files.iter().flat_map(|(path, bytes)| [path.clone(), Sha256::of(bytes).to_string()]).collect();
+        let digest = Sha256::of_parts(parts.iter().map(String::as_str).chain([self.manifest.as_str()])).short();
+        for (path, bytes) in &self.files {
+            let text = String::from_utf8(bytes.clone()).map_err(|_| OpError::new(format!("install {path}"), "it is not text"))?;
+            let at = target_path(&format!("{BUNDLES}/{digest}/{path}"))?;
+            let content = Content::Inline(text);
+            if !on.holds(&at, &content)? {
+                let op = Op::WriteFile { path: at, content, meta: Meta::root(Mode::FILE), proof: None, read_by: Vec::new() };
+                on.perform(&op, &Silent)?;
+            }
+        }
+        let (path, to) = (target_path(MANIFEST)?, format!("bundles/{digest}/{}", self.manifest));
+        if on.stat(&path)?.and_then(|stat| stat.link).as_ref() == Some(&to) {
+            return Ok(());
+        }
+        on.perform(&Op::MakeSymlink { path, to }, &Silent)
+    }
+}
+
+/// The longest folder that all paths lie in.
+fn shared_folder<'a>(mut paths: impl Iterator<Item = &'a String>) -> String {
+    let folder = |path: &str| path.rsplit_once('/').map_or(String::new(), |(folder, _)| folder.to_owned());
+    let Some(mut shared) = paths.next().map(|path| folder(path)) else { return String::new() };
+    for path in paths {
+        while !path.starts_with(&format!("{shared}/")) {
+            shared = folder(&shared);
+        }
+    }
+    shared
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bundle_keeps_the_layout() {
+        let read = RecordedFiles::default();
+        read.seen.borrow_mut().insert("/p/manifests/../setup-scripts/a.sh".into(), b"x".to_vec());
+        let manifest = Source { name: "/p/manifests/m.yaml".into(), text: "name: abc".into() };
+        let bundle = Installable::new(&manifest, read);
+        assert_eq!(bundle.manifest, "manifests/m.yaml");
+        assert_eq!(bundle.files.keys().map(String::as_str).collect::<Vec<_>>(), ["manifests/m.yaml", "setup-scripts/a.sh"]);
+    }
+}
