@@ -22,10 +22,12 @@
 //! | [`apply`] | the engine and its events |
 //! | [`journal`] | what happened, for people |
 //! | [`session`] | from a manifest and a machine to work, and through it |
+//! | [`datasource`] | what a machine is told from outside about itself |
 //! | [`cli`] | the command line |
 
 pub mod apply;
 pub mod cli;
+pub mod datasource;
 pub mod fetch;
 pub mod graph;
 pub mod journal;

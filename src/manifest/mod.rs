@@ -26,5 +26,7 @@ mod validate;
 pub use files::{Files, HostFiles, MemoryFiles, TextError};
 pub use load::{Rejected, Sheets, Source, load};
 pub use machine::{Machine, MachineKind};
+pub use node::{Node, Value};
+pub use parse::{Parsed, parse};
 pub use reading::Recorded;
 pub use schema::{explain, schema};

@@ -7,6 +7,8 @@
 mod account;
 mod apt;
 mod conda;
+mod console;
+mod device;
 mod enter;
 mod facts;
 mod fs;
@@ -26,6 +28,8 @@ use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
 
 pub use account::{Account, Accounts};
 pub use apt::{SOURCES, half_installed, sources_digest};
+pub use console::{notify, say};
+pub use device::{Device, devices};
 pub use enter::enter_main;
 pub use facts::read_facts;
 pub use fs::Rooted;
@@ -165,6 +169,12 @@ pub trait Target: Probe {
     /// # Errors
     /// The file was not written.
     fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError>;
+
+    /// Writes one of Fitout's own files that anyone may read (the status page): whole or not at all, 0644 in a directory of 0755.
+    ///
+    /// # Errors
+    /// The file was not written.
+    fn publish(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError>;
 
     /// Adds to one of Fitout's own files, and sees it onto the disk.
     ///

@@ -42,6 +42,10 @@ impl Target for Machine {
         Ok(self.files.write(path, &mut &bytes[..], 0o600, (0, 0))?)
     }
 
+    fn publish(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError> {
+        Ok(self.files.write(path, &mut &bytes[..], 0o644, (0, 0))?)
+    }
+
     fn note(&self, path: &TargetPath, line: &str) -> Result<(), OpError> {
         if let Some(above) = path.parent() {
             self.files.make_directories(&above, Bits::from_bits_truncate(0o700))?;
