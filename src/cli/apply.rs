@@ -47,7 +47,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     match global.output {
         Form::Json => output::json(&report),
-        Form::Human => say(&recap(&report, run)),
+        Form::Human => {
+            say(&recap(&report, run));
+            if arguments.ground.file.is_some() && !arguments.install {
+                say("Applied once; with --install it becomes the machine's manifest.");
+            }
+        }
     }
     if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
 }
