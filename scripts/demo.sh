@@ -1,30 +1,37 @@
 #!/usr/bin/env bash
-# The demonstration behind `make demo`: a fresh Debian 12 root becomes a workstation, is verified, and a second apply changes nothing.
-#   demo.sh FITOUT [ROOT]      FITOUT: the built program; ROOT: where the root is made (default: out/demo-root, made anew)
+# A fresh Debian 12 root becomes a workstation, is verified, and a second apply changes nothing.
+#   demo.sh [ROOT]      ROOT: where the root is made, anew (default: out/demo-root)
+# Runs as root or through sudo; installs mmdebstrap where it is missing; keeps downloads in out/cache, so a second run is quick.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
-fitout=$(realpath "$1")
-root=${2:-out/demo-root}
+root=${1:-out/demo-root}
+base=out/debian-12.tar
 manifest=manifests/quickstart.yaml
-cache=$(realpath -m out/cache)
+fitout=target/release/fitout
+as_root=()
+[ "$(id -u)" = 0 ] || as_root=(sudo --preserve-env=FITOUT_CACHE,HTTPS_PROXY,HTTP_PROXY,NO_PROXY)
 
-say() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
-run() { say "$@"; "$@"; }
+show() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
+run() { show "fitout $*"; "${as_root[@]}" "$fitout" "$@"; }
+
+scripts/packages.sh build-essential ca-certificates debian-archive-keyring mmdebstrap
+show cargo build --release
+cargo build --release --locked
 
 mkdir -p out
-if [ ! -e out/debian-12.tar ]; then
-    say "mmdebstrap --variant=minbase bookworm out/debian-12.tar   # once; a few minutes"
-    mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm out/debian-12.tar.part
-    mv out/debian-12.tar.part out/debian-12.tar
+if [ ! -e "$base" ]; then
+    show mmdebstrap --variant=minbase bookworm "$base"
+    "${as_root[@]}" mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$base.part"
+    "${as_root[@]}" mv "$base.part" "$base"
 fi
-rm -rf --one-file-system "$root"
-mkdir -p "$root"
-tar -C "$root" --numeric-owner -xf out/debian-12.tar
+"${as_root[@]}" rm -rf --one-file-system "$root"
+"${as_root[@]}" mkdir -p "$root"
+"${as_root[@]}" tar -C "$root" --numeric-owner -xf "$base"
 
-export FITOUT_CACHE=$cache
-run "$fitout" validate -f "$manifest"
-run "$fitout" apply -f "$manifest" --root "$root" --install
-run "$fitout" verify --root "$root"
-run "$fitout" apply --root "$root"
-echo
-echo "The root is in $root. Look around: $fitout status --root $root, or chroot into it."
+export FITOUT_CACHE=$PWD/out/cache
+run validate -f "$manifest"
+run apply -f "$manifest" --root "$root" --install
+run verify --root "$root"
+run apply --root "$root"
+printf '\nThe workstation is in %s. `fitout status --root %s` shows how it is.\n' "$root" "$root"
