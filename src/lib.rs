@@ -23,8 +23,10 @@
 //! | [`journal`] | what happened, for people |
 //! | [`session`] | from a manifest and a machine to work, and through it |
 //! | [`datasource`] | what a machine is told from outside about itself |
+//! | [`agent`] | the service: brings a machine up, says how it is, watches its disks |
 //! | [`cli`] | the command line |
 
+pub mod agent;
 pub mod apply;
 pub mod cli;
 pub mod datasource;

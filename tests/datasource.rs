@@ -1,6 +1,7 @@
 //! Seeds as hypervisors' tools make them, read from real media; and media that were made to hurt.
 
 #![cfg(test)]
+#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests run tools of the host, and say what they skip")]
 
 use fitout::datasource::{self, NoCloud, read_volume};
 use fitout::model::TargetPath;

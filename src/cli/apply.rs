@@ -5,7 +5,11 @@ use super::source::{self, Opened};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, RunReport};
 use crate::journal::Journal;
+use crate::recipe::{Service, Want};
+use crate::session::own_program;
+use crate::store::Store;
 use clap::Args;
+use std::io;
 use std::sync::Arc;
 
 /// Arguments of `fitout apply`.
@@ -13,7 +17,7 @@ use std::sync::Arc;
 pub struct Arguments {
     #[command(flatten)]
     ground: Ground,
-    /// Make FILE the machine's manifest, which later runs and the agent use
+    /// Make FILE the machine's manifest, and Fitout a service of the machine that keeps to it from the next start on
     #[arg(long)]
     install: bool,
     /// Show what would be done, and do nothing
@@ -29,7 +33,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         output::complain("only root may change a machine", Some("run `sudo fitout apply`, or look with `fitout plan`"));
         return Exit::NotRoot;
     }
-    let Opened { session, manifest } = match source::open(&arguments.ground, global) {
+    let service = match service(arguments, global) {
+        Ok(service) => service,
+        Err(error) => {
+            output::complain(&format!("cannot copy this program into the cache: {error}"), None);
+            return Exit::Failed;
+        }
+    };
+    let Opened { session, manifest } = match source::open(&arguments.ground, global, service) {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };
@@ -55,6 +66,15 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         }
     }
     if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
+}
+
+/// What `--install` asks for beside the manifest.
+fn service(arguments: &Arguments, global: &Global) -> io::Result<Vec<Want>> {
+    if !arguments.install {
+        return Ok(Vec::new());
+    }
+    let program = own_program(&Store::at(&global.cache))?;
+    Ok(vec![Want::Service(Service { program })])
 }
 
 /// How many of the slowest are named.

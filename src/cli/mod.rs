@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error. Exit codes are public: [`exit::Exit`].
 
+mod agent;
 mod apply;
 mod completions;
 mod disk;
@@ -98,6 +99,8 @@ enum Verb {
     Schema,
     /// Show the room on guarded file systems
     Disk(disk::Arguments),
+    /// Bring this machine up by its manifest, and watch its disks: what its service runs
+    Agent,
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }
@@ -125,6 +128,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Schema => explain::schema(),
         Verb::Disk(arguments) => disk::run(&arguments, global),
+        Verb::Agent => agent::run(global),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     exit.into()

@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.
 fn planned(ground: &Ground, global: &Global) -> Result<Plan, Exit> {
-    let plan = match source::open(ground, global).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
+    let plan = match source::open(ground, global, Vec::new()).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.tell(global)),
     };

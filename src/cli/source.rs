@@ -5,6 +5,7 @@ use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
 use crate::manifest::{HostFiles, Machine as Manifest, Rejected, Sheets, Source, TextError, load};
 use crate::problem::{Problem, Sources, render};
+use crate::recipe::Want;
 use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError};
@@ -150,13 +151,14 @@ pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Ref
     Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
 }
 
-/// Opens the machine, reads the manifest, resolves and orders the work.
-pub fn open(ground: &Ground, global: &Global) -> Result<Opened, Refusal> {
+/// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
+pub fn open(ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened, Refusal> {
     let target = machine(ground.root.as_deref(), global)?;
-    let (manifest, bundle) = match &ground.file {
+    let (mut manifest, bundle) = match &ground.file {
         Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
         None => (own(&target, &ground.set)?, None),
     };
+    manifest.wants.extend(more);
     let observers = Observers::new(progress::observers(global));
     let session = Session::prepare(&manifest, target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })

@@ -3,6 +3,7 @@
 use super::output::{self, Paint, paint_data};
 use super::source;
 use super::{Exit, Form, Global};
+use crate::agent::Page;
 use crate::apply::{Counts, Outcome};
 use crate::journal;
 use crate::resource::Guard;
@@ -24,6 +25,7 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Status {
     version: u32,
+    agent: Option<Page>,
     manifest: Option<String>,
     last_run: Option<u64>,
     counts: Option<Counts>,
@@ -47,7 +49,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&status),
         Form::Human => output::data(&show(&status)),
     }
-    if status.failed.is_empty() && status.too_full.is_empty() { Exit::Done } else { Exit::NotClean }
+    if status.is_healthy() { Exit::Done } else { Exit::NotClean }
+}
+
+impl Status {
+    fn is_healthy(&self) -> bool {
+        self.failed.is_empty() && self.too_full.is_empty() && self.agent.as_ref().is_none_or(Page::is_healthy)
+    }
 }
 
 fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
@@ -63,16 +71,14 @@ fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
             too_full.push(guard.mount.to_string());
         }
     }
-    Ok(Status { version: 1, manifest, last_run, counts: report.map(|report| report.counts), failed, too_full })
+    Ok(Status { version: 1, agent: Page::read(on)?, manifest, last_run, counts: report.map(|report| report.counts), failed, too_full })
 }
 
 fn show(status: &Status) -> String {
-    let word = if status.failed.is_empty() && status.too_full.is_empty() {
-        paint_data(Paint::Green, "ok")
-    } else {
-        paint_data(Paint::Red, "degraded")
-    };
+    let word = if status.is_healthy() { paint_data(Paint::Green, "ok") } else { paint_data(Paint::Red, "degraded") };
     let mut lines = vec![format!("status:    {word}")];
+    lines.push(format!("agent:     {}", status.agent.as_ref().map_or_else(|| "not running".to_owned(), Page::line)));
+    lines.extend(status.agent.iter().flat_map(|page| &page.warnings).map(|warning| format!("note:      {warning}")));
     lines.push(format!("manifest:  {}", status.manifest.as_deref().unwrap_or("none installed")));
     let last = match (status.last_run, &status.counts) {
         (None, _) => "none".to_owned(),

@@ -15,7 +15,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    let verified = source::open(&arguments.ground, global).and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
+    let verified =
+        source::open(&arguments.ground, global, Vec::new()).and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
     let (plan, checks) = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),

@@ -14,6 +14,7 @@ mod kernelspec;
 mod owner;
 mod packages;
 mod question;
+mod service;
 mod setup_script;
 mod share;
 mod ssh_policy;
@@ -33,6 +34,7 @@ pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
 pub use question::{Answer, Answers, CondaAnswer, PythonAnswer, Question, WheelAnswer};
+pub use service::Service;
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};
@@ -116,4 +118,6 @@ wants! {
     SetupScript,
     /// `checks`
     Check,
+    /// `apply --install`
+    Service,
 }

@@ -1,6 +1,7 @@
 //! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
 
 mod installed;
+mod program;
 
 use crate::apply::{Event, Observers, RunReport, Supply, apply};
 use crate::fetch::Http;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed};
+pub use program::own_program;
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,115 @@
+//! The status page: what anyone on the machine may know, as a versioned JSON document.
+//!
+//! It holds no manifest, no output of a program and no path of a secret: states, names of resources, first lines of reasons, sizes.
+
+use super::guard::{Disk, Room};
+use super::state::{Phase, State};
+use crate::apply::Counts;
+use crate::model::{ByteSize, TargetPath};
+use crate::target::{Probe, ProbeError};
+use serde::{Deserialize, Serialize};
+
+/// Where the page is.
+pub const PAGE: &str = "/run/fitout/status.json";
+
+/// The page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// Format of this document.
+    pub version: u32,
+    /// The agent's process.
+    pub pid: u32,
+    /// The agent's version.
+    pub agent: String,
+    /// The machine's name.
+    pub name: Option<String>,
+    /// The machine's identity, by its datasource.
+    pub instance: Option<String>,
+    /// Where the machine is in its life.
+    pub state: Phase,
+    /// Why, where that is not plain.
+    pub reason: Option<String>,
+    /// What is the matter although the machine runs.
+    pub degraded: Vec<String>,
+    /// Guarded file systems.
+    pub disks: Vec<DiskLine>,
+    /// How the last setting up ended.
+    pub setup: Option<Counts>,
+    /// What people should know and nobody has to act on.
+    pub warnings: Vec<String>,
+}
+
+/// One guarded file system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskLine {
+    /// Where it is mounted.
+    pub mount: TargetPath,
+    /// Whether it has room.
+    pub room: Room,
+    /// Bytes that an ordinary user can still write.
+    pub free: ByteSize,
+    /// What must stay free.
+    pub minimum_free: ByteSize,
+}
+
+impl Page {
+    /// The page of what this agent knows.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        let line = |disk: &Disk| DiskLine {
+            mount: disk.sample.mount.clone(),
+            room: disk.room(),
+            free: disk.sample.free,
+            minimum_free: disk.sample.minimum_free,
+        };
+        Self {
+            version: 1,
+            pid: std::process::id(),
+            agent: env!("CARGO_PKG_VERSION").into(),
+            name: state.name.clone(),
+            instance: state.instance.clone(),
+            state: state.phase,
+            reason: state.reason.clone(),
+            degraded: state.complaints(),
+            disks: state.disks.values().map(line).collect(),
+            setup: state.counts,
+            warnings: state.warnings.clone(),
+        }
+    }
+
+    /// The page of the agent that runs on a machine; `None` where none does.
+    ///
+    /// # Errors
+    /// The page is there and cannot be read or understood.
+    pub fn read(on: &dyn Probe) -> Result<Option<Self>, ProbeError> {
+        let Some(bytes) = on.read(&path()?)? else { return Ok(None) };
+        let page: Self = serde_json::from_slice(&bytes).map_err(|e| ProbeError::new(format!("read {PAGE}"), e))?;
+        let comm = TargetPath::parse(&format!("/proc/{}/comm", page.pid)).map_err(|e| ProbeError::new("use a path", e))?;
+        // A page outlives an agent that was killed.
+        let alive = on.read(&comm)?.is_some_and(|name| name.trim_ascii() == b"fitout");
+        Ok(alive.then_some(page))
+    }
+
+    /// Whether all is well.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.state == Phase::Running && self.degraded.is_empty()
+    }
+
+    /// Where the machine is in its life, in a line: `lab is Running`, and what is the matter.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("this machine");
+        let matter: Vec<&str> = self.reason.iter().chain(&self.degraded).map(String::as_str).collect();
+        let matter = if matter.is_empty() { String::new() } else { format!(": {}", matter.join("; ")) };
+        format!("{name} is {}{matter}", self.state)
+    }
+}
+
+/// Where the page is, as a path.
+///
+/// # Errors
+/// Never for this path; the path type has no other way to say so.
+pub fn path() -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(PAGE).map_err(|e| ProbeError::new("use a path", e))
+}

@@ -1,0 +1,463 @@
+//! What the agent knows, and what it does next: `next(state, event)` is pure, and its effects are data.
+//!
+//! ```text
+//! Creating --read what the machine is told--> SettingUp <--> UserSettingUp --> Running
+//!                                                 |               |
+//!                                            SetupFailed   UserSetupFailed      Unusable: too little room to set up
+//! ```
+//!
+//! The names are Azure ML's for compute instances. Too little room on a guarded file system is no state of its own: a machine runs,
+//! and is degraded.
+
+use super::guard::{Disk, Sample};
+use crate::apply::Counts;
+use crate::model::{ResourceId, TargetPath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+/// Where a machine is in its life, by Azure ML's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Phase {
+    /// It has not yet been asked what it should be.
+    Creating,
+    /// The manifest is being applied.
+    SettingUp,
+    /// A script of the owner's runs.
+    UserSettingUp,
+    /// It is as it should be.
+    Running,
+    /// Something of the manifest could not be had.
+    SetupFailed,
+    /// A script of the owner's failed, and nothing else.
+    UserSetupFailed,
+    /// It has too little room to be set up.
+    Unusable,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Something that did not come to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What; `None` where it is about the whole.
+    pub id: Option<ResourceId>,
+    /// Why.
+    pub reason: String,
+}
+
+/// How setting up ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetUp {
+    /// Work was done, or there was none. Faults are resources that failed.
+    Done {
+        /// The machine's name, where the manifest has one.
+        name: Option<String>,
+        /// How many ended how.
+        counts: Counts,
+        /// What failed.
+        faults: Vec<Fault>,
+    },
+    /// Nothing was begun, for this reason.
+    Refused(String),
+    /// Nothing was begun, because it would leave too little room.
+    NoRoom(String),
+    /// Nothing was begun, because another run is at work; it is worth trying again.
+    Busy(String),
+    /// This machine has no manifest installed.
+    NoManifest,
+}
+
+/// What a datasource said, as far as it concerns the agent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Told {
+    /// The machine's identity.
+    pub instance: Option<String>,
+    /// What was not taken, and why.
+    pub warnings: Vec<String>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The agent began.
+    Begun,
+    /// The datasources were read.
+    Told(Result<Told, String>),
+    /// A resource is being worked on.
+    Working(ResourceId),
+    /// Setting up ended.
+    SetUp(SetUp),
+    /// Time for a look at the disks.
+    Tick,
+    /// The disks were looked at, at this time of a monotonic clock.
+    Sampled(Result<Vec<Sample>, String>, Duration),
+    /// Someone asks for the end.
+    Stop,
+}
+
+/// Something to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read the datasources; [`Event::Told`] follows.
+    ReadDatasource,
+    /// Apply the manifest; [`Event::SetUp`] follows.
+    SetUp,
+    /// Look at the disks; [`Event::Sampled`] follows.
+    Sample,
+    /// Write the status page.
+    Publish,
+    /// Say a line on the console.
+    Say(String),
+    /// Tell the service manager that the agent is up, and this about it.
+    Ready(String),
+    /// Tell the service manager how it goes.
+    Status(String),
+    /// Tell the log.
+    Warn(String),
+    /// End.
+    Exit,
+}
+
+/// Whether a look at the disks is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sampling {
+    /// No.
+    Idle,
+    /// Yes, and so many ticks have passed since it began.
+    Busy(u32),
+}
+
+/// Whether an attempt to set up is under way or wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// Neither.
+    None,
+    /// Under way.
+    Running,
+    /// Wanted at the next tick, because another run was at work.
+    Soon,
+    /// Wanted when a file system that is low has room again.
+    WhenRoom,
+}
+
+/// What the agent knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// Where the machine is in its life.
+    pub phase: Phase,
+    /// Why, where that is not plain.
+    pub reason: Option<String>,
+    /// The machine's name.
+    pub name: Option<String>,
+    /// The machine's identity, by its datasource.
+    pub instance: Option<String>,
+    /// How the last setting up ended.
+    pub counts: Option<Counts>,
+    /// Guarded file systems.
+    pub disks: BTreeMap<TargetPath, Disk>,
+    /// What people should know and nobody has to act on.
+    pub warnings: Vec<String>,
+    sampling: Sampling,
+    attempt: Attempt,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            phase: Phase::Creating,
+            reason: None,
+            name: None,
+            instance: None,
+            counts: None,
+            disks: BTreeMap::new(),
+            warnings: Vec::new(),
+            sampling: Sampling::Idle,
+            attempt: Attempt::None,
+        }
+    }
+}
+
+impl State {
+    /// What is the matter with the disks.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<String> {
+        self.disks.values().filter_map(Disk::complaint).collect()
+    }
+
+    /// The state in a line: `fitout: lab is Running`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let name = self.name.as_deref().unwrap_or("this machine");
+        let reason = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        format!("fitout: {name} is {}{reason}", self.phase)
+    }
+
+    fn enter(&mut self, phase: Phase, reason: Option<String>) {
+        self.phase = phase;
+        self.reason = reason;
+    }
+}
+
+/// The kind of an owner's scripts among resources.
+const SCRIPT: &str = "script";
+
+/// What follows from an event.
+#[must_use]
+pub fn next(mut state: State, event: Event) -> (State, Vec<Effect>) {
+    let effects = match event {
+        Event::Begun => vec![Effect::ReadDatasource, Effect::Publish],
+        Event::Told(told) => told_of(&mut state, told),
+        Event::Working(id) => working(&mut state, &id),
+        Event::SetUp(end) => set_up(&mut state, end),
+        Event::Tick => tick(&mut state),
+        Event::Sampled(samples, now) => sampled(&mut state, samples, now),
+        Event::Stop => vec![Effect::Exit],
+    };
+    (state, effects)
+}
+
+fn told_of(state: &mut State, told: Result<Told, String>) -> Vec<Effect> {
+    let told = told.unwrap_or_else(|why| Told { instance: None, warnings: vec![why] });
+    state.instance = told.instance;
+    let mut effects: Vec<Effect> = told.warnings.iter().map(|why| Effect::Warn(format!("datasource: {why}"))).collect();
+    state.warnings.extend(told.warnings);
+    effects.extend(begin(state));
+    effects
+}
+
+fn begin(state: &mut State) -> Vec<Effect> {
+    state.attempt = Attempt::Running;
+    state.enter(Phase::SettingUp, None);
+    vec![Effect::SetUp, Effect::Status(state.phase.to_string()), Effect::Publish]
+}
+
+fn working(state: &mut State, id: &ResourceId) -> Vec<Effect> {
+    let phase = if id.kind == SCRIPT { Phase::UserSettingUp } else { Phase::SettingUp };
+    let moved = phase != state.phase;
+    state.enter(phase, None);
+    let mut effects = vec![Effect::Status(format!("{phase}: {id}"))];
+    effects.extend(moved.then_some(Effect::Publish));
+    effects
+}
+
+fn set_up(state: &mut State, end: SetUp) -> Vec<Effect> {
+    state.attempt = match &end {
+        SetUp::Busy(_) => Attempt::Soon,
+        SetUp::NoRoom(_) => Attempt::WhenRoom,
+        SetUp::Done { .. } | SetUp::Refused(_) | SetUp::NoManifest => Attempt::None,
+    };
+    match end {
+        SetUp::Done { name, counts, faults } => {
+            state.name = name;
+            state.counts = Some(counts);
+            let (phase, reason) = judge(&faults);
+            state.enter(phase, reason);
+        }
+        SetUp::Refused(why) => state.enter(Phase::SetupFailed, Some(why)),
+        SetUp::NoRoom(why) => state.enter(Phase::Unusable, Some(why)),
+        SetUp::NoManifest => state.enter(Phase::Running, Some("no manifest is installed".into())),
+        SetUp::Busy(why) => {
+            state.enter(Phase::SettingUp, Some(why.clone()));
+            return vec![Effect::Status(why), Effect::Publish];
+        }
+    }
+    let line = state.line();
+    vec![Effect::Say(line.clone()), Effect::Ready(line), Effect::Publish]
+}
+
+/// The phase that faults lead to, and the first of them in a line: what a program printed may hold what is not for everyone.
+fn judge(faults: &[Fault]) -> (Phase, Option<String>) {
+    let is_script = |fault: &Fault| fault.id.as_ref().is_some_and(|id| id.kind == SCRIPT);
+    // The first fault that is not the owner's comes first: a script may have failed because of it.
+    let Some(worst) = faults.iter().find(|fault| !is_script(fault)).or_else(|| faults.first()) else {
+        return (Phase::Running, None);
+    };
+    let phase = if is_script(worst) { Phase::UserSetupFailed } else { Phase::SetupFailed };
+    let why = worst.reason.lines().next().unwrap_or_default();
+    let about = worst.id.as_ref().map(|id| format!("{id}: ")).unwrap_or_default();
+    let more = faults.len() - 1;
+    let rest = if more == 0 { String::new() } else { format!(" (and {more} more)") };
+    (phase, Some(format!("{about}{why}{rest}")))
+}
+
+fn tick(state: &mut State) -> Vec<Effect> {
+    let mut effects = if state.attempt == Attempt::Soon { begin(state) } else { Vec::new() };
+    match state.sampling {
+        Sampling::Idle => {
+            state.sampling = Sampling::Busy(0);
+            effects.push(Effect::Sample);
+        }
+        Sampling::Busy(ticks) => {
+            state.sampling = Sampling::Busy(ticks.saturating_add(1));
+            // Said once: a share that hangs may hang for hours.
+            effects.extend((ticks == 0).then(|| Effect::Warn("a guarded file system does not answer".into())));
+        }
+    }
+    effects
+}
+
+fn sampled(state: &mut State, samples: Result<Vec<Sample>, String>, now: Duration) -> Vec<Effect> {
+    state.sampling = Sampling::Idle;
+    let samples = match samples {
+        Ok(samples) => samples,
+        Err(why) => return vec![Effect::Warn(format!("the disk guards cannot be checked: {why}"))],
+    };
+    let (mut effects, mut disks, mut recovered) = (Vec::new(), BTreeMap::new(), false);
+    for sample in samples {
+        let mount = sample.mount.clone();
+        let before = state.disks.get(&mount);
+        let disk = before.map_or_else(|| Disk::new(sample.clone(), now), |disk| disk.after(sample.clone(), now));
+        match (before.and_then(|disk| disk.low_since), disk.complaint()) {
+            (None, Some(complaint)) => effects.extend([Effect::Warn(complaint.clone()), Effect::Say(format!("fitout: {complaint}"))]),
+            (Some(_), None) => {
+                recovered = true;
+                effects.push(Effect::Warn(format!("{mount} has room again: {} free", disk.sample.free)));
+            }
+            _ => {}
+        }
+        disks.insert(mount, disk);
+    }
+    let roomy = disks.values().all(|disk| disk.low_since.is_none());
+    state.disks = disks;
+    if state.attempt == Attempt::WhenRoom && recovered && roomy {
+        effects.extend(begin(state));
+    } else {
+        effects.push(Effect::Publish);
+    }
+    effects
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ByteSize;
+
+    fn id(text: &str) -> ResourceId {
+        ResourceId::try_from(text.to_owned()).unwrap()
+    }
+
+    fn done(faults: &[(&str, &str)]) -> Event {
+        let faults = faults.iter().map(|(what, why)| Fault { id: Some(id(what)), reason: (*why).to_owned() }).collect();
+        Event::SetUp(SetUp::Done { name: Some("lab".into()), counts: Counts::default(), faults })
+    }
+
+    fn sample(free: u64) -> Vec<Sample> {
+        vec![Sample { mount: TargetPath::root(), free: ByteSize(free), minimum_free: ByteSize(5_000_000_000) }]
+    }
+
+    fn run(events: impl IntoIterator<Item = Event>) -> (State, Vec<Vec<Effect>>) {
+        events.into_iter().fold((State::default(), Vec::new()), |(state, mut all), event| {
+            let (state, effects) = next(state, event);
+            all.push(effects);
+            (state, all)
+        })
+    }
+
+    #[test]
+    fn a_first_boot_ends_running() {
+        let told = Told { instance: Some("i-1".into()), warnings: vec!["odd".into()] };
+        let working = |what| Event::Working(id(what));
+        let events = [Event::Begun, Event::Told(Ok(told)), working("apt:packages"), working("script:creation"), done(&[])];
+        let (state, effects) = run(events);
+        insta::assert_debug_snapshot!(effects, @r#"
+        [
+            [
+                ReadDatasource,
+                Publish,
+            ],
+            [
+                Warn(
+                    "datasource: odd",
+                ),
+                SetUp,
+                Status(
+                    "SettingUp",
+                ),
+                Publish,
+            ],
+            [
+                Status(
+                    "SettingUp: apt:packages",
+                ),
+            ],
+            [
+                Status(
+                    "UserSettingUp: script:creation",
+                ),
+                Publish,
+            ],
+            [
+                Say(
+                    "fitout: lab is Running",
+                ),
+                Ready(
+                    "fitout: lab is Running",
+                ),
+                Publish,
+            ],
+        ]
+        "#);
+        assert_eq!((state.phase, state.instance.as_deref()), (Phase::Running, Some("i-1")));
+    }
+
+    #[test]
+    fn failures_are_named_for_whose_they_are() {
+        for (faults, line) in [
+            (
+                &[(
+                    "script:startup",
+                    "exit 3
+secret",
+                )][..],
+                "fitout: lab is UserSetupFailed: script:startup: exit 3",
+            ),
+            (
+                &[
+                    ("script:startup", "exit 3"),
+                    (
+                        "apt:x", "no
+more",
+                    ),
+                ],
+                "fitout: lab is SetupFailed: apt:x: no (and 1 more)",
+            ),
+        ] {
+            let (state, _) = run([Event::Begun, Event::Told(Ok(Told::default())), done(faults)]);
+            assert_eq!(state.line(), line);
+        }
+    }
+
+    #[test]
+    fn a_datasource_that_cannot_be_read_does_not_stop_the_machine() {
+        let (_, effects) = run([Event::Begun, Event::Told(Err("broken".into()))]);
+        assert!(effects[1].contains(&Effect::SetUp) && effects[1].contains(&Effect::Warn("datasource: broken".into())));
+    }
+
+    #[test]
+    fn sets_up_again_when_the_other_run_ended_or_the_disk_has_room() {
+        let (state, effects) = run([Event::SetUp(SetUp::Busy("process 1".into())), Event::Tick]);
+        assert!(effects[1].contains(&Effect::SetUp));
+        assert_eq!(state.attempt, Attempt::Running);
+        let hour = Duration::from_hours(1);
+        let (state, effects) = run([
+            Event::SetUp(SetUp::NoRoom("/ is full".into())),
+            Event::Sampled(Ok(sample(1)), Duration::ZERO),
+            Event::Sampled(Ok(sample(9_000_000_000)), hour),
+        ]);
+        assert!(!effects[1].contains(&Effect::SetUp) && effects[2].contains(&Effect::SetUp));
+        assert_eq!(state.complaints(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_asked_once_and_told_once() {
+        let (_, effects) = run([Event::Tick, Event::Tick, Event::Tick]);
+        assert_eq!(effects[0], [Effect::Sample]);
+        assert!(matches!(effects[1][..], [Effect::Warn(_)]) && effects[2].is_empty());
+    }
+}

@@ -1,0 +1,149 @@
+//! What the agent does to the machine it runs on: the same functions as the verbs of the command line.
+
+use super::guard::Sample;
+use super::page::{self, Page};
+use super::state::{Fault, SetUp, Told};
+use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
+use crate::datasource::{self, MACHINE};
+use crate::journal::Journal;
+use crate::manifest::load;
+use crate::model::{ResourceId, TargetPath};
+use crate::problem::Problem;
+use crate::resource::Guard;
+use crate::session::{InstalledError, Session, SessionError, TargetFiles, installed};
+use crate::store::Store;
+use crate::target::{Ground, LockError, Machine, Probe, ProbeError, Target};
+use std::sync::Arc;
+
+/// What the loop asks for. Everything may take long, except the last two.
+pub trait Work: Send + Sync {
+    /// Reads the datasources and keeps what they say.
+    ///
+    /// # Errors
+    /// One is there and cannot be read, or what it says cannot be kept.
+    fn read_datasource(&self) -> Result<Told, String>;
+
+    /// Applies the installed manifest; tells which resource is worked on.
+    fn set_up(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> SetUp;
+
+    /// Looks at the guarded file systems.
+    ///
+    /// # Errors
+    /// The guards cannot be read, or a file system does not answer.
+    fn sample(&self) -> Result<Vec<Sample>, String>;
+
+    /// Writes the status page.
+    fn publish(&self, page: &Page);
+
+    /// Takes the status page back.
+    fn retract(&self);
+}
+
+/// The machine that the agent runs on.
+#[derive(Debug)]
+pub struct Workstation {
+    machine: Arc<Machine>,
+    store: Store,
+}
+
+impl Workstation {
+    /// This machine.
+    ///
+    /// # Errors
+    /// Its root cannot be opened.
+    pub fn open(store: Store) -> std::io::Result<Self> {
+        Ok(Self { machine: Arc::new(Machine::open(&Ground::Live, store.clone())?), store })
+    }
+
+    fn apply(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> Result<SetUp, SetUp> {
+        let refused = |error: &dyn std::fmt::Display| SetUp::Refused(error.to_string());
+        let sheets = match installed(self.machine.as_ref()) {
+            Err(InstalledError::None) => return Ok(SetUp::NoManifest),
+            sheets => sheets.map_err(|e| refused(&e))?,
+        };
+        let files = TargetFiles(self.machine.as_ref());
+        let manifest = load(&sheets, &files).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
+        let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
+        let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
+        let session = Session::prepare(&manifest, Arc::clone(&self.machine), self.store.clone(), &observers).map_err(|e| ended(&e))?;
+        let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
+        let name = manifest.name.as_ref().map(ToString::to_string);
+        Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })
+    }
+}
+
+/// The first of a manifest's problems; `fitout validate` shows all.
+fn first_problem(problems: &[Problem]) -> String {
+    problems.first().map_or_else(|| "the manifest does not fit this machine".into(), ToString::to_string)
+}
+
+fn ended(error: &SessionError) -> SetUp {
+    match error {
+        SessionError::Lock(LockError::Held(_)) => SetUp::Busy(error.to_string()),
+        SessionError::Floor(_) => SetUp::NoRoom(error.to_string()),
+        SessionError::Manifest(problems) => SetUp::Refused(first_problem(problems)),
+        SessionError::Probe(_) | SessionError::Resolve(_) | SessionError::Own(_) | SessionError::Lock(LockError::Broken(_)) => {
+            SetUp::Refused(error.to_string())
+        }
+    }
+}
+
+fn faults(report: RunReport) -> Vec<Fault> {
+    let failed = report.resources.into_iter().filter(|report| report.outcome == Outcome::Failed);
+    failed.map(|report| Fault { id: Some(report.id), reason: report.reason.unwrap_or_default() }).collect()
+}
+
+/// Tells which resource is worked on: one that has a step, for looking is not worth a word.
+struct Watch(Box<dyn Fn(ResourceId) + Send>);
+
+impl Observer for Watch {
+    fn on(&mut self, event: &Event) {
+        if let Event::StepStarted { id, .. } = event {
+            (self.0)(id.clone());
+        }
+    }
+}
+
+impl Work for Workstation {
+    fn read_datasource(&self) -> Result<Told, String> {
+        let Some(overlay) = datasource::fetch(self.machine.as_ref()).map_err(|e| e.to_string())? else {
+            return Ok(Told::default());
+        };
+        let told = Told { instance: overlay.instance.clone(), warnings: overlay.warnings.clone() };
+        if !overlay.is_empty() {
+            let path = TargetPath::parse(MACHINE).map_err(|e| e.to_string())?;
+            let text = overlay.to_yaml();
+            if self.machine.read(&path).map_err(|e| e.to_string())?.as_deref() != Some(text.as_bytes()) {
+                self.machine.publish(&path, text.as_bytes()).map_err(|e| e.to_string())?;
+            }
+        }
+        Ok(told)
+    }
+
+    fn set_up(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> SetUp {
+        self.apply(tell).unwrap_or_else(|end| end)
+    }
+
+    fn sample(&self) -> Result<Vec<Sample>, String> {
+        let machine = self.machine.as_ref();
+        let sample = |guard: Guard| -> Result<Sample, ProbeError> {
+            Ok(Sample { free: machine.space(&guard.mount)?.free, mount: guard.mount, minimum_free: guard.minimum_free })
+        };
+        let samples: Result<Vec<Sample>, ProbeError> = Guard::all(machine).and_then(|guards| guards.into_iter().map(sample).collect());
+        samples.map_err(|e| e.to_string())
+    }
+
+    fn publish(&self, page: &Page) {
+        let written = page::path().map_err(Into::into).and_then(|path| {
+            let bytes = serde_json::to_vec_pretty(page).unwrap_or_default();
+            self.machine.publish(&path, &bytes)
+        });
+        written.unwrap_or_else(|error| tracing::warn!(%error, "the status page is out of date"));
+    }
+
+    fn retract(&self) {
+        // A page left behind names a process that is gone, and is not believed.
+        let retracted = page::path().map_err(Into::into).and_then(|path| self.machine.discard(&path));
+        retracted.unwrap_or_else(|error| tracing::debug!(%error, "the status page stays"));
+    }
+}
