@@ -146,9 +146,9 @@ impl fmt::Display for Problem {
 pub struct Sources(BTreeMap<String, String>);
 
 impl Sources {
-    /// Remembers a text.
+    /// Remembers a text, users and passwords of its addresses masked.
     pub fn add(&mut self, file: &str, text: &str) {
-        self.0.insert(file.to_owned(), text.to_owned());
+        self.0.insert(file.to_owned(), masked(text));
     }
 
     /// Makes the rest of the line at a place unreadable: a secret may stand there by mistake.
@@ -166,14 +166,29 @@ impl Sources {
     }
 }
 
+/// The text with user and password of addresses made unreadable, every character in its place.
+fn masked(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("://");
+        let authority = part.find(|c: char| c == '/' || c.is_whitespace() || "\"'".contains(c)).unwrap_or(part.len());
+        let login = part[..authority].rfind('@').unwrap_or_default();
+        out.extend(part[..login].chars().map(|_| '*'));
+        out.push_str(&part[login..]);
+    }
+    out
+}
+
 /// Longest source line that is shown whole; longer ones are cut around the caret.
 const SHOWN: usize = 120;
 
-/// All problems as a person reads them: place, message, the line, a caret, a suggestion; in the order of the text.
+/// All problems as a person reads them: place, message, the line, a caret, a suggestion; in the order of the text,
+/// what no text shows last.
 #[must_use]
 pub fn render(problems: &[Problem], sources: &Sources) -> String {
     let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|problem| (problem.place.clone(), problem.code));
+    sorted.sort_by_key(|problem| (problem.place.is_none(), problem.place.clone(), problem.code));
     sorted.iter().map(|problem| render_one(problem, sources)).collect::<Vec<_>>().join("\n")
 }
 
@@ -220,21 +235,24 @@ pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance, counting case as half a slip rounded down: `Name` is as near to `name` as can be.
+/// Levenshtein distance with swapped neighbours as one slip, whatever the case: `conad` is as near to `conda` as can be.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b) = (a.to_lowercase(), b.to_lowercase());
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let lower = |text: &str| -> Vec<char> { text.to_lowercase().chars().collect() };
+    let (a, b) = (lower(a), lower(b));
+    let mut two_above: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let cost = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
+            let mut least = (above[j] + usize::from(x != y)).min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(two_above[j - 1] + 1);
+            }
+            row.push(least);
         }
+        two_above = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }
 
 #[cfg(test)]
@@ -247,6 +265,7 @@ mod tests {
         assert_eq!(nearest("pakages", fields), Some("packages"));
         assert_eq!(nearest("Files", fields), Some("files"));
         assert_eq!(nearest("enviroments", fields), Some("environments"));
+        assert_eq!(nearest("untis", fields), Some("units"));
         assert_eq!(nearest("network", fields), None);
     }
 
@@ -263,6 +282,12 @@ mod tests {
             | ^^^^^^^
           help: did you mean `packages`?
         ");
+    }
+
+    #[test]
+    fn masks_passwords_of_addresses() {
+        assert_eq!(masked("uri: https://bob:pw@e.org/x # a@b"), "uri: https://******@e.org/x # a@b");
+        assert_eq!(masked("a://b c@d 'e://f@g'"), "a://b c@d 'e://*@g'");
     }
 
     #[test]

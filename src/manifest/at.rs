@@ -17,16 +17,18 @@ pub struct At<T> {
     pub value: T,
     /// Where it stands.
     pub place: Place,
+    /// Whether all of it could be read: what a value lacks proves nothing where a part was left out because of a problem.
+    pub whole: bool,
 }
 
 impl<T> At<T> {
     /// Another value of the same place.
     pub fn map<U>(&self, to: impl FnOnce(&T) -> U) -> At<U> {
-        At { value: to(&self.value), place: self.place.clone() }
+        At { value: to(&self.value), place: self.place.clone(), whole: self.whole }
     }
 }
 
-/// File, line, column, width, then the value itself.
+/// File, line, column, width, wholeness, then the value itself.
 struct AtVisitor<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
@@ -38,10 +40,10 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<At<T>, A::Error> {
         fn part<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
-            seq.next_element()?.ok_or_else(|| A::Error::custom("a place has five parts"))
+            seq.next_element()?.ok_or_else(|| A::Error::custom("a place has six parts"))
         }
         let (file, line, column, width) = (part(&mut seq)?, part(&mut seq)?, part(&mut seq)?, part(&mut seq)?);
-        Ok(At { place: Place { file, line, column, width }, value: part(&mut seq)? })
+        Ok(At { place: Place { file, line, column, width }, whole: part(&mut seq)?, value: part(&mut seq)? })
     }
 }
 

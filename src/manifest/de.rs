@@ -5,21 +5,18 @@
 
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
-use super::reading::{Error, Path, Reading, Required, not_a_choice, noun, text, truth, whole};
+use super::reading::{Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, noun, text, truth, whole};
 use crate::problem::Code;
-use serde::de::value::{StrDeserializer, U32Deserializer};
+use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use std::cell::RefCell;
 use std::marker::PhantomData;
-
-/// Readings of one document before giving up: each finds at least one problem, and nobody mends more than these at once.
-const RETRIES: usize = 100;
 
 /// Reads a tree as `T`. `None` where not even the document itself could be read; problems are in the report in any case.
 pub fn read<'a, T: DeserializeOwned>(root: &Node, required: Required<'a>) -> (Option<T>, Reading<'a>) {
     let reading = RefCell::new(Reading::new(required));
     let mut value = None;
-    for _ in 0..RETRIES {
+    for _ in 0..=MOST_PROBLEMS {
         value = Reader { node: root, path: &Path::Root, reading: &reading }.give(PhantomData::<T>).ok();
         if value.is_some() || reading.borrow().is_poisoned(root) {
             break;
@@ -192,7 +189,7 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
     serde::forward_to_deserialize_any! { f32 f64 char bytes byte_buf unit_struct tuple tuple_struct }
 }
 
-/// What `At` asks for: file, line, column, width, value.
+/// What `At` asks for: file, line, column, width, wholeness, value.
 struct PlaceThenValue<'r, 'a> {
     part: usize,
     reader: Reader<'r, 'a>,
@@ -210,7 +207,11 @@ impl<'de> de::SeqAccess<'de> for PlaceThenValue<'_, '_> {
             2 => seed.deserialize(number(line)),
             3 => seed.deserialize(number(column)),
             4 => seed.deserialize(number(width)),
-            5 => self.reader.give(seed),
+            5 => {
+                let whole: BoolDeserializer<Error> = self.reader.reading.borrow().is_whole(self.reader.node).into_deserializer();
+                seed.deserialize(whole)
+            }
+            6 => self.reader.give(seed),
             _ => return Ok(None),
         }
         .map(Some)

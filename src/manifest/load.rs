@@ -1,14 +1,15 @@
 //! From texts to a validated machine, or to everything that is wrong with them.
 
+use super::de;
 use super::files::{Files, TextError, text};
 use super::machine::Machine;
 use super::node::{Node, NodeId};
 use super::overlay::{merge, restrict, setting, setting_file};
 use super::parse::{MAX_BYTES, Parsed, parse};
-use super::reading::Reading;
+use super::reading::{MOST_PROBLEMS, Reading};
 use super::schema::required;
 use super::v1::Manifest;
-use super::{de, validate};
+use super::validate::{self, Desk};
 use crate::problem::{Code, Problem, Sources, render};
 use std::fmt;
 use std::path::Path;
@@ -68,9 +69,6 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// More problems than this help nobody, and a hostile text can have very many.
-const MOST_PROBLEMS: usize = 100;
-
 /// Loads a machine.
 ///
 /// # Errors
@@ -80,13 +78,14 @@ pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
     let Tree { root, mut problems } = tree(sheets, &mut sources);
     let machine = root.and_then(|root| {
         let (manifest, reading) = de::read::<Manifest>(&root, &required);
+        let patchy = reading.patchy(&root);
         let Reading { problems: found, recorded, hidden, .. } = reading;
         for place in &hidden {
             sources.hide(place);
         }
         problems.extend(found);
         let manifest = manifest?;
-        let machine = validate::validate(&manifest, files, &mut problems, &mut sources);
+        let machine = validate::validate(&manifest, Desk::new(files, &mut problems, &mut sources, patchy));
         Some(Machine { recorded, ..machine })
     });
     match machine {
@@ -113,7 +112,7 @@ struct Tree {
 fn tree(sheets: &Sheets, sources: &mut Sources) -> Tree {
     let mut ids: NodeId = 0;
     let Source { name, text } = &sheets.manifest;
-    sources.add(name, &masked(text));
+    sources.add(name, text);
     let Parsed { mut root, mut problems } = parse(name, text, &mut ids);
     if root.is_none() && problems.is_empty() {
         problems.push(Problem::general(Code::MissingKey, format!("{name} is empty")).suggest("`fitout init` writes a first manifest"));
@@ -124,7 +123,7 @@ fn tree(sheets: &Sheets, sources: &mut Sources) -> Tree {
         }
     };
     if let Some(Source { name, text }) = &sheets.machine {
-        sources.add(name, &masked(text));
+        sources.add(name, text);
         let overlay = parse(name, text, &mut ids);
         problems.extend(overlay.problems);
         if let Some(mut over) = overlay.root {
@@ -133,40 +132,11 @@ fn tree(sheets: &Sheets, sources: &mut Sources) -> Tree {
         }
     }
     for (path, value) in &sheets.settings {
-        sources.add(&setting_file(path), &masked(value));
+        sources.add(&setting_file(path), value);
         match setting(path, value, &mut ids) {
             Ok(over) => lay(over),
             Err(found) => problems.extend(found),
         }
     }
     Tree { root, problems }
-}
-
-/// The text with user and password of addresses made unreadable, every character in its place.
-fn masked(text: &str) -> String {
-    let mut parts = text.split("://");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out.push_str("://");
-        let authority = part.find(|c: char| c == '/' || c.is_whitespace() || "\"'".contains(c)).unwrap_or(part.len());
-        match part[..authority].rfind('@') {
-            Some(at) => {
-                out.extend(part[..at].chars().map(|_| '*'));
-                out.push_str(&part[at..]);
-            }
-            None => out.push_str(part),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::masked;
-
-    #[test]
-    fn masks_passwords_of_addresses() {
-        assert_eq!(masked("uri: https://bob:pw@e.org/x # a@b"), "uri: https://******@e.org/x # a@b");
-        assert_eq!(masked("a://b c@d 'e://f@g'"), "a://b c@d 'e://*@g'");
-    }
 }

@@ -71,6 +71,9 @@ impl fmt::Display for Path<'_> {
     }
 }
 
+/// More problems than this help nobody, and a hostile text can have very many.
+pub const MOST_PROBLEMS: usize = 100;
+
 /// A field that was kept for reports and not acted upon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
@@ -110,6 +113,24 @@ impl<'a> Reading<'a> {
         self.poisoned.contains(&node.id)
     }
 
+    /// Whether nothing below a node is poisoned.
+    pub fn is_whole(&self, node: &Node) -> bool {
+        let sound = |node: &Node| self.is_whole(node);
+        self.poisoned.is_empty()
+            || !self.is_poisoned(node)
+                && match &node.value {
+                    Value::Scalar(_) => true,
+                    Value::List(items) => items.iter().all(sound),
+                    Value::Map(entries) => entries.iter().all(|entry| sound(&entry.value)),
+                }
+    }
+
+    /// The sections of a document of which parts could not be read.
+    pub fn patchy(&self, root: &Node) -> Vec<String> {
+        let Value::Map(entries) = &root.value else { return Vec::new() };
+        entries.iter().filter(|entry| !self.is_whole(&entry.value)).map(|entry| entry.key.clone()).collect()
+    }
+
     /// Treats a node as absent from now on.
     pub fn poison(&mut self, node: &Node) {
         self.poisoned.insert(node.id);
@@ -134,15 +155,16 @@ impl<'a> Reading<'a> {
         if missing.is_empty() && absent(&field.to_owned()) {
             missing.push(field.to_owned());
         }
-        for name in missing {
-            let problem = Problem::at(Code::MissingKey, &node.mark.place(), format!("`{path}` lacks `{name}`"));
-            self.problems.push(problem.suggest(format!("add `{name}:`; `fitout explain {}` says what it is", explained(path, &name))));
+        if missing.is_empty() {
+            return;
         }
+        let problem = Problem::at(Code::MissingKey, &node.mark.place(), format!("`{path}` lacks {}", enumerated(&missing)));
+        self.problems.push(problem.suggest(format!("`fitout explain {}` says what each is", explained(path))));
     }
 
     /// Decides on a key that is no field of `holder`: recorded, refused, or unknown. Decides once.
     pub fn stray(&mut self, entry: &Entry, path: &Path<'_>, holder: &str, fields: &[&'static str]) {
-        if !self.settled.insert((entry.value.id, entry.key.clone())) {
+        if !self.settled.insert((entry.value.id, entry.key.clone())) || self.problems.len() > MOST_PROBLEMS {
             return;
         }
         let place = entry.mark.place();
@@ -177,15 +199,22 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// "`a`, `b` and `c`".
+fn enumerated(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [one] => one.clone(),
+        [head @ .., last] => format!("{} and {last}", head.join(", ")),
+        [] => String::new(),
+    }
+}
+
 /// The path as `fitout explain` takes it: without indices.
-fn explained(path: &Path<'_>, field: &str) -> String {
+fn explained(path: &Path<'_>) -> String {
     match path {
-        Path::Root => field.to_owned(),
-        Path::Key(above, key) => format!("{}.{field}", explained(above, key)),
-        Path::Item(above, _) => match above {
-            Path::Key(above, key) => format!("{}.{field}", explained(above, key)),
-            Path::Root | Path::Item(..) => field.to_owned(),
-        },
+        Path::Root | Path::Key(Path::Root, _) => path.to_string(),
+        Path::Key(above, key) => format!("{}.{key}", explained(above)),
+        Path::Item(above, _) => explained(above),
     }
 }
 
@@ -197,8 +226,7 @@ fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> S
     }
     match fields.len() {
         0..=LISTED => format!("the keys here are {}", fields.join(", ")),
-        _ if matches!(path, Path::Root) => "`fitout explain manifest` lists the keys".into(),
-        _ => format!("`fitout explain {path}` lists the keys"),
+        _ => format!("`fitout explain {}` lists the keys", explained(path)),
     }
 }
 
@@ -238,6 +266,7 @@ pub fn text(scalar: &Scalar) -> Result<&str, Error> {
     let quote = format!("put it in quotes: \"{shown}\"");
     match scalar.kind() {
         Kind::Text => Ok(shown),
+        Kind::Null if shown == "~" => Err(Error::said(Code::WrongType, "text was expected, and ~ without quotes is nothing", quote)),
         Kind::Null => Err(Error::said(Code::WrongType, "text was expected, but nothing is given", "write the text, or remove the key")),
         Kind::Bool(_) => {
             Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a truth value"), quote))

@@ -23,11 +23,14 @@ pub fn schema() -> Value {
     schema
 }
 
+/// What the schema says of fields that are recorded and not acted upon.
+const RECORDED: &str = "Recorded for reports; nothing is done about it.";
+
 /// Fields that are recorded and not acted upon are allowed, with any value.
 fn admit_recorded(holder: &str, definition: &mut Value) {
     if let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) {
         for field in later::recorded(holder) {
-            properties.insert(field.to_owned(), json!({"description": "Recorded for reports; nothing is done about it."}));
+            properties.insert(field.to_owned(), json!({"description": RECORDED}));
         }
     }
 }
@@ -104,7 +107,7 @@ fn describe(root: &Value, schema: &Value, path: &str) -> String {
         let _ = writeln!(out, "  default: {default}");
     }
     for (word, meaning) in choices(target) {
-        let _ = writeln!(out, "  {word:<18} {meaning}");
+        let _ = writeln!(out, "  {word:<20} {meaning}");
     }
     if let Some(properties) = target.get("properties").and_then(Value::as_object) {
         let _ = writeln!(out, "\n{}", fields(root, target, properties));
@@ -121,7 +124,13 @@ fn fields(root: &Value, holder: &Value, properties: &Map<String, Value>) -> Stri
         let mark = if needed.contains(&name.as_str()) { " (required)" } else { "" };
         format!("  {name:<28} {first}{mark}")
     };
-    properties.iter().map(line).collect::<Vec<_>>().join("\n")
+    let (recorded, handled): (Vec<_>, Vec<_>) = properties.iter().partition(|(_, field)| text(field, "description") == Some(RECORDED));
+    let mut lines: Vec<String> = handled.into_iter().map(line).collect();
+    if !recorded.is_empty() {
+        let names: Vec<&str> = recorded.iter().map(|(name, _)| name.as_str()).collect();
+        lines.push(format!("\n  Recorded for reports, with nothing done about them: {}", names.join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// The words of a choice, with what each means.

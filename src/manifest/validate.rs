@@ -11,23 +11,22 @@ mod scripts;
 mod software;
 mod storage;
 
-use super::files::Files;
 use super::machine::{Machine, MachineKind};
 use super::v1::{MachineType, Manifest};
-use crate::problem::{Code, Problem, Sources};
+use crate::problem::{Code, Problem};
 use crate::recipe::{Hostname, Want};
-use desk::Desk;
+
+pub use desk::Desk;
 
 /// The version of the format that this program reads.
 const FORMAT: u32 = 1;
 
 /// The machine that a manifest describes. It may be used only where no problem was found, here or before.
-pub fn validate(manifest: &Manifest, files: &dyn Files, problems: &mut Vec<Problem>, sources: &mut Sources) -> Machine {
+pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
     let kind = match manifest.kind {
         Some(MachineType::ComputeInstance) => MachineKind::ComputeInstance,
         Some(MachineType::Workstation) | None => MachineKind::Workstation,
     };
-    let mut desk = Desk::new(files, problems, sources);
     format(manifest, &mut desk);
     let owner = access::owner(manifest, kind, &mut desk);
     desk.owner = owner.as_ref().map(|account| account.name.clone());

@@ -50,27 +50,27 @@ pub struct Manifest {
     pub packages: Option<Packages>,
     /// Single files with given content.
     #[serde(default)]
-    pub files: Vec<FileEntry>,
+    pub files: Vec<At<FileEntry>>,
     /// Units of systemd, enabled and active or not.
     #[serde(default)]
-    pub units: Vec<Unit>,
+    pub units: Vec<At<Unit>>,
     /// NVIDIA's software.
     pub gpu: Option<Gpu>,
     /// Where conda environments live, and where their packages come from.
     pub conda: Option<Conda>,
     /// Conda and Python environments, each with its Jupyter kernel.
     #[serde(default)]
-    pub environments: Vec<Environment>,
+    pub environments: Vec<At<Environment>>,
     /// JupyterLab as a service of the owner, on loopback.
     pub jupyter: Option<At<Jupyter>>,
     /// Shares of storage accounts.
     #[serde(default)]
-    pub shares: Vec<Share>,
+    pub shares: Vec<At<Share>>,
     /// Room that must stay free.
     pub disk: Option<Disk>,
     /// What must be true in the end, proved by running it.
     #[serde(default)]
-    pub checks: Vec<Check>,
+    pub checks: Vec<At<Check>>,
 }
 
 /// What kind of machine this is.

@@ -19,7 +19,7 @@ use std::fmt;
 pub struct Packages {
     /// Further repositories of apt.
     #[serde(default)]
-    pub repositories: Vec<Repository>,
+    pub repositories: Vec<At<Repository>>,
     /// Packages that must be installed: `name`, or `name=version` as apt takes it (`blobfuse2=2.5.*`).
     #[serde(default)]
     pub install: Vec<At<PackageRequest>>,

@@ -22,7 +22,11 @@ pub struct Rule {
 
 impl Rule {
     fn check(&self, text: String) -> Result<String, Invalid> {
-        if (self.holds)(&text) { Ok(text) } else { Err(Invalid::new(format!("`{}` is not {}: {}", shown(&text), self.what, self.words))) }
+        if (self.holds)(&text) {
+            return Ok(text);
+        }
+        let subject = if text.is_empty() { "an empty text".into() } else { format!("`{}`", shown(&text)) };
+        Err(Invalid::new(format!("{subject} is not {}: {}", self.what, self.words)))
     }
 }
 

@@ -15,7 +15,11 @@ const AZURE_OWNER: &str = "azureuser";
 /// The owner's account; `None` where the machine has none.
 pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Option<OwnerAccount> {
     let written = manifest.user.as_ref();
-    let name = owner_name(written, kind, desk)?;
+    let name = owner_name(written, kind, desk);
+    if name.is_none() && written.is_some() {
+        desk.doubt("user");
+    }
+    let name = name?;
     let key = manifest.ssh_settings.as_ref().and_then(|settings| settings.ssh_key_value.as_ref());
     let user = written.map(|user| &user.value);
     let values = user.map(|user| user.authorized_keys.as_slice()).unwrap_or_default();
@@ -50,7 +54,7 @@ fn owner_name(user: Option<&At<User>>, kind: MachineKind, desk: &mut Desk<'_>) -
         (Some(name), _) => Some(name.value.clone()),
         (None, Some(azure)) => Some(azure),
         (None, None) => {
-            desk.say_absent(Code::MissingKey, &user.place, "`user` lacks `name`", "add `name:`, the owner's login name");
+            desk.say_lack(user, &user.place, "`user` lacks `name`", "add `name:`, the owner's login name");
             None
         }
     }
@@ -62,8 +66,7 @@ pub fn ssh(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Vec<W
     let key = manifest.ssh_settings.as_ref().and_then(|settings| settings.ssh_key_value.as_ref());
     let speaks = said.map(|said| &said.place).or(key.map(|key| &key.place));
     if let (Some(place), None) = (speaks, &desk.owner) {
-        let message = "SSH is opened for the owner, and the manifest names no owner";
-        desk.say_absent(Code::MissingKey, place, message, "add `user: {name: …}`");
+        desk.say_no_owner(place, "SSH is for the owner");
         return Vec::new();
     }
     let access = match (said.map(|said| said.value), kind) {

@@ -16,8 +16,8 @@ pub struct Desk<'a> {
     files: &'a dyn Files,
     problems: &'a mut Vec<Problem>,
     sources: &'a mut Sources,
-    /// Whether parts of the manifest could not be read, so that a reference to them proves nothing.
-    patchy: bool,
+    /// Sections of which parts could not be read: that something is not in them proves nothing.
+    patchy: Vec<String>,
     /// The machine's owner.
     pub owner: Option<UserName>,
 }
@@ -44,9 +44,8 @@ impl Named {
 }
 
 impl<'a> Desk<'a> {
-    /// A desk for a manifest in which `problems` were found already.
-    pub fn new(files: &'a dyn Files, problems: &'a mut Vec<Problem>, sources: &'a mut Sources) -> Self {
-        let patchy = !problems.is_empty();
+    /// A desk for a manifest of which the sections `patchy` could not be read whole.
+    pub fn new(files: &'a dyn Files, problems: &'a mut Vec<Problem>, sources: &'a mut Sources, patchy: Vec<String>) -> Self {
         Self { files, problems, sources, patchy, owner: None }
     }
 
@@ -60,10 +59,30 @@ impl<'a> Desk<'a> {
         self.report(Problem::at(code, place, message).suggest(help));
     }
 
-    /// Writes down that something is absent which another part speaks of; silent where the absent thing may only be unreadable.
-    pub fn say_absent(&mut self, code: Code, place: &Place, message: impl Into<String>, help: impl Into<String>) {
-        if !self.patchy {
-            self.say(code, place, message, help);
+    /// Writes down what a value lacks; silent where the missing part may be the one that could not be read.
+    pub fn say_lack<T>(&mut self, of: &At<T>, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        if of.whole {
+            self.say(Code::MissingKey, place, message, help);
+        }
+    }
+
+    /// Writes down a reference to something that `section` does not hold; silent where the section could not be read whole.
+    pub fn say_unknown(&mut self, section: &str, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        if !self.patchy.iter().any(|patchy| patchy == section) {
+            self.say(Code::UnknownReference, place, message, help);
+        }
+    }
+
+    /// Treats a section as not read whole, because what is wrong with it has been said.
+    pub fn doubt(&mut self, section: &str) {
+        self.patchy.push(section.to_owned());
+    }
+
+    /// Writes down that a part needs an owner, and there is none; silent where the owner could not be read.
+    pub fn say_no_owner(&mut self, place: &Place, message: &str) {
+        // Without its type a machine may lack Azure's owner only because of that.
+        if !self.patchy.iter().any(|patchy| patchy == "type") {
+            self.say_unknown("user", place, format!("{message}, and the manifest names no owner"), "add `user: {name: …}`");
         }
     }
 
@@ -115,8 +134,7 @@ impl<'a> Desk<'a> {
     /// Reports a path below `~` on a machine without an owner.
     pub fn check_home(&mut self, path: &At<HomePath>) {
         if path.value.is_home() && self.owner.is_none() {
-            let message = "`~` is the owner's home, and the manifest names no owner";
-            self.say_absent(Code::UnknownReference, &path.place, message, "add `user: {name: …}`, or write an absolute path");
+            self.say_no_owner(&path.place, "`~` is the owner's home");
         }
     }
 }

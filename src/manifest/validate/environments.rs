@@ -24,13 +24,13 @@ const LONGEST_ENVIRONMENT: usize = 256 * 1024;
 
 /// `environments`.
 pub fn environments(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    let all = &manifest.environments;
+    let all: Vec<&v1::Environment> = manifest.environments.iter().map(|environment| &environment.value).collect();
     desk.distinct("the environment", all.iter().map(|environment| (environment.name.value.as_str().to_owned(), &environment.name.place)));
     let kernels =
         all.iter().filter_map(|environment| Some((kernel(environment)?.name.to_lowercase(), &environment.kernel.as_ref()?.place)));
     desk.distinct("the kernel", kernels);
-    let one = |environment| one_environment(environment, manifest, desk);
-    all.iter().filter_map(one).map(Want::Environment).collect()
+    let one = |environment: &v1::Environment| one_environment(environment, manifest, desk);
+    all.iter().copied().filter_map(one).map(Want::Environment).collect()
 }
 
 fn one_environment(environment: &v1::Environment, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Environment> {
@@ -61,7 +61,12 @@ pub fn kernels(manifest: &Manifest) -> Vec<(String, TargetPath)> {
         };
         TargetPath::parse(&format!("{below}/{}", environment.name.value.as_str())).ok()
     };
-    manifest.environments.iter().filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?))).collect()
+    manifest
+        .environments
+        .iter()
+        .map(|environment| &environment.value)
+        .filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?)))
+        .collect()
 }
 
 fn conda_prefix(manifest: &Manifest) -> Option<TargetPath> {
@@ -92,7 +97,7 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
         (None, None, requirements) => {
             let place = requirements.as_ref().map_or(&from.place, |requirements| &requirements.place);
             let help = "add `conda:`, an environment file, or `python:`, a version such as \"3.11\"";
-            desk.say_absent(Code::MissingKey, place, "this environment has neither `conda` nor `python`", help);
+            desk.say_lack(from, place, "this environment has neither `conda` nor `python`", help);
             None
         }
     }
@@ -157,7 +162,7 @@ fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
 pub fn check_jupyter(manifest: &Manifest, desk: &mut Desk<'_>) {
     let taken =
         |environment: &&v1::Environment| environment.name.value.as_str() == JUPYTER_ENVIRONMENT && environment.from.value.python.is_some();
-    if let Some(environment) = manifest.environments.iter().find(taken) {
+    if let Some(environment) = manifest.environments.iter().map(|environment| &environment.value).find(taken) {
         let message = format!("`{JUPYTER_ENVIRONMENT}` is the environment that `jupyter` makes for itself");
         desk.say(Code::Conflict, &environment.name.place, message, "give this environment another name");
     }

@@ -16,6 +16,7 @@ const MAKE_ANOTHER: &str = "make a new one with `ssh-keygen -t ed25519` and give
 pub fn keys(value: &At<String>, desk: &mut Desk<'_>) -> Vec<String> {
     let text = value.value.trim();
     if is_private(text) {
+        desk.hide(&value.place);
         return refuse_private(&value.place, desk);
     }
     if is_key(text) {

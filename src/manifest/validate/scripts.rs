@@ -52,12 +52,7 @@ fn script_text(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) -
             None
         }
         (None, None) => {
-            desk.say_absent(
-                Code::MissingKey,
-                &script.place,
-                "this script has no text",
-                "add `path:`, the script's file, or `inline:`, its text",
-            );
+            desk.say_lack(script, &script.place, "this script has no text", "add `path:`, the script's file, or `inline:`, its text");
             None
         }
     }
@@ -144,11 +139,15 @@ fn words(line: &str) -> Result<Vec<String>, String> {
 
 /// `checks`.
 pub fn checks(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    desk.distinct("the check", manifest.checks.iter().map(|check| (check.name.value.as_str().to_owned(), &check.name.place)));
+    desk.distinct(
+        "the check",
+        manifest.checks.iter().map(|check| &check.value.name).map(|name| (name.value.as_str().to_owned(), &name.place)),
+    );
     manifest.checks.iter().filter_map(|check| one_check(check, manifest, desk)).map(Want::Check).collect()
 }
 
-fn one_check(check: &v1::Check, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Check> {
+fn one_check(item: &At<v1::Check>, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Check> {
+    let check = &item.value;
     let name = &check.name;
     let subject = match (&check.command, &check.kernel, &check.runs) {
         (Some(command), None, None) => command_subject(command, desk)?,
@@ -167,16 +166,11 @@ fn one_check(check: &v1::Check, manifest: &Manifest, desk: &mut Desk<'_>) -> Opt
             return None;
         }
         (None, Some(kernel), None) => {
-            desk.say_absent(Code::MissingKey, &kernel.place, "a check of a kernel needs code", "add `runs:`, such as \"import torch\"");
+            desk.say_lack(item, &kernel.place, "a check of a kernel needs code", "add `runs:`, such as \"import torch\"");
             return None;
         }
         (None, None, _) => {
-            desk.say_absent(
-                Code::MissingKey,
-                &name.place,
-                "this check runs nothing",
-                "add `command: [program, argument]`, or `kernel:` and `runs:`",
-            );
+            desk.say_lack(item, &name.place, "this check runs nothing", "add `command: [program, argument]`, or `kernel:` and `runs:`");
             return None;
         }
     };
@@ -205,7 +199,7 @@ fn kernel_subject(kernel: &At<v1::KernelName>, runs: &str, manifest: &Manifest, 
         (None, []) => "give an environment a `kernel: {}`".into(),
         (None, names) => format!("the kernels are {}", names.join(", ")),
     };
-    desk.say_absent(Code::UnknownReference, &kernel.place, format!("no environment has a kernel `{wanted}`"), help);
+    desk.say_unknown("environments", &kernel.place, format!("no environment has a kernel `{wanted}`"), help);
     None
 }
 

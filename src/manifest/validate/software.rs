@@ -2,6 +2,7 @@
 
 use super::desk::{CARRIED, Desk};
 use super::environments;
+use crate::manifest::at::At;
 use crate::manifest::v1::{self, CudaComponent, Manifest};
 use crate::model::{HomePath, Mode, Owner, TargetPath, UserName};
 use crate::problem::Code;
@@ -15,7 +16,7 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let (repositories, install) = (&packages.repositories, &packages.install);
     desk.distinct(
         "the repository",
-        repositories.iter().map(|repository| (repository.name.value.as_str().to_owned(), &repository.name.place)),
+        repositories.iter().map(|repository| &repository.value.name).map(|name| (name.value.as_str().to_owned(), &name.place)),
     );
     let name = |package: &v1::PackageRequest| package.as_str().split('=').next().unwrap_or_default().to_owned();
     desk.distinct("the package", install.iter().map(|package| (name(&package.value), &package.place)));
@@ -23,13 +24,14 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         repositories.iter().filter_map(|repository| one_repository(repository, desk)).map(Want::Repository).collect();
     if !install.is_empty() {
         let install = install.iter().map(|package| package.value.as_str().to_owned()).collect();
-        let repositories = repositories.iter().map(|repository| repository.name.value.as_str().to_owned()).collect();
+        let repositories = repositories.iter().map(|repository| repository.value.name.value.as_str().to_owned()).collect();
         wants.push(Want::Packages(Packages { install, repositories }));
     }
     wants
 }
 
-fn one_repository(repository: &v1::Repository, desk: &mut Desk<'_>) -> Option<Repository> {
+fn one_repository(item: &At<v1::Repository>, desk: &mut Desk<'_>) -> Option<Repository> {
+    let repository = &item.value;
     let suite = &repository.suite;
     match (suite.value.as_str().ends_with('/'), repository.components.is_empty()) {
         (true, false) => {
@@ -37,7 +39,7 @@ fn one_repository(repository: &v1::Repository, desk: &mut Desk<'_>) -> Option<Re
         }
         (false, true) => {
             let help = "add `components:`, such as [main]; a flat repository has a suite that ends in `/`";
-            desk.say_absent(Code::MissingKey, &suite.place, "this suite needs components", help);
+            desk.say_lack(item, &suite.place, "this suite needs components", help);
         }
         (true, true) | (false, false) => {}
     }
@@ -57,11 +59,12 @@ fn one_repository(repository: &v1::Repository, desk: &mut Desk<'_>) -> Option<Re
 
 /// `files`.
 pub fn files(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    desk.distinct("the file", manifest.files.iter().map(|file| (file.path.value.to_string(), &file.path.place)));
+    desk.distinct("the file", manifest.files.iter().map(|file| &file.value.path).map(|path| (path.value.to_string(), &path.place)));
     manifest.files.iter().filter_map(|file| one_file(file, desk)).map(Want::ManagedFile).collect()
 }
 
-fn one_file(file: &v1::FileEntry, desk: &mut Desk<'_>) -> Option<ManagedFile> {
+fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile> {
+    let file = &item.value;
     desk.check_home(&file.path);
     if file.path.value == HomePath::Absolute(TargetPath::root()) || file.path.value == HomePath::Home(String::new()) {
         desk.say(Code::BadValue, &file.path.place, "this is a directory", "name a file");
@@ -69,8 +72,7 @@ fn one_file(file: &v1::FileEntry, desk: &mut Desk<'_>) -> Option<ManagedFile> {
     let owner = file.owner.as_ref().and_then(|owner| match owner.value.as_str() {
         "root" => Some(Owner::Root),
         "user" if desk.owner.is_none() => {
-            let message = "`user` is the machine's owner, and the manifest names none";
-            desk.say_absent(Code::UnknownReference, &owner.place, message, "add `user: {name: …}`, or write a login name");
+            desk.say_no_owner(&owner.place, "`user` is the machine's owner");
             None
         }
         "user" => desk.owner.clone().map(Owner::User),
@@ -85,7 +87,7 @@ fn one_file(file: &v1::FileEntry, desk: &mut Desk<'_>) -> Option<ManagedFile> {
         }
         (None, None) => {
             let help = "add `content:`, its text, or `source:`, the file to take it from";
-            desk.say_absent(Code::MissingKey, &file.path.place, "this file has no content", help);
+            desk.say_lack(item, &file.path.place, "this file has no content", help);
             return None;
         }
     };
@@ -96,16 +98,12 @@ fn one_file(file: &v1::FileEntry, desk: &mut Desk<'_>) -> Option<ManagedFile> {
 
 /// `units`.
 pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    desk.distinct("the unit", manifest.units.iter().map(|unit| (unit.name.value.to_string(), &unit.name.place)));
+    desk.distinct("the unit", manifest.units.iter().map(|unit| &unit.value.name).map(|name| (name.value.to_string(), &name.place)));
     let switch = |on: Option<bool>| on.map(|on| if on { Switch::On } else { Switch::Off });
-    let one = |unit: &v1::Unit| {
+    let one = |item: &At<v1::Unit>| {
+        let unit = &item.value;
         if unit.enabled.is_none() && unit.active.is_none() {
-            desk.say_absent(
-                Code::MissingKey,
-                &unit.name.place,
-                "nothing is said about this unit",
-                "add `enabled:` or `active:`, true or false",
-            );
+            desk.say_lack(item, &unit.name.place, "nothing is said about this unit", "add `enabled:` or `active:`, true or false");
         }
         Want::ManagedUnit(ManagedUnit { name: unit.name.value.clone(), enabled: switch(unit.enabled), active: switch(unit.active) })
     };
@@ -155,8 +153,7 @@ const JUPYTER_PORT: u16 = 8888;
 pub fn jupyter(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let Some(jupyter) = &manifest.jupyter else { return Vec::new() };
     if desk.owner.is_none() {
-        let message = "Jupyter runs as the owner, and the manifest names no owner";
-        desk.say_absent(Code::MissingKey, &jupyter.place, message, "add `user: {name: …}`");
+        desk.say_no_owner(&jupyter.place, "Jupyter runs as the owner");
     }
     let port = jupyter.value.port.as_ref();
     if let Some(port) = port.filter(|port| port.value < FIRST_PORT) {

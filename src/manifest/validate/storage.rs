@@ -14,17 +14,18 @@ const AZURE_GUARDS: [(&str, u64); 2] = [("/", 5_000_000_000), ("/mnt", 1_000_000
 /// `shares`.
 pub fn shares(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let all = &manifest.shares;
-    desk.distinct("the share", all.iter().map(|share| (share.name.value.as_str().to_owned(), &share.name.place)));
-    desk.distinct("the mount point", all.iter().map(|share| (share.mount.value.to_string(), &share.mount.place)));
-    let caches = all.iter().filter_map(|share| share.cache.as_ref()).map(|cache| &cache.value.path);
+    desk.distinct("the share", all.iter().map(|share| (share.value.name.value.as_str().to_owned(), &share.value.name.place)));
+    desk.distinct("the mount point", all.iter().map(|share| (share.value.mount.value.to_string(), &share.value.mount.place)));
+    let caches = all.iter().filter_map(|share| share.value.cache.as_ref()).map(|cache| &cache.value.path);
     desk.distinct("the cache", caches.map(|path| (path.value.to_string(), &path.place)));
     let repositories = manifest.packages.as_ref().map(|packages| packages.repositories.as_slice()).unwrap_or_default();
-    let repositories: Vec<String> = repositories.iter().map(|repository| repository.name.value.as_str().to_owned()).collect();
+    let repositories: Vec<String> = repositories.iter().map(|repository| repository.value.name.value.as_str().to_owned()).collect();
     let share = |share| one_share(share, desk).map(|share| Want::Share(Share { repositories: repositories.clone(), ..share }));
     all.iter().filter_map(share).collect()
 }
 
-fn one_share(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Share> {
+fn one_share(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Share> {
+    let share = &item.value;
     desk.check_home(&share.mount);
     if matches!(&share.mount.value, HomePath::Home(below) if below.is_empty())
         || share.mount.value == HomePath::Absolute(TargetPath::root())
@@ -37,8 +38,8 @@ fn one_share(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Share> {
         );
     }
     let driver = match share.driver.value {
-        ShareDriver::Blobfuse2 => blob(share, desk),
-        ShareDriver::Cifs => cifs(share, desk),
+        ShareDriver::Blobfuse2 => blob(item, desk),
+        ShareDriver::Cifs => cifs(item, desk),
     };
     let access = match share.access {
         Some(v1::Access::ReadOnly) => ShareAccess::ReadOnly,
@@ -54,7 +55,8 @@ fn one_share(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Share> {
     })
 }
 
-fn blob(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Driver> {
+fn blob(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
+    let share = &item.value;
     if let Some(other) = &share.smb {
         let help = "Azure Files are mounted with `driver: cifs`; for Blob storage name a `container`";
         desk.say(Code::Conflict, &other.place, "blobfuse2 mounts containers of Blob storage, never shares of Azure Files", help);
@@ -68,11 +70,11 @@ fn blob(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Driver> {
     };
     let place = &share.driver.place;
     if share.container.is_none() && share.smb.is_none() {
-        desk.say_absent(Code::MissingKey, place, "blobfuse2 needs a `container`", "add `container:`, the container's name");
+        desk.say_lack(item, place, "blobfuse2 needs a `container`", "add `container:`, the container's name");
     }
     let Some(cache) = &share.cache else {
         let help = "add `cache: {path: /mnt/…, limit: 50GB}`, on a disk that may fill";
-        desk.say_absent(Code::MissingKey, place, "blobfuse2 needs a `cache` with a limit: its own is 80 % of the free disk", help);
+        desk.say_lack(item, place, "blobfuse2 needs a `cache` with a limit: its own is 80 % of the free disk", help);
         return None;
     };
     let (path, limit) = (cache.value.path.value.clone(), cache.value.limit.value.0);
@@ -88,7 +90,8 @@ fn blob(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Driver> {
     Some(Driver::Blobfuse2 { container, credential, cache: Cache { path, limit } })
 }
 
-fn cifs(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Driver> {
+fn cifs(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
+    let share = &item.value;
     if let Some(other) = &share.container {
         let help = "Blob storage is mounted with `driver: blobfuse2`; for Azure Files name a `share`";
         desk.say(Code::Conflict, &other.place, "cifs mounts shares of Azure Files, never containers of Blob storage", help);
@@ -97,12 +100,7 @@ fn cifs(share: &v1::Share, desk: &mut Desk<'_>) -> Option<Driver> {
         desk.say(Code::Conflict, &cache.place, "cifs keeps no cache of files on a disk", "remove `cache`");
     }
     if share.smb.is_none() && share.container.is_none() {
-        desk.say_absent(
-            Code::MissingKey,
-            &share.driver.place,
-            "cifs needs a `share`",
-            "add `share:`, the name of the share of Azure Files",
-        );
+        desk.say_lack(item, &share.driver.place, "cifs needs a `share`", "add `share:`, the name of the share of Azure Files");
     }
     let Credential::AccountKey(secret) = &share.credential.value else {
         let message = "Azure Files by SMB takes the account's key only";

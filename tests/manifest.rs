@@ -1,0 +1,144 @@
+//! Manifests that are wrong, and what Fitout says of them: each `tests/cases/manifest/NAME.yaml` with its `NAME.txt` beside it.
+//! Files that the cases name are in `tests/cases/manifest/files/`. `UPDATE_CASES=1 cargo test --test manifest` writes the texts anew.
+
+#![cfg(test)]
+
+use fitout::manifest::{HostFiles, Machine, Rejected, Sheets, Source, explain, load, schema};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, fs};
+
+/// Files of a folder of the tree, where tests run.
+fn listed(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    found.retain(|path| path.to_string_lossy().ends_with(ending));
+    found.sort();
+    found
+}
+
+/// Loads a manifest, and beside it `NAME.machine` and the lines `path=value` of `NAME.set`, where these exist.
+fn load_file(path: &Path) -> Result<Machine, Rejected> {
+    let source = |path: &Path| Source { name: path.to_string_lossy().into_owned(), text: fs::read_to_string(path).unwrap() };
+    let mut sheets = Sheets::new(source(path));
+    let overlay = path.with_extension("machine");
+    sheets.machine = overlay.exists().then(|| source(&overlay));
+    let settings = fs::read_to_string(path.with_extension("set")).unwrap_or_default();
+    sheets.settings = settings.lines().map(|line| line.split_once('=').unwrap()).map(|(p, v)| (p.to_owned(), v.to_owned())).collect();
+    load(&sheets, &HostFiles)
+}
+
+fn said(path: &Path) -> String {
+    match load_file(path) {
+        Ok(machine) => format!("accepted: {} wants\n", machine.wants.len()),
+        Err(rejected) => rejected.to_string().replace("tests/cases/manifest/", ""),
+    }
+}
+
+#[test]
+fn says_what_is_wrong() {
+    let update = env::var_os("UPDATE_CASES").is_some();
+    let mut differences = String::new();
+    let cases = listed("tests/cases/manifest", ".yaml");
+    assert!(update || cases.len() >= 40, "only {} cases", cases.len());
+    for case in cases {
+        let (said, expected) = (said(&case), case.with_extension("txt"));
+        if update {
+            fs::write(&expected, &said).unwrap();
+        } else if fs::read_to_string(&expected).unwrap_or_default() != said {
+            writeln!(differences, "--- {} now says:\n{said}", case.display()).unwrap();
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn a_full_manifest_becomes_a_machine() {
+    insta::assert_debug_snapshot!(load_file(Path::new("tests/cases/manifest/full.yaml")).unwrap_or_else(|rejected| panic!("{rejected}")));
+}
+
+#[test]
+fn a_compute_instance_has_what_azure_gives_it() {
+    let machine = load_file(Path::new("tests/cases/manifest/azure.yaml")).unwrap_or_else(|rejected| panic!("{rejected}"));
+    insta::assert_debug_snapshot!(machine);
+}
+
+#[test]
+fn shipped_manifests_are_good() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for path in listed("manifests", ".yaml").into_iter().chain([PathBuf::from("tests/cases/manifest/full.yaml")]) {
+        load_file(&path).unwrap_or_else(|rejected| panic!("{rejected}"));
+        let instance: serde_json::Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&instance).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+    }
+}
+
+#[test]
+fn the_schema_refuses_what_the_program_refuses() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for case in ["names", "types_later", "unknown_keys", "shapes", "packages", "units", "modes", "numbers"] {
+        let text = fs::read_to_string(format!("tests/cases/manifest/{case}.yaml")).unwrap();
+        let instance: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        assert!(!validator.is_valid(&instance), "{case}");
+    }
+}
+
+#[test]
+fn the_schema_file_is_current() {
+    let (path, text) = (Path::new("schema/workstation.schema.json"), format!("{:#}\n", schema()));
+    if env::var_os("UPDATE_CASES").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &text).unwrap();
+    }
+    assert!(fs::read_to_string(path).unwrap_or_default() == text, "run UPDATE_CASES=1 cargo test --test manifest");
+}
+
+#[test]
+fn fields_are_explained() {
+    let all: Vec<String> =
+        ["manifest", "user.sudo", "shares.credential", "environments.from", "type", "shares.cache.limit", "gpu.driver", "nothing"]
+            .iter()
+            .map(|path| explain(path).unwrap_or_else(|| format!("{path}: no such field\n")))
+            .collect();
+    insta::assert_snapshot!(all.join("\n"));
+}
+
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect()
+}
+
+#[test]
+fn hostile_texts_are_refused_quickly() {
+    let laughs: String = (1..10).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".into(), |all: String, n| {
+        format!("{all}a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))
+    });
+    let doubling: String = (1..60).fold("a0: &a0 [x]\n".into(), |all: String, n| format!("{all}a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1));
+    let nested = lines(2_000, |depth| format!("{}a:\n", " ".repeat(depth)));
+    let cases = [
+        ("billion laughs", laughs),
+        ("doubling", doubling),
+        ("brackets", "[".repeat(100_000)),
+        ("braces", "{a: ".repeat(100_000)),
+        ("dashes", "- ".repeat(100_000)),
+        ("question marks", "? ".repeat(100_000)),
+        ("nested keys", nested),
+        ("long text", format!("a: {}", "x".repeat(10 * 1024 * 1024))),
+        ("long key", format!("{}: a", "x".repeat(1024 * 1024))),
+        ("documents", "---\na\n".repeat(10_000)),
+        ("many keys", lines(300_000, |n| format!("k{n}: 1\n"))),
+        ("one key many times", "k: 1\n".repeat(100_000)),
+        ("wrong items", format!("packages: {{install: [{}]}}\n", "-x, ".repeat(100_000))),
+        ("open quote", format!("a: \"{}", "\n".repeat(1_000_000))),
+        ("anchors", lines(100_000, |n| format!("k{n}: &a{n} x\n"))),
+    ];
+    for (name, text) in cases {
+        let started = Instant::now();
+        let sheets = Sheets::new(Source { name: "hostile.yaml".into(), text });
+        let rejected = load(&sheets, &HostFiles).map(|_| ()).unwrap_err();
+        let (shown, taken) = (rejected.to_string(), started.elapsed());
+        assert!(shown.len() < 100_000, "{name}: {} bytes of problems", shown.len());
+        // Generous for a debug build on a busy machine; what is excluded is quadratic and exponential work.
+        assert!(taken < Duration::from_secs(20), "{name}: {taken:?}");
+    }
+}
