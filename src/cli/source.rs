@@ -6,6 +6,7 @@ use crate::apply::Observers;
 use crate::manifest::{HostFiles, Machine as Manifest, Rejected, Sheets, Source, TextError, load};
 use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
+use crate::resolve::Cause;
 use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError};
@@ -69,12 +70,20 @@ fn session(error: &SessionError) -> Exit {
     match error {
         SessionError::Manifest(_) => Exit::Manifest,
         SessionError::Probe(_) => say(&message, None, Exit::Failed),
-        SessionError::Resolve(cause) => say(&message, cause.hint.as_deref(), Exit::Unavailable),
+        SessionError::Resolve(error) => say(&message, None, unresolved(&error.cause)),
         SessionError::Own(cause) => say(&message, cause.hint.as_deref(), Exit::Failed),
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
         }
         SessionError::Lock(_) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
+    }
+}
+
+const fn unresolved(cause: &Cause) -> Exit {
+    match cause {
+        Cause::Fetch(_) => Exit::Unavailable,
+        Cause::Unsatisfiable(_) => Exit::Manifest,
+        Cause::Host(_) => Exit::Failed,
     }
 }
 

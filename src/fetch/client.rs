@@ -132,7 +132,7 @@ impl Http {
         match place(url).ok()? {
             Place::File(path) => std::fs::metadata(path).ok().map(|data| ByteSize(data.len())),
             Place::Server(url) => {
-                let response = self.wait(self.client.head(url).send()).ok()?;
+                let response = self.wait(async { self.client.head(url).send().await }).ok()?;
                 checked(&response).ok()?;
                 response.headers().get("content-length")?.to_str().ok()?.parse().ok().map(ByteSize)
             }

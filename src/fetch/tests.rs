@@ -168,6 +168,7 @@ fn files_are_read_and_other_addresses_refused() {
     let url = format!("file://{}", file.display());
     assert_eq!(bench.download(&blob(&url, b"local")).unwrap(), b"local");
     assert_eq!(http().size(&url), Some(ByteSize(5)));
+    assert_eq!(http().size(&Server::answering(vec![ok(b"content")]).url), Some(ByteSize(7)));
     assert!(bench.download(&blob("ftp://example.org/x", b"x")).unwrap_err().contains("https:, http: or file:"));
 }
 

@@ -1,21 +1,101 @@
-//! Open questions of recipes, answered once and remembered.
+//! Answers to what recipes ask: which wheels, which releases, which conda packages.
+//!
+//! A question is asked of the network once; its answer is kept in the store's folder under the question's digest, so another
+//! question is another answer. Answers name every file by its digest: nothing that is decided here is decided again later.
+//! Nothing of the host enters an answer: neither its interpreters nor its processor, C library or GPU.
 
-use crate::recipe::{Answers, Question};
+mod conda;
+mod index;
+mod memory;
+mod python;
+mod uv;
+mod wheels;
+
+use crate::fetch::{FetchError, Http};
+use crate::recipe::{Answer, Answers, Question};
 use crate::store::Store;
-use crate::target::OpError;
+use crate::target::{Progress, Silent};
+use std::io;
 
-/// Answers every question: from what is known, else from the store's memory, else from a network.
+/// A question could not be answered.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {act}: {cause}")]
+pub struct ResolveError {
+    /// The question in a few words: `solve conda environment`.
+    pub act: String,
+    /// Why there is no answer.
+    pub cause: Cause,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// What the answer depends on could not be had.
+    #[error("{0}")]
+    Fetch(#[from] FetchError),
+    /// What is asked for does not exist, or not together.
+    #[error("{0}")]
+    Unsatisfiable(String),
+    /// The host did not do its part.
+    #[error("{0}")]
+    Host(#[from] io::Error),
+}
+
+impl Cause {
+    /// What is asked for cannot be had, because of this.
+    pub fn unsatisfiable(text: impl ToString) -> Self {
+        Self::Unsatisfiable(text.to_string())
+    }
+}
+
+/// What answering takes.
+struct Desk<'a> {
+    store: &'a Store,
+    http: &'a Http,
+    progress: &'a dyn Progress,
+}
+
+/// Answers all questions: from `known` answers, from earlier ones, else from the network, which `ask` is told of.
 ///
 /// # Errors
-/// A question has no answer.
-pub fn resolve(questions: &[Question], known: &Answers, _: &Store, ask: &dyn Fn(&Question)) -> Result<Answers, OpError> {
+/// The first question without an answer.
+pub fn resolve(questions: &[Question], known: &Answers, store: &Store, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
     let mut answers = Answers::default();
+    let mut open = Vec::new();
     for question in questions {
-        let Some(answer) = known.get(question) else {
-            ask(question);
-            return Err(OpError::new(question.summary(), "nobody answers yet"));
-        };
-        answers.0.insert(question.digest(), answer.clone());
+        match known.get(question).cloned().or_else(|| memory::recall(store, question)) {
+            Some(answer) => drop(answers.0.insert(question.digest(), answer)),
+            None if open.contains(&question) => {}
+            None => open.push(question),
+        }
+    }
+    if open.is_empty() {
+        return Ok(answers);
+    }
+    let http = Http::new().map_err(|e| ResolveError { act: open[0].summary(), cause: e.into() })?;
+    let desk = Desk { store, http: &http, progress: &Silent };
+    for question in open {
+        ask(question);
+        let answer = desk.answer(question).and_then(|answer| {
+            memory::keep(store, question, &answer)?;
+            Ok(answer)
+        });
+        answers.0.insert(question.digest(), answer.map_err(|cause| ResolveError { act: question.summary(), cause })?);
     }
     Ok(answers)
+}
+
+impl Desk<'_> {
+    fn answer(&self, question: &Question) -> Result<Answer, Cause> {
+        match question {
+            Question::Wheels { requirements, machine, index } => self.wheels(requirements, machine, index.as_deref()).map(Answer::Wheels),
+            Question::Python { requirements, version, machine, index } => {
+                self.python(requirements, version, machine, index.as_deref()).map(Answer::Python)
+            }
+            Question::Conda { text, base, channels, subdir, cuda, glibc } => {
+                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc };
+                self.conda(text, base, channels, &platform).map(Answer::Conda)
+            }
+        }
+    }
 }

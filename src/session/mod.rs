@@ -12,6 +12,7 @@ use crate::model::{Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Problem;
 use crate::recipe::{Answers, Context, Question, Recipe};
+use crate::resolve::{ResolveError, resolve};
 use crate::resource::Spec;
 use crate::step::Op;
 use crate::store::Store;
@@ -32,8 +33,8 @@ pub enum SessionError {
     #[error(transparent)]
     Probe(#[from] ProbeError),
     /// An open question could not be answered.
-    #[error("cannot {}: {}", .0.act, .0.cause)]
-    Resolve(OpError),
+    #[error(transparent)]
+    Resolve(#[from] ResolveError),
     /// Fitout's own files cannot be written.
     #[error("cannot {}: {}", .0.act, .0.cause)]
     Own(OpError),
@@ -95,7 +96,7 @@ impl Session {
         let known = known_answers(target.as_ref())?;
         let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
-        let answers = crate::resolve::resolve(&questions, &known, &store, &asked).map_err(SessionError::Resolve)?;
+        let answers = resolve(&questions, &known, &store, &asked)?;
         let specs = lower(manifest, &facts, &answers, target.as_ref())?;
         let graph = Graph::order(specs).map_err(SessionError::Manifest)?;
         Ok(Self { target, graph, store, answers })

@@ -14,8 +14,8 @@ use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 /// An open root directory, and what can be done below it.
 #[derive(Debug)]
@@ -195,6 +195,33 @@ impl Rooted {
         Ok(File::from(fd))
     }
 
+    /// Writes a new file of a tree that is not in use yet and [synced](Self::sync_tree) as a whole, making the directories above it.
+    ///
+    /// # Errors
+    /// The file was not written.
+    pub fn write_unsynced(&self, path: &TargetPath, source: &mut dyn Read, mode: u32, ids: Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        write_new(&above, &name, source, mode, ids).map(drop).map_err(|e| failed("write", path, e))
+    }
+
+    /// Sees everything on the file system of a path onto the disk.
+    ///
+    /// # Errors
+    /// Some of it may not be there.
+    pub fn sync_tree(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let fd = self.lookup(path.relative(), OFlag::O_RDONLY | OFlag::O_DIRECTORY).map_err(|e| failed("open", path, e))?;
+        nix::unistd::syncfs(&fd).map_err(|e| failed("sync", path, e))
+    }
+
+    /// Where a directory is on the host, no link in the path: for libraries that write by path.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn on_host(&self, path: &TargetPath) -> Result<PathBuf, ProbeError> {
+        let fd = self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(|e| failed("open", path, e))?;
+        std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|e| failed("find", path, e))
+    }
+
     /// Adds a line to a file of root's, 0600, and sees it onto the disk.
     ///
     /// # Errors
@@ -311,21 +338,24 @@ fn sync(directory: &OwnedFd) -> Result<(), Errno> {
     nix::unistd::fsync(&readable)
 }
 
-fn write_fresh(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid, gid): Ids) -> io::Result<()> {
-    // The name is fixed, so that what a kill left behind is swept by the next try.
-    remove_at(above, name)?;
-    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let fd = openat(above, name, flags, Bits::from_bits_truncate(0o600))?;
-    let mut file = File::from(fd);
-    let written = io::copy(source, &mut file)
-        .and_then(|_| Ok(fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?))
-        .and_then(|()| Ok(fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?))
-        .and_then(|()| file.sync_all());
+fn write_fresh(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, ids: Ids) -> io::Result<()> {
+    let written = write_new(above, name, source, mode, ids).and_then(|file| file.sync_all());
     if written.is_err() {
         // Best effort: the first error is the one to tell.
         unlinkat(above, name, UnlinkatFlags::NoRemoveDir).ok();
     }
     written
+}
+
+fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid, gid): Ids) -> io::Result<File> {
+    // The name is fixed, so that what a kill left behind is swept by the next try.
+    remove_at(above, name)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(above, name, flags, Bits::from_bits_truncate(0o600))?);
+    io::copy(source, &mut file)?;
+    fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?;
+    Ok(file)
 }
 
 fn remove_at(above: &OwnedFd, name: &str) -> Result<(), Errno> {

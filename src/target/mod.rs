@@ -39,6 +39,7 @@ pub use machine::{Ground, Machine};
 pub use run::{HostTool, quick_host, run_host};
 pub use sshd::policy_gaps;
 pub use state::{CheckVerdict, Verdict, stale_path};
+pub use unpack::program_in_wheel;
 
 /// Something about a target could not be told. Never used for "absent".
 #[derive(Debug, thiserror::Error)]

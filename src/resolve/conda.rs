@@ -1,0 +1,245 @@
+//! Conda environments: from an `environment.yml`, which is solved, or from an exact list of packages, which is completed.
+//!
+//! Three kinds of text are taken as they are: `environment.yml`, an `@EXPLICIT` list (`conda list --explicit`), and a lock of rattler
+//! or pixi. The answer is a lock for one platform in which every package has its digest.
+
+use super::{Cause, Desk};
+use crate::model::{ByteSize, Sha256};
+use crate::recipe::CondaAnswer;
+use crate::step::Blob;
+use rattler_conda_types::package::BuildString;
+use rattler_conda_types::{
+    Channel, ChannelConfig, EnvironmentYaml, ExplicitEnvironmentSpec, GenericVirtualPackage, MatchSpec, NamedChannelOrUrl, PackageName,
+    ParseStrictness, RepoDataRecord, Subdir, Version,
+};
+use rattler_lock::{LockFile, PlatformData};
+use rattler_repodata_gateway::{Gateway, RepoData};
+use rattler_solve::{SolveError, SolverImpl, SolverTask, resolvo};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::str::FromStr;
+
+/// What the packages must run on: the target's, never the host's.
+pub(super) struct Platform<'a> {
+    pub subdir: &'a str,
+    pub cuda: Option<&'a str>,
+    pub glibc: &'a str,
+}
+
+/// The oldest kernel among the supported releases (Debian 11), for packages that ask for `__linux`.
+const KERNEL: &str = "5.10";
+
+/// How much packages grow when they are unpacked, at most, where the channel does not tell: compiled code compresses to a third.
+const GROWTH: u64 = 3;
+
+/// The only environment of the locks that are answers.
+const ENVIRONMENT: &str = "default";
+
+/// Packages that make up an environment.
+#[derive(Default)]
+struct Chosen {
+    channels: Vec<Channel>,
+    records: Vec<RepoDataRecord>,
+    variables: BTreeMap<String, String>,
+}
+
+/// What kind of text an environment is given as.
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Explicit,
+    Lock,
+    Environment,
+}
+
+fn kind(text: &str) -> Kind {
+    let has = |key: &str| text.lines().any(|line| line.starts_with(key));
+    if has("@EXPLICIT") {
+        Kind::Explicit
+    } else if has("version:") && has("packages:") {
+        Kind::Lock
+    } else {
+        Kind::Environment
+    }
+}
+
+impl Desk<'_> {
+    pub(super) fn conda(&self, text: &str, base: &str, channels: &[String], platform: &Platform<'_>) -> Result<CondaAnswer, Cause> {
+        let subdir = Subdir::from_str(platform.subdir).map_err(Cause::unsatisfiable)?;
+        let config = ChannelConfig::default_with_root_dir(base.into());
+        let chosen = match kind(text) {
+            Kind::Explicit => self.explicit(text, subdir)?,
+            Kind::Lock => locked(text, Path::new(base), subdir)?,
+            Kind::Environment => self.solved(text, channels, &config, platform, subdir)?,
+        };
+        answer(chosen, subdir)
+    }
+
+    fn solved(
+        &self,
+        text: &str,
+        channels: &[String],
+        config: &ChannelConfig,
+        platform: &Platform<'_>,
+        subdir: Subdir,
+    ) -> Result<Chosen, Cause> {
+        let file =
+            EnvironmentYaml::from_yaml_str(text).map_err(|e| Cause::unsatisfiable(format!("the file is no environment.yml: {e}")))?;
+        if file.pip_specs().is_some_and(|specs| !specs.is_empty()) {
+            return Err(Cause::unsatisfiable(
+                "a `pip:` section is not supported yet; use packages of the channels, or `from: {python: …}`",
+            ));
+        }
+        let named: Vec<NamedChannelOrUrl> = if file.channels.is_empty() {
+            channels.iter().map(|name| NamedChannelOrUrl::from_str(name).map_err(Cause::unsatisfiable)).collect::<Result<_, _>>()?
+        } else {
+            file.channels.clone()
+        };
+        let channels = named.into_iter().filter(|name| !matches!(name, NamedChannelOrUrl::Name(name) if name == "nodefaults"));
+        let channels = channels.map(|name| name.into_channel(config).map_err(Cause::unsatisfiable)).collect::<Result<Vec<_>, _>>()?;
+        let specs: Vec<MatchSpec> = file.match_specs().cloned().collect();
+        let available = self.records(&channels, subdir, &specs, Reach::Dependencies)?;
+        let task = SolverTask { specs, virtual_packages: virtual_packages(platform)?, ..SolverTask::from_iter(&available) };
+        let records = resolvo::Solver.solve(task).map_err(|e| unsolvable(&e))?.records;
+        Ok(Chosen { channels, records, variables: file.variables.into_iter().collect() })
+    }
+
+    /// Completes the packages of an explicit list from their channels, which know what they need and their digests.
+    fn explicit(&self, text: &str, subdir: Subdir) -> Result<Chosen, Cause> {
+        let list = ExplicitEnvironmentSpec::from_str(text).map_err(Cause::unsatisfiable)?;
+        let mut chosen = Chosen::default();
+        for entry in list.packages {
+            let mut url = entry.url;
+            let pinned = url.fragment().map(|text| text.trim_start_matches("sha256:").to_owned());
+            url.set_fragment(None);
+            let channel = url.join("..").map(Channel::from_url).map_err(Cause::unsatisfiable)?;
+            let file = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+            // `name-version-build.conda`; names hold hyphens, versions and builds do not.
+            let name = file.rsplitn(3, '-').nth(2).unwrap_or_default();
+            let spec = MatchSpec::from_str(name, ParseStrictness::Lenient).map_err(Cause::unsatisfiable)?;
+            let found = self.records(std::slice::from_ref(&channel), subdir, &[spec], Reach::Themselves)?;
+            let record = found.iter().flatten().find(|record| record.url == url).cloned();
+            let record = record.ok_or_else(|| Cause::unsatisfiable(format!("{url} is not in its channel's index")))?;
+            let digests = [record.package_record.sha256.map(hex::encode), record.package_record.md5.map(hex::encode)];
+            if let Some(pinned) = pinned.filter(|pinned| !digests.iter().flatten().any(|digest| digest == pinned)) {
+                return Err(Cause::unsatisfiable(format!("the list pins {url} to {pinned}, which is not its digest in the channel")));
+            }
+            if !chosen.channels.contains(&channel) {
+                chosen.channels.push(channel);
+            }
+            chosen.records.push(record);
+        }
+        Ok(chosen)
+    }
+
+    fn records(&self, channels: &[Channel], subdir: Subdir, specs: &[MatchSpec], reach: Reach) -> Result<Vec<RepoData>, Cause> {
+        let cache = self.store.folder().join("repodata");
+        let ask = async {
+            let gateway = Gateway::builder().with_client(self.http.client()).with_cache_dir(cache).finish();
+            gateway.query(channels.to_vec(), [subdir, Subdir::NoArch], specs.to_vec()).recursive(reach == Reach::Dependencies).await
+        };
+        let found = self.http.wait(ask);
+        Ok(found.map_err(|e| Cause::unsatisfiable(format!("the channel's index cannot be had: {}", chain(&e))))?.repodata)
+    }
+}
+
+/// How far a look into channels goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// The packages that are named.
+    Themselves,
+    /// These and all that they may need.
+    Dependencies,
+}
+
+/// An error with its causes, each once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+fn unsolvable(error: &SolveError) -> Cause {
+    match error {
+        SolveError::Unsolvable(reasons) => {
+            Cause::unsatisfiable(format!("no set of packages satisfies all of it:\n{}", reasons.join("\n").trim_end()))
+        }
+        SolveError::UnsupportedOperations(_)
+        | SolveError::ParseMatchSpecError(_)
+        | SolveError::DuplicateRecords(_)
+        | SolveError::Cancelled => Cause::unsatisfiable(error),
+    }
+}
+
+fn virtual_packages(platform: &Platform<'_>) -> Result<Vec<GenericVirtualPackage>, Cause> {
+    let processor = if platform.subdir == "linux-aarch64" { "aarch64" } else { "x86_64" };
+    let all = [
+        Some(("__unix", "0", "0")),
+        Some(("__linux", KERNEL, "0")),
+        Some(("__glibc", platform.glibc, "0")),
+        Some(("__archspec", "1", processor)),
+        platform.cuda.map(|version| ("__cuda", version, "0")),
+    ];
+    let package = |(name, version, build): (&str, &str, &str)| {
+        let version = Version::from_str(version).map_err(|e| Cause::unsatisfiable(format!("{name} {version}: {e}")))?;
+        Ok(GenericVirtualPackage { name: PackageName::new_unchecked(name), version, build_string: BuildString::new_unchecked(build) })
+    };
+    all.into_iter().flatten().map(package).collect()
+}
+
+/// The packages of a lock for this platform.
+fn locked(text: &str, base: &Path, subdir: Subdir) -> Result<Chosen, Cause> {
+    let lock = LockFile::from_str_with_base_directory(text, Some(base));
+    let lock = lock.map_err(|e| Cause::unsatisfiable(format!("the lock file cannot be read: {}", chain(&e))))?;
+    let first = || lock.environments().next().map(|(_, environment)| environment);
+    let environment =
+        lock.default_environment().or_else(first).ok_or_else(|| Cause::unsatisfiable("the lock file holds no environment"))?;
+    let platform = environment.platforms().find(|platform| platform.subdir() == subdir);
+    let platform = platform.ok_or_else(|| Cause::unsatisfiable(format!("the lock file holds nothing for {subdir}")))?;
+    if environment.has_pypi_packages(platform) {
+        return Err(Cause::unsatisfiable("the lock file holds packages of PyPI, which is not supported yet"));
+    }
+    let records = environment.conda_repodata_records(platform).map_err(Cause::unsatisfiable)?.unwrap_or_default();
+    let config = ChannelConfig::default_with_root_dir(base.into());
+    let channels = environment.channels().iter().map(|channel| Channel::from_str(&channel.url, &config).map_err(Cause::unsatisfiable));
+    Ok(Chosen { channels: channels.collect::<Result<_, _>>()?, records, variables: BTreeMap::new() })
+}
+
+/// A lock for one platform, the same text for the same packages.
+fn answer(mut chosen: Chosen, subdir: Subdir) -> Result<CondaAnswer, Cause> {
+    chosen.records.sort_by(|one, other| one.package_record.name.cmp(&other.package_record.name));
+    let packages: Vec<Blob> = chosen.records.iter().map(blob).collect::<Result<_, _>>()?;
+    let size = packages.iter().filter_map(|blob| blob.size).map(|size| size.0 * GROWTH).sum();
+    let platform = PlatformData { name: (&subdir).into(), subdir, virtual_packages: Vec::new() };
+    let mut lock = LockFile::builder().with_platforms(vec![platform]).map_err(Cause::unsatisfiable)?;
+    lock.set_channels(ENVIRONMENT, chosen.channels.iter().map(|channel| channel.base_url.to_string()));
+    for record in chosen.records {
+        lock.add_conda_package(ENVIRONMENT, &subdir.to_string(), record.into()).map_err(Cause::unsatisfiable)?;
+    }
+    Ok(CondaAnswer { lock: lock.finish().render_to_string()?, packages, variables: chosen.variables, size: ByteSize(size) })
+}
+
+fn blob(record: &RepoDataRecord) -> Result<Blob, Cause> {
+    let sha256 = record.package_record.sha256.ok_or_else(|| {
+        Cause::unsatisfiable(format!("the channel gives no sha256 for {}, and Fitout installs nothing that it cannot verify", record.url))
+    })?;
+    Ok(Blob { url: record.url.to_string(), sha256: Sha256::from_bytes(sha256.into()), size: record.package_record.size.map(ByteSize) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_kinds_of_text() {
+        assert_eq!(kind("name: x\ndependencies:\n  - python\n"), Kind::Environment);
+        assert_eq!(kind("# platform: linux-64\n@EXPLICIT\nhttps://example.org/a-1-0.conda\n"), Kind::Explicit);
+        assert_eq!(kind("version: 7\nenvironments:\n  default: {}\npackages: []\n"), Kind::Lock);
+    }
+}
