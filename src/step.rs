@@ -356,8 +356,8 @@ pub enum Op {
     SetUser {
         /// Login name.
         name: UserName,
-        /// Login shell.
-        shell: TargetPath,
+        /// Login shell; `None` leaves it as it is, and gives a new user the usual one.
+        shell: Option<TargetPath>,
         /// Groups beside the primary one; others that the user is in stay.
         groups: Vec<String>,
         /// Whether it exists.

@@ -3,7 +3,8 @@
 
 #![cfg(test)]
 
-use fitout::manifest::{HostFiles, Machine, Rejected, Sheets, Source, explain, load, schema};
+use fitout::manifest::{HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
+use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -141,4 +142,69 @@ fn hostile_texts_are_refused_quickly() {
         // Generous for a debug build on a busy machine; what is excluded is quadratic and exponential work.
         assert!(taken < Duration::from_secs(20), "{name}: {taken:?}");
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Pieces of manifests in any order never bring the reader down, and every caret points into the text.
+    #[test]
+    fn any_text_is_answered(pieces in proptest::collection::vec(piece(), 0..40)) {
+        let text: String = pieces.concat();
+        let sheets = Sheets::new(Source { name: "any.yaml".into(), text: text.clone() });
+        if let Err(rejected) = load(&sheets, &MemoryFiles::default()) {
+            prop_assert!(!rejected.problems.is_empty());
+            let lines = text.split('\n').count();
+            for place in rejected.problems.iter().filter_map(|problem| problem.place.as_ref()) {
+                prop_assert!(place.line as usize <= lines + 1 && place.line > 0 && place.column > 0 && place.width > 0, "{}", place);
+            }
+            prop_assert!(!rejected.to_string().is_empty());
+        }
+    }
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    const PIECES: &[&str] = &[
+        "name: ",
+        "user:\n",
+        "  ",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        ": ",
+        "\n",
+        "&a ",
+        "*a",
+        "!!str ",
+        "\"",
+        "'",
+        "|\n",
+        ">-\n",
+        "# ",
+        "lab",
+        "12.4",
+        "no",
+        "~",
+        "packages: ",
+        "install",
+        "files:\n  - path: ",
+        "/etc/x",
+        "shares:\n  - ",
+        "credential: {account_key: ",
+        "gpu: {cuda: {version: ",
+        "---\n",
+        "\t",
+        "é",
+        "environments:\n  - {name: a, from: {",
+        "? ",
+        "<<: ",
+        "\r\n",
+        "\u{feff}",
+        "\0",
+        "checks: [{name: x, kernel: y, runs: z}]\n",
+    ];
+    proptest::sample::select(PIECES).prop_map(str::to_owned)
 }

@@ -5,7 +5,7 @@
 
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
-use super::reading::{Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, noun, text, truth, whole};
+use super::reading::{Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
 use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
@@ -127,10 +127,7 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
         let items: &[Node] = match &self.node.value {
             Value::List(items) => items,
             Value::Scalar(_) if self.is_null() => &[],
-            Value::Scalar(_) | Value::Map(_) => {
-                let message = format!("a list was expected, not {}", noun(self.node));
-                return Err(Error::said(Code::WrongType, message, "write each item on a line of its own that starts with `- `"));
-            }
+            Value::Scalar(_) | Value::Map(_) => return Err(not_a_list(self.node)),
         };
         visitor.visit_seq(ListAccess { items, next: 0, reader: self })
     }

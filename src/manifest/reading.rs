@@ -260,6 +260,17 @@ pub fn noun(node: &Node) -> String {
     }
 }
 
+/// What to say of a scalar or mapping where a list belongs.
+pub fn not_a_list(node: &Node) -> Error {
+    let help = match &node.value {
+        Value::Scalar(scalar) if scalar.text.len() < 60 && !scalar.text.contains('\n') => {
+            format!("write [{}]", scalar.text.split_whitespace().collect::<Vec<_>>().join(", "))
+        }
+        Value::Scalar(_) | Value::List(_) | Value::Map(_) => "write each item on a line of its own that starts with `- `".into(),
+    };
+    Error::said(Code::WrongType, format!("a list was expected, not {}", noun(node)), help)
+}
+
 /// The text of a scalar that is to be text, and no number or truth value in disguise.
 pub fn text(scalar: &Scalar) -> Result<&str, Error> {
     let shown = &scalar.text;

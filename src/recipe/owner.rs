@@ -13,8 +13,8 @@ pub struct OwnerAccount {
     pub name: UserName,
     /// Whether sudo asks nothing of the owner.
     pub sudo: Sudo,
-    /// Login shell.
-    pub shell: TargetPath,
+    /// Login shell; `None` leaves that of an existing account as it is.
+    pub shell: Option<TargetPath>,
     /// Groups beside the primary one.
     pub groups: Vec<String>,
     /// Public keys, one line each, checked.

@@ -11,8 +11,8 @@ use serde::Serialize;
 pub struct User {
     /// Login name.
     pub name: UserName,
-    /// Login shell.
-    pub shell: TargetPath,
+    /// Login shell; `None` leaves that of an existing account as it is.
+    pub shell: Option<TargetPath>,
     /// Groups beside the primary one.
     pub groups: Vec<String>,
 }
@@ -47,7 +47,9 @@ impl Resource for User {
     fn diff(&self, now: &State) -> Vec<Step> {
         match &now.shell {
             None => self.set(Change::Add, Presence::Absent, "absent".into()),
-            Some(shell) if shell != self.shell.as_str() => self.set(Change::Modify, Presence::Present, format!("shell is {shell}")),
+            Some(shell) if self.shell.as_ref().is_some_and(|wanted| wanted.as_str() != shell) => {
+                self.set(Change::Modify, Presence::Present, format!("shell is {shell}"))
+            }
             Some(_) if !now.missing_groups.is_empty() => {
                 self.set(Change::Modify, Presence::Present, format!("not in {}", now.missing_groups.join(", ")))
             }

@@ -23,7 +23,7 @@ impl Target for Machine {
             Op::Remove { path } => Ok(self.files.remove(path)?),
             Op::AptUpdate => self.apt_update(progress),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
-            Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell, groups, *exists),
+            Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
             Op::SetHostname { name } => self.set_hostname(name),
             Op::ProveSshd { user, expect } => self.prove_sshd(user, expect),
@@ -57,6 +57,9 @@ impl Target for Machine {
         Ok(self.files.remove_tree(path)?)
     }
 }
+
+/// The shell of a new account where the manifest names none: `useradd`'s own default is a bare sh.
+const NEW_SHELL: &str = "/bin/bash";
 
 /// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.
 const APT: [&str; 9] = [
@@ -193,7 +196,7 @@ impl Machine {
             .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
     }
 
-    fn set_user(&self, name: &UserName, shell: &TargetPath, groups: &[String], exists: Presence) -> Result<(), OpError> {
+    fn set_user(&self, name: &UserName, shell: Option<&TargetPath>, groups: &[String], exists: Presence) -> Result<(), OpError> {
         let accounts = super::Accounts::read(self)?;
         for group in groups.iter().filter(|group| !accounts.has_group(group)) {
             self.must(&Cmd::new(["groupadd", "--system", "--", group]), &super::Silent)?;
@@ -203,7 +206,10 @@ impl Machine {
             Presence::Absent => vec!["useradd", "--create-home", "--user-group"],
             Presence::Present => vec!["usermod", "--append"],
         };
-        argv.extend(["--shell", shell.as_str()]);
+        let usual = (exists == Presence::Absent).then_some(NEW_SHELL);
+        if let Some(shell) = shell.map(TargetPath::as_str).or(usual) {
+            argv.extend(["--shell", shell]);
+        }
         // `usermod --append` wants groups, even none.
         argv.extend(if joined.is_empty() && exists == Presence::Absent { vec![] } else { vec!["--groups", joined.as_str()] });
         argv.extend(["--", name.as_str()]);

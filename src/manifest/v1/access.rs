@@ -51,8 +51,7 @@ pub struct User {
     /// Whether the owner may do everything with sudo, without a password. On a computeinstance true where absent.
     #[schemars(extend("default" = false))]
     pub sudo: Option<bool>,
-    /// Login shell.
-    #[schemars(extend("default" = "/bin/bash"))]
+    /// Login shell. Absent: a new account gets `/bin/bash`, an existing one keeps its own.
     pub shell: Option<TargetPath>,
     /// Groups beside the primary one. Groups that the owner is in already stay.
     #[serde(default)]

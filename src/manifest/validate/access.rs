@@ -5,7 +5,7 @@ use super::keys::keys;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
 use crate::manifest::v1::{Manifest, User};
-use crate::model::{TargetPath, UserName};
+use crate::model::UserName;
 use crate::problem::Code;
 use crate::recipe::{OwnerAccount, SshAccess, SshPolicy, Sudo, Want};
 
@@ -37,7 +37,7 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
     Some(OwnerAccount {
         name,
         sudo: if sudo { Sudo::Everything } else { Sudo::Nothing },
-        shell: user.and_then(|user| user.shell.clone()).or_else(|| TargetPath::parse("/bin/bash").ok())?,
+        shell: user.and_then(|user| user.shell.clone()),
         groups: groups.iter().map(|group| group.value.as_str().to_owned()).collect(),
         authorized_keys,
     })
