@@ -47,3 +47,42 @@ impl JsonSchema for SecretRef {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::v1::Size;
+
+    fn agree<T: JsonSchema + TryFrom<String>>(samples: &[&str]) {
+        let schema = T::json_schema(&mut SchemaGenerator::default()).to_value();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        for sample in samples {
+            let read = T::try_from((*sample).to_owned()).is_ok();
+            assert_eq!(read, validator.is_valid(&serde_json::Value::from(*sample)), "{}: {sample:?}", T::schema_name());
+        }
+    }
+
+    #[test]
+    fn patterns_say_what_the_model_says() {
+        agree::<ComputeName>(&[
+            "abc",
+            "gpu-lab-b",
+            "a-1b",
+            "a-1",
+            "ab",
+            "a1b2",
+            "1ab",
+            "a_b",
+            "abc-",
+            "abcdefghijklmnopqrstuvwxy",
+            "a-b-1",
+            "a--b",
+        ]);
+        agree::<UserName>(&["ada", "_x", "Ada", "a b", "", "a-1", "1a"]);
+        agree::<UnitName>(&["nginx.service", "getty@tty1.service", "nginx", "a b.service", "x.conf", ".service"]);
+        agree::<Mode>(&["0644", "755", "0999", "rw", "00644", ""]);
+        agree::<Span>(&["90", "90s", "15m", "1h30m", "PT1H30M", "P1DT1S", "1.5h", "", "m", "1x", "PT", "-5s", "1h 30m"]);
+        agree::<Size>(&["5GB", "1.5 GiB", "0B", "5", "GB", "5XB", "1..2GB", "-1GB", "1.GB", "5gb"]);
+        agree::<HomePath>(&["/etc", "~", "~/x", "~bob", "x", ""]);
+    }
+}
