@@ -12,6 +12,7 @@ mod device;
 mod enter;
 mod facts;
 mod fs;
+mod generation;
 mod ledger;
 mod lock;
 mod machine;

@@ -1,9 +1,99 @@
-//! Builds a Python environment on a target.
+//! Builds a Python environment on a target: its own interpreter, wheels that were fetched and verified before, no network.
 
+use super::generation::Generation;
 use super::machine::Machine;
+use super::unpack::{below, program_in_wheel};
 use super::{OpError, Progress};
-use crate::step::PythonBuild;
+use crate::model::{Sha256, TargetPath};
+use crate::step::{Blob, Cmd, PythonBuild};
+use std::fs::File;
+use std::io::{self, Seek};
 
-pub(super) fn perform(_: &Machine, build: &PythonBuild, _: &dyn Progress) -> Result<(), OpError> {
-    Err(OpError::new(format!("build {build:?}"), "not yet"))
+/// Where programs that Fitout uses inside the target are kept.
+const TOOLS: &str = "/var/cache/fitout/tools";
+/// Where wheels lie and are unpacked while an environment is built; removed afterwards.
+const WORK: &str = "/var/cache/fitout/build";
+
+/// Options of every call of uv: nothing from the network, from files of configuration, or from source.
+const STRICT: [&str; 3] = ["--offline", "--no-config", "--no-python-downloads"];
+
+pub(super) fn perform(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Result<(), OpError> {
+    let generation = Generation { prefix: &build.prefix, path: &build.generation, owner: &build.owner };
+    let digest = Sha256::of_parts([build.requirements.as_str(), build.interpreter.as_str()]);
+    generation.renew(machine, &digest, || make(machine, build, progress))
+}
+
+fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Result<(), OpError> {
+    if machine.files.stat(&build.interpreter)?.is_none() {
+        return Err(OpError::new(format!("build {}", build.prefix), format!("the target has no {}", build.interpreter))
+            .hint("let `packages.install` bring it, or name a version of Python that the target has"));
+    }
+    let uv = tool(machine, &build.uv)?;
+    let work = below(&folder(WORK)?, build.generation.name())?;
+    machine.files.remove_tree(&work)?;
+    let made = furnish(machine, build, &work).and_then(|()| run(machine, build, &uv, &work, progress));
+    machine.files.remove_tree(&work)?;
+    made
+}
+
+fn folder(path: &str) -> Result<TargetPath, OpError> {
+    TargetPath::parse(path).map_err(|e| OpError::new(format!("use path {path}"), e))
+}
+
+/// The uv program in the target, put there if it is not.
+fn tool(machine: &Machine, wheel: &Blob) -> Result<TargetPath, OpError> {
+    let path = below(&folder(TOOLS)?, &format!("uv-{}", wheel.sha256.short()))?;
+    if machine.files.stat(&path)?.is_none() {
+        let unpack = || -> io::Result<File> {
+            let mut program = tempfile::tempfile()?;
+            program_in_wheel(blob(machine, wheel)?, "uv", &mut program)?;
+            program.rewind()?;
+            Ok(program)
+        };
+        let mut program = unpack().map_err(|e| OpError::new(format!("unpack {}", wheel.url), e))?;
+        machine.files.write(&path, &mut program, 0o755, (0, 0))?;
+    }
+    Ok(path)
+}
+
+fn blob(machine: &Machine, blob: &Blob) -> io::Result<File> {
+    machine.store.open(&blob.sha256)?.ok_or_else(|| io::Error::other("it is not in the store"))
+}
+
+/// Lays the wheels and the requirements out for uv.
+fn furnish(machine: &Machine, build: &PythonBuild, work: &TargetPath) -> Result<(), OpError> {
+    for wheel in &build.wheels {
+        let mut file = blob(machine, wheel).map_err(|e| OpError::new(format!("open the download of {}", wheel.url), e))?;
+        machine.files.write_unsynced(&below(work, &file_name(wheel)?)?, &mut file, 0o644, (0, 0))?;
+    }
+    let requirements = below(work, "requirements.txt")?;
+    Ok(machine.files.write_unsynced(&requirements, &mut build.requirements.as_bytes(), 0o644, (0, 0))?)
+}
+
+/// A wheel's name, which says what it holds: the end of its address.
+fn file_name(wheel: &Blob) -> Result<String, OpError> {
+    let act = || format!("use {}", wheel.url);
+    let url = url::Url::parse(&wheel.url).map_err(|e| OpError::new(act(), e))?;
+    let name = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+    // Local versions hold a plus sign, which addresses may write in their own way.
+    let name = name.replace("%2B", "+").replace("%2b", "+");
+    if name.ends_with(".whl") && !name.starts_with('.') { Ok(name) } else { Err(OpError::new(act(), "it does not name a wheel")) }
+}
+
+fn run(machine: &Machine, build: &PythonBuild, uv: &TargetPath, work: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+    let at = build.generation.as_str();
+    let python = below(&build.generation, "bin/python")?;
+    let call = |arguments: &[&str]| {
+        let argv = std::iter::once(uv.as_str()).chain(arguments.iter().copied()).chain(STRICT);
+        // Unpacked beside the wheels, linked into the environment, and the other name removed: every file is written once.
+        let cmd = Cmd::new(argv).env("UV_CACHE_DIR", format!("{work}/cache")).env("UV_LINK_MODE", "hardlink");
+        machine.must(&cmd, progress)
+    };
+    call(&["venv", "--no-project", "--python", build.interpreter.as_str(), "--prompt", build.prefix.name(), at])?;
+    let requirements = format!("{work}/requirements.txt");
+    let mut sync = vec!["pip", "sync", "--python", python.as_str(), "--require-hashes", "--no-build", "--compile-bytecode"];
+    // An environment of nothing is one too.
+    sync.extend(["--allow-empty-requirements", "--no-index", "--find-links", work.as_str(), &requirements]);
+    call(&sync)?;
+    machine.must(&Cmd::new([python.as_str(), "-c", "import sys"]), progress).map(drop)
 }

@@ -1,0 +1,81 @@
+//! Generations: an environment is built beside the one in use, checked, and then switched to by one link.
+//!
+//! `PREFIX` is a link to `.generations/NAME-DIGEST` beside it. A generation whose marker is missing is half made, whatever it looks
+//! like, and is made again. The one before stays, so that what runs from it goes on and people can go back; older ones go.
+
+use super::machine::Machine;
+use super::unpack::{below, marker};
+use super::{OpError, Probe};
+use crate::model::{Owner, Sha256, TargetPath};
+
+/// Where generations are, beside the links to them.
+const FOLDER: &str = ".generations";
+/// Digits of a digest at the end of a generation's name.
+const DIGITS: usize = 12;
+
+/// A generation that is to be in use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Generation<'a> {
+    /// Where the environment is reached.
+    pub prefix: &'a TargetPath,
+    /// Where this generation is.
+    pub path: &'a TargetPath,
+    /// Whose files these become.
+    pub owner: &'a Owner,
+}
+
+impl Generation<'_> {
+    fn folder(&self) -> Result<TargetPath, OpError> {
+        self.path.parent().ok_or_else(|| OpError::new(format!("build {}", self.path), "it is the root directory"))
+    }
+
+    /// The text of the link to a generation of this environment: `.generations/NAME-DIGEST`.
+    fn name_in_link<'t>(&self, link: &'t str) -> Option<&'t str> {
+        let name = link.strip_prefix(FOLDER)?.strip_prefix('/')?;
+        self.is_generation(name).then_some(name)
+    }
+
+    fn is_generation(&self, name: &str) -> bool {
+        let digest = name.strip_prefix(self.prefix.name()).and_then(|rest| rest.strip_prefix('-'));
+        digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit()))
+    }
+
+    /// The name of the generation in use, if there is one; what is no generation of this environment is refused.
+    fn in_use(&self, machine: &Machine) -> Result<Option<String>, OpError> {
+        let Some(stat) = machine.stat(self.prefix)? else { return Ok(None) };
+        match stat.link.as_deref().and_then(|link| self.name_in_link(link)) {
+            Some(name) => Ok(Some(name.to_owned())),
+            None => {
+                Err(OpError::new(format!("switch {} to a new environment", self.prefix), "something that Fitout did not make is there")
+                    .hint("move it away, or give the environment another name"))
+            }
+        }
+    }
+
+    /// Builds the generation with `build` unless it is whole, and switches to it.
+    pub(super) fn renew(&self, machine: &Machine, digest: &Sha256, build: impl FnOnce() -> Result<(), OpError>) -> Result<(), OpError> {
+        let files = &machine.files;
+        let before = self.in_use(machine)?;
+        if files.stat(&marker(self.path)?)?.is_none() {
+            files.remove_tree(self.path)?;
+            let (ids, _) = machine.account(self.owner)?;
+            build()?;
+            if *self.owner != Owner::Root {
+                files.own_tree(self.path, ids)?;
+            }
+            files.sync_tree(self.path)?;
+            let text = serde_json::json!({"version": 1, "digest": digest}).to_string();
+            files.write(&marker(self.path)?, &mut text.as_bytes(), 0o644, (0, 0))?;
+        }
+        files.symlink(self.prefix, &format!("{FOLDER}/{}", self.path.name()))?;
+        self.sweep(machine, before.as_deref())
+    }
+
+    /// Removes every generation but this one and the one before.
+    fn sweep(&self, machine: &Machine, before: Option<&str>) -> Result<(), OpError> {
+        let folder = self.folder()?;
+        let names = machine.files.list(&folder)?.unwrap_or_default();
+        let old = |name: &&String| self.is_generation(name) && name.as_str() != self.path.name() && Some(name.as_str()) != before;
+        names.iter().filter(old).try_for_each(|name| Ok(machine.files.remove_tree(&below(&folder, name)?)?))
+    }
+}
