@@ -78,7 +78,6 @@ impl Recipe for Cuda {
         Ok(vec![
             Spec::Archive(archive),
             Spec::Symlink(Symlink { path: path("/usr/local/cuda")?, to: name, requires: requires.clone() }),
-            file("/etc/ld.so.conf.d/fitout-cuda.conf", format!("# {header}\n/usr/local/cuda/lib64\n"))?,
             file(
                 "/etc/profile.d/fitout-cuda.sh",
                 format!("# {header}\nexport CUDA_HOME=/usr/local/cuda\nexport PATH=$PATH:/usr/local/cuda/bin\n"),

@@ -3,7 +3,7 @@
 //! What is installed is read from dpkg's status file, without running anything, so a converged request costs one read.
 
 use super::Resource;
-use crate::model::{ByteSize, ResourceId, TargetPath};
+use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, DiskForecast, Op, Step};
 use crate::target::{Probe, ProbeError};
 use serde::Serialize;
@@ -38,8 +38,6 @@ enum Lists {
 const STATUS: &str = "/var/lib/dpkg/status";
 /// apt's package lists.
 const LISTS: &str = "/var/lib/apt/lists";
-/// Room that a package takes when nothing better is known: the mean of Debian's installed sizes is well under this.
-const GUESS_PER_PACKAGE: ByteSize = ByteSize(200_000_000);
 
 fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
@@ -122,8 +120,7 @@ impl Resource for Apt {
         let update = (now.lists == Lists::Stale)
             .then(|| Step::new(Change::Modify, Op::AptUpdate, "package lists are absent or older than the sources"));
         let why = format!("{} of {} not installed", now.missing.len(), self.packages.len());
-        let room = DiskForecast::AtMost(ByteSize(GUESS_PER_PACKAGE.0 * now.missing.len() as u64));
-        let install = Step::new(Change::Add, Op::AptInstall { packages: now.missing.clone() }, why).disk(room);
+        let install = Step::new(Change::Add, Op::AptInstall { packages: now.missing.clone() }, why).disk(DiskForecast::Unknown);
         update.into_iter().chain([install]).map(|step| step.needs(Ability::Exec)).collect()
     }
 }
