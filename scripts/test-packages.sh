@@ -11,7 +11,7 @@ packages=(
     dpkg-dev            # tiny packages
     apt-utils           # and their repository
     openssh-client      # keys
-    e2fsprogs fdisk dosfstools mtools qemu-utils    # disk images
+    e2fsprogs gdisk dosfstools mtools qemu-utils    # disk images
     systemd-container   # a root that is booted
     zstd xz-utils
 )

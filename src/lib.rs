@@ -23,6 +23,7 @@
 //! | [`journal`] | what happened, for people |
 //! | [`session`] | from a manifest and a machine to work, and through it |
 //! | [`datasource`] | what a machine is told from outside about itself |
+//! | [`image`] | disks that boot, baked in named stages |
 //! | [`agent`] | the service: brings a machine up, says how it is, watches its disks |
 //! | [`cli`] | the command line |
 
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod datasource;
 pub mod fetch;
 pub mod graph;
+pub mod image;
 pub mod journal;
 pub mod manifest;
 pub mod model;

@@ -4,6 +4,7 @@
 
 mod agent;
 mod apply;
+mod bake;
 mod completions;
 mod disk;
 mod exit;
@@ -87,6 +88,8 @@ enum Verb {
     Plan(plan::Arguments),
     /// Make the machine what the manifest says
     Apply(apply::Arguments),
+    /// Make an image that boots, in the formats of its definition
+    Bake(bake::Arguments),
     /// Look whether the machine is what the manifest says, and run its checks
     Verify(verify::Arguments),
     /// Show how the machine is
@@ -122,6 +125,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Validate(arguments) => validate::run(&arguments, global),
         Verb::Plan(arguments) => plan::run(&arguments, global),
         Verb::Apply(arguments) => apply::run(&arguments, global),
+        Verb::Bake(arguments) => bake::run(&arguments, global),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),
         Verb::Why(arguments) => why::run(&arguments, global),

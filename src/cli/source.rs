@@ -104,7 +104,7 @@ fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// Reads the named manifest of the host; `-` is standard input.
-fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refusal> {
+pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refusal> {
     let files = RecordedFiles::default();
     let source = if name == "-" {
         let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;

@@ -10,6 +10,7 @@
 mod at;
 mod de;
 mod files;
+mod image;
 mod later;
 mod load;
 mod machine;
@@ -24,6 +25,7 @@ mod v1;
 mod validate;
 
 pub use files::{Files, HostFiles, MemoryFiles, TextError};
+pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
 pub use load::{Rejected, Sheets, Source, load};
 pub use machine::{Machine, MachineKind};
 pub use node::{Node, Value};

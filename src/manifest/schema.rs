@@ -38,8 +38,12 @@ fn admit_recorded(holder: &str, definition: &mut Value) {
 /// The fields that a type of `v1` cannot do without.
 #[must_use]
 pub fn required(holder: &str) -> Vec<String> {
-    let schema = schema();
-    let definition = if holder == "Manifest" { Some(&schema) } else { schema.get(DEFINITIONS).and_then(|all| all.get(holder)) };
+    required_in(&schema(), "Manifest", holder)
+}
+
+/// The fields that a type cannot do without, in the schema of `top`.
+pub fn required_in(schema: &Value, top: &str, holder: &str) -> Vec<String> {
+    let definition = if holder == top { Some(schema) } else { schema.get(DEFINITIONS).and_then(|all| all.get(holder)) };
     let names = definition.and_then(|definition| definition.get("required")).and_then(Value::as_array);
     names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }

@@ -34,7 +34,7 @@ pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
 pub use question::{Answer, Answers, CondaAnswer, PythonAnswer, Question, WheelAnswer};
-pub use service::Service;
+pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};

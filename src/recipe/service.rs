@@ -16,7 +16,7 @@ pub struct Service {
 }
 
 /// Where the program goes; the units name it.
-const PROGRAM: &str = "/usr/local/bin/fitout";
+pub const PROGRAM: &str = "/usr/local/bin/fitout";
 
 /// The units, by name.
 const UNITS: [(&str, &str); 2] = [

@@ -175,7 +175,8 @@ impl Machine {
     }
 
     fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
-        self.must(&apt(&["update"]), progress)?;
+        // Without this apt-get exits 0 although it could not reach a repository.
+        self.must(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
         let digest = super::sources_digest(self, &super::SOURCES.map(str::to_owned))?;
         self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
     }

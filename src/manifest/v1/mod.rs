@@ -15,7 +15,7 @@ pub use software::{
     Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, From, Gpu, Jupyter, Packages, Repository, Requirements, Unit,
 };
 pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
-pub use words::{KernelName, PackageRequest, Requirement, SourcePath};
+pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
 
 use super::at::At;
 use crate::model::ComputeName;

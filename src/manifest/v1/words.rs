@@ -87,6 +87,12 @@ fn dotted(text: &str, parts: std::ops::RangeInclusive<usize>) -> bool {
     parts.contains(&numbers.len()) && numbers.iter().all(|part| shaped(part, |c| c.is_ascii_digit(), |c| c.is_ascii_digit(), 1..=5))
 }
 
+fn console(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix("tty") else { return false };
+    let number = rest.trim_start_matches(|c: char| c.is_ascii_uppercase());
+    (1..=4).contains(&(rest.len() - number.len())) && (1..=2).contains(&number.len()) && number.chars().all(|c| c.is_ascii_digit())
+}
+
 fn printable(text: &str, longest: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= longest && !text.chars().any(char::is_control)
 }
@@ -196,6 +202,12 @@ words! {
     /// The address of a package index.
     IndexUrl: "the address of a package index", "write https://… without a user or password",
         r"^https?://[^@\s]+$", |text| plain_url(text, &["https://", "http://"]);
+    /// The name of an image.
+    ImageName: "the name of an image", "lower-case letters, digits, `.`, `-`; a letter or digit first; at most 64",
+        r"^[a-z0-9][a-z0-9.-]{0,63}$", |text| shaped(text, lower, |c| lower(c) || ".-".contains(c), 1..=64);
+    /// A serial console.
+    Console: "a console", "write a terminal of the kernel, such as ttyS0",
+        r"^tty[A-Z]{1,4}[0-9]{1,2}$", console;
 }
 
 #[cfg(test)]

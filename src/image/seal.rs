@@ -1,0 +1,195 @@
+//! The seal: nothing of the machine that baked an image, and nothing that must differ between machines, is left in it.
+//!
+//! What may not stay is data ([`TRACES`]); sealing removes it and looks again. To forbid something more: one line.
+
+use crate::model::TargetPath;
+use crate::step::FileKind;
+use crate::target::{OpError, ProbeError, Rooted};
+
+/// What may not stay.
+#[derive(Debug, Clone, Copy)]
+enum Trace {
+    /// A path, with all below it.
+    Path(&'static str),
+    /// All in a directory that stays itself.
+    Inside(&'static str),
+    /// Files at any depth below a directory; directories stay, for programs expect them.
+    Files(&'static str),
+    /// Names in a directory that begin like this.
+    Named(&'static str, &'static str),
+    /// A path below the home of anyone.
+    Home(&'static str),
+}
+
+use Trace::{Files, Home, Inside, Named, Path};
+
+const TRACES: [Trace; 38] = [
+    // Identity: each machine makes its own.
+    Named("/etc/ssh", "ssh_host_"),
+    Path("/var/lib/dbus/machine-id"),
+    Path("/var/lib/systemd/random-seed"),
+    Path("/var/lib/systemd/credential.secret"),
+    Inside("/var/lib/dhcp"),
+    Inside("/var/lib/systemd/network"),
+    Inside("/var/lib/systemd/timesync"),
+    Path("/var/lib/cloud"),
+    Path("/var/lib/waagent"),
+    // Caches, and apt's lists, which are old by the time of a first boot.
+    Inside("/var/lib/apt/lists"),
+    Inside("/var/cache/apt"),
+    Path("/var/cache/ldconfig/aux-cache"),
+    Path("/var/cache/fitout"),
+    Home(".cache"),
+    // Leftovers of the bake: how mmdebstrap made dpkg quick, and the copies that tools keep of what they change.
+    Path("/etc/dpkg/dpkg.cfg.d/99mmdebstrap"),
+    Path("/etc/apt/apt.conf.d/99mmdebstrap"),
+    Path("/etc/passwd-"),
+    Path("/etc/shadow-"),
+    Path("/etc/group-"),
+    Path("/etc/gshadow-"),
+    Path("/etc/subuid-"),
+    Path("/etc/subgid-"),
+    Inside("/tmp"),
+    Inside("/var/tmp"),
+    Inside("/run"),
+    // What was done and said.
+    Files("/var/log"),
+    Home(".bash_history"),
+    Home(".python_history"),
+    Home(".lesshst"),
+    Home(".viminfo"),
+    Home(".wget-hsts"),
+    // Fitout's own: what it did here is no machine's history. The ledger stays: it says whose the files are.
+    Path("/var/lib/fitout/lock"),
+    Path("/var/lib/fitout/runs"),
+    Path("/var/lib/fitout/scripts"),
+    Path("/var/lib/fitout/ballast"),
+    Path("/var/lib/fitout/state/scripts"),
+    Path("/var/lib/fitout/state/checks"),
+    // It speaks of apt's lists, which are gone.
+    Path(crate::step::SOURCES_RECORD),
+];
+
+/// Files that stay, emptied of this machine: path, and what they hold.
+const BLANKS: [(&str, &str); 1] = [
+    // systemd then knows a first boot, and gives the machine its own (machine-id(5)).
+    ("/etc/machine-id", "uninitialized\n"),
+];
+
+/// Whose resolver counts: the machine's, not that of the host that baked.
+const RESOLVER: (&str, &str) = ("/etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf");
+
+fn path(text: &str) -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+fn below(folder: &TargetPath, name: &str) -> Result<TargetPath, ProbeError> {
+    folder.join(name).map_err(|e| ProbeError::new(format!("use path {folder}/{name}"), e))
+}
+
+fn children(files: &Rooted, folder: &TargetPath) -> Result<Vec<TargetPath>, ProbeError> {
+    files.list(folder)?.unwrap_or_default().iter().map(|name| below(folder, name)).collect()
+}
+
+impl Trace {
+    /// What there is of it.
+    fn found(self, root: &Rooted) -> Result<Vec<TargetPath>, ProbeError> {
+        let present = |at: TargetPath| Ok(root.stat(&at)?.map(|_| at).into_iter().collect());
+        match self {
+            Path(text) => present(path(text)?),
+            Inside(text) => children(root, &path(text)?),
+            Files(text) => files_below(root, &path(text)?),
+            Named(folder, start) => {
+                let mut all = children(root, &path(folder)?)?;
+                all.retain(|at| at.name().starts_with(start));
+                Ok(all)
+            }
+            Home(name) => {
+                let mut homes = children(root, &path("/home")?)?;
+                homes.push(path("/root")?);
+                let each = homes.iter().map(|home| present(below(home, name)?));
+                Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+            }
+        }
+    }
+}
+
+fn files_below(root: &Rooted, folder: &TargetPath) -> Result<Vec<TargetPath>, ProbeError> {
+    let mut found = Vec::new();
+    for child in children(root, folder)? {
+        match root.stat(&child)?.map(|stat| stat.kind) {
+            Some(FileKind::Directory) => found.extend(files_below(root, &child)?),
+            Some(_) => found.push(child),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// What a root holds that no image may.
+///
+/// # Errors
+/// The root cannot be read.
+pub fn traces(root: &Rooted) -> Result<Vec<TargetPath>, ProbeError> {
+    let each = TRACES.iter().map(|trace| trace.found(root));
+    Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// Removes every trace, and looks again.
+///
+/// # Errors
+/// Something could not be removed, or came back.
+pub fn seal(root: &Rooted) -> Result<(), OpError> {
+    for trace in traces(root)? {
+        root.remove_tree(&trace)?;
+    }
+    for (at, text) in BLANKS {
+        root.write(&path(at)?, &mut text.as_bytes(), 0o644, (0, 0))?;
+    }
+    let (at, to) = RESOLVER;
+    root.remove(&path(at)?)?;
+    root.symlink(&path(at)?, to)?;
+    match traces(root)?.first() {
+        None => Ok(()),
+        Some(left) => Err(OpError::new("seal the image", format!("{left} is still there"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn nothing_of_a_machine_is_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |at: &str| {
+            let at = folder.path().join(at);
+            fs::create_dir_all(at.parent().unwrap()).unwrap();
+            fs::write(at, "x").unwrap();
+        };
+        let gone = [
+            "etc/ssh/ssh_host_rsa_key",
+            "var/lib/apt/lists/deb_Packages",
+            "var/log/apt/history.log",
+            "home/alice/.bash_history",
+            "root/.cache/pip/x",
+            "var/lib/fitout/runs/1/report.json",
+            "etc/resolv.conf",
+        ];
+        let kept = ["etc/ssh/sshd_config", "home/alice/notes", "var/lib/fitout/state/ledger.jsonl"];
+        gone.iter().chain(&kept).for_each(|at| put(at));
+        let root = Rooted::open(folder.path()).unwrap();
+        seal(&root).unwrap();
+        assert_eq!(traces(&root).unwrap(), []);
+        for at in gone {
+            assert!(!folder.path().join(at).exists(), "{at}");
+        }
+        for at in kept {
+            assert!(folder.path().join(at).exists(), "{at}");
+        }
+        assert!(folder.path().join("var/log/apt").is_dir());
+        assert_eq!(fs::read_to_string(folder.path().join("etc/machine-id")).unwrap(), "uninitialized\n");
+        seal(&root).unwrap();
+    }
+}
