@@ -53,8 +53,6 @@ const ROWS: &[Row] = &[
     ("Manifest", "created_on", Recorded),
     ("SshSettings", "admin_username", Recorded),
     ("SshSettings", "ssh_port", Recorded),
-    ("MachineType", "amlcompute", Refused(None)),
-    ("MachineType", "virtualmachine", Refused(None)),
     ("Network", "proxy", Refused(None)),
     ("Network", "ca_certificates", Refused(None)),
     ("Mirrors", "apt", Refused(None)),

@@ -86,6 +86,9 @@ pub struct Recorded {
 /// Types of `v1` whose values say where a secret is: a scalar in their place may be the secret itself.
 pub const HOLDS_SECRET: [&str; 2] = ["SecretRef", "Credential"];
 
+/// Words in the name of an unknown key whose value is better not shown.
+const SECRET_WORDS: [&str; 5] = ["password", "passwd", "secret", "token", "key"];
+
 /// Asked for the fields that a type of `v1` cannot do without.
 pub type Required<'a> = &'a dyn Fn(&str) -> Vec<String>;
 
@@ -178,6 +181,9 @@ impl<'a> Reading<'a> {
                 }
             }
             None => {
+                if SECRET_WORDS.iter().any(|word| entry.key.to_lowercase().contains(word)) {
+                    self.hidden.push(entry.value.mark.place());
+                }
                 let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
                 self.problems.push(problem.suggest(meant(&entry.key, path, fields, holder)));
             }
