@@ -135,8 +135,8 @@ impl Work for Workstation {
 
     fn publish(&self, page: &Page) {
         let written = page::path().map_err(Into::into).and_then(|path| {
-            let bytes = serde_json::to_vec_pretty(page).unwrap_or_default();
-            self.machine.publish(&path, &bytes)
+            let text = serde_json::to_string_pretty(page).unwrap_or_default();
+            self.machine.publish(&path, format!("{text}\n").as_bytes())
         });
         written.unwrap_or_else(|error| tracing::warn!(%error, "the status page is out of date"));
     }

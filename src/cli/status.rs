@@ -61,7 +61,8 @@ impl Status {
 fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
     let link = crate::model::TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
     let manifest = on.stat(&link)?.map(|stat| stat.link.unwrap_or_else(|| MANIFEST.into()));
-    let last_run = journal::numbers(on)?.last().copied();
+    // Runs hold what programs printed: they are root's to read.
+    let last_run = if nix::unistd::geteuid().is_root() { journal::numbers(on)?.last().copied() } else { None };
     let report = last_run.map(|run| journal::report(on, run)).transpose()?.flatten();
     let failed = report.iter().flat_map(|report| &report.resources).filter(|one| one.outcome == Outcome::Failed);
     let failed = failed.map(|one| one.id.to_string()).collect();
@@ -81,6 +82,7 @@ fn show(status: &Status) -> String {
     lines.extend(status.agent.iter().flat_map(|page| &page.warnings).map(|warning| format!("note:      {warning}")));
     lines.push(format!("manifest:  {}", status.manifest.as_deref().unwrap_or("none installed")));
     let last = match (status.last_run, &status.counts) {
+        (None, _) if !nix::unistd::geteuid().is_root() => "known to root only".to_owned(),
         (None, _) => "none".to_owned(),
         (Some(run), None) => format!("run {run}, cut short before its report; `fitout apply` goes on from there"),
         (Some(run), Some(counts)) => format!(

@@ -1,0 +1,145 @@
+//! The life of a machine, in a container with systemd as process 1: set up offline, first boot, later boots, trouble.
+
+#![cfg(test)]
+
+mod machine;
+
+use machine::{Machine, wait_for};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Resources and what waits or was done for each, as `kind:name: summary`.
+type Steps = BTreeSet<String>;
+
+/// The steps that a report says wait.
+fn deferred(report: &Value) -> Steps {
+    let of = |resource: &Value| {
+        let id = resource["id"].as_str().unwrap().to_owned();
+        let steps = resource["deferred"].as_array().unwrap().clone();
+        // Each ends with what it waits for.
+        steps.into_iter().map(move |step| format!("{id}: {}", step.as_str().unwrap().rsplit_once(": ").unwrap().0))
+    };
+    report["resources"].as_array().unwrap().iter().flat_map(of).collect()
+}
+
+/// The steps that the machine's last run performed, by its journal.
+fn performed(machine: &Machine) -> Steps {
+    let runs = machine.root().join("var/lib/fitout/runs");
+    let numbers = std::fs::read_dir(&runs).unwrap().filter_map(|entry| entry.unwrap().file_name().to_str()?.parse::<u64>().ok());
+    let journal = machine.read(&format!("/var/lib/fitout/runs/{}/journal.jsonl", numbers.max().unwrap()));
+    let events = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let finished = events.filter(|event| event["event"] == "step_finished");
+    finished.map(|event| format!("{}: {}", event["id"].as_str().unwrap(), event["summary"].as_str().unwrap())).collect()
+}
+
+fn steps(of: &[&str]) -> Steps {
+    of.iter().map(|step| (*step).to_owned()).collect()
+}
+
+const NGINX: &str = "unit:nginx.service: start nginx.service";
+const MARK: &str = "unit:lab-mark.service: start lab-mark.service";
+const STARTUP: &str = "script:startup: run startup script (at most 20s)";
+
+#[test]
+fn the_life_of_a_machine() {
+    let Some(mut machine) = Machine::fresh() else { return };
+    let offline = machine.apply_offline("life.yaml");
+    assert_eq!(deferred(&offline), steps(&[NGINX, MARK, STARTUP]));
+    first_boot_does_what_was_deferred_and_nothing_else(&mut machine);
+    later_boots_start_only_what_nothing_else_starts(&mut machine);
+    a_full_disk_is_seen_and_said(&machine);
+    the_agent_ends_within_a_second(&machine);
+    machine.stop();
+    a_seed_brings_another_key(&mut machine);
+    a_failing_script_is_named_and_its_words_are_not(&mut machine);
+}
+
+/// By hand, the agent held back: what `apply` does is what the offline run said it would leave.
+fn first_boot_does_what_was_deferred_and_nothing_else(machine: &mut Machine) {
+    machine.start(&["systemd.mask=fitout-agent.service"]);
+    let (code, report) = machine.ask(&["apply"]);
+    assert_eq!((code, deferred(&report)), (0, Steps::new()), "{report:#}");
+    // systemd itself started nginx, which is enabled: the step became needless.
+    assert_eq!(performed(machine), steps(&[MARK, STARTUP]));
+    for unit in ["nginx.service", "lab-mark.service", "ssh.service"] {
+        machine.must(&["systemctl", "is-active", unit]);
+    }
+    assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
+    assert_eq!(machine.read("/var/log/creation.log"), "once for alice\n");
+    assert_eq!(machine.read("/var/log/startup.log"), "started\n");
+    machine.stop();
+}
+
+fn later_boots_start_only_what_nothing_else_starts(machine: &mut Machine) {
+    // An image carries no host keys; the machine makes its own before its sshd starts.
+    for key in ["rsa", "ecdsa", "ed25519"] {
+        std::fs::remove_file(machine.root().join(format!("etc/ssh/ssh_host_{key}_key"))).unwrap();
+    }
+    machine.start(&[]);
+    assert_eq!(performed(machine), steps(&[MARK, STARTUP]));
+    assert!(machine.console().contains("fitout: lab-b is Running"), "{}", machine.console());
+    assert_eq!(machine.read("/var/log/creation.log"), "once for alice\n");
+    assert_eq!(machine.read("/var/log/startup.log"), "started\n".repeat(2));
+    for unit in ["nginx.service", "ssh.service", "fitout-agent.service"] {
+        machine.must(&["systemctl", "is-active", unit]);
+    }
+    let (code, status) = machine.ask(&["status"]);
+    assert_eq!((code, &status["agent"]["state"], &status["agent"]["name"]), (0, &"Running".into(), &"lab-b".into()), "{status:#}");
+    let told = machine.must(&["systemctl", "show", "--property=StatusText", "fitout-agent.service"]);
+    assert_eq!(told.trim(), "StatusText=fitout: lab-b is Running");
+    assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
+    // What is for everyone is for everyone.
+    assert!(machine.must(&["runuser", "-u", "alice", "--", "/usr/local/bin/fitout", "status"]).contains("lab-b is Running"));
+}
+
+fn a_full_disk_is_seen_and_said(machine: &Machine) {
+    machine.must(&["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", "/mnt"]);
+    machine.must(&["fallocate", "--length", "20M", "/mnt/filler"]);
+    let status = wait_for("the agent's complaint", || {
+        let (code, status) = machine.ask(&["status"]);
+        (code == 2 && status["agent"]["degraded"][0].is_string()).then_some(status)
+    });
+    let said = status["agent"]["degraded"][0].as_str().unwrap();
+    assert!(said.starts_with("/mnt has ") && said.ends_with("free; 50.0 MB must stay free"), "{said}");
+    assert!(machine.console().contains(said), "{}", machine.console());
+    machine.must(&["umount", "/mnt"]);
+}
+
+fn the_agent_ends_within_a_second(machine: &Machine) {
+    let began = Instant::now();
+    machine.must(&["systemctl", "stop", "fitout-agent.service"]);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    let (code, status) = machine.ask(&["status"]);
+    assert_eq!((code, &status["agent"]), (0, &Value::Null), "{status:#}");
+}
+
+fn a_seed_brings_another_key(machine: &mut Machine) {
+    let seed = include_str!("seed-user-data");
+    machine.write("/var/lib/cloud/seed/nocloud/meta-data", "instance-id: i-7\n");
+    machine.write("/var/lib/cloud/seed/nocloud/user-data", seed);
+    machine.start(&[]);
+    let keys = "file:/home/alice/.ssh/authorized_keys: write /home/alice/.ssh/authorized_keys (97 B)";
+    assert_eq!(performed(machine), steps(&[keys, MARK, STARTUP]));
+    let key = machine.read("/home/alice/.ssh/authorized_keys");
+    assert!(seed.contains(key.trim()), "{key}");
+    assert_eq!(machine.ask(&["status"]).1["agent"]["instance"], "i-7");
+    machine.stop();
+}
+
+fn a_failing_script_is_named_and_its_words_are_not(machine: &mut Machine) {
+    machine.write("/etc/fail-at-start", "");
+    machine.start(&[]);
+    let (code, status) = machine.ask(&["status"]);
+    assert_eq!((code, &status["agent"]["state"]), (2, &"UserSetupFailed".into()), "{status:#}");
+    let reason = status["agent"]["reason"].as_str().unwrap();
+    assert!(reason.contains("script:startup") && reason.contains("exit status 3"), "{reason}");
+    assert!(machine.console().contains("fitout: lab-b is UserSetupFailed"), "{}", machine.console());
+    let page = machine.must(&["cat", "/run/fitout/status.json"]) + &machine.console();
+    assert!(!page.contains("CANARY"), "{page}");
+    std::fs::remove_file(machine.root().join("etc/fail-at-start")).unwrap();
+    machine.must(&["systemctl", "restart", "fitout-agent.service"]);
+    let (code, status) = machine.ask(&["status"]);
+    assert_eq!((code, &status["agent"]["state"]), (0, &"Running".into()), "{status:#}");
+    machine.stop();
+}
