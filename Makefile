@@ -21,9 +21,14 @@ lint: ## form, lints, documentation, dependencies
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps
 	scripts/deny.sh
 
+# A compiler for the crates that need one; a Debian root and its local repository; disk images; a root that is booted.
+PACKAGES := build-essential ca-certificates \
+	mmdebstrap debian-archive-keyring gnupg dpkg-dev apt-utils openssh-client \
+	e2fsprogs gdisk dosfstools mtools qemu-utils zstd xz-utils systemd-container
+
 .PHONY: packages
 packages: ## what the tests run, installed where it is missing
-	scripts/test-packages.sh </dev/null
+	scripts/packages.sh $(PACKAGES) </dev/null
 
 .PHONY: demo
 demo: ## an offline Debian root turned into a workstation, in a minute

@@ -53,15 +53,14 @@ fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
     let mut seen: BTreeMap<ResourceId, usize> = BTreeMap::new();
     let (mut kept, mut problems): (Vec<Spec>, Vec<Problem>) = (Vec::new(), Vec::new());
     for spec in specs {
-        match seen.get(&spec.id()) {
-            Some(n) => match kept[*n].join(&spec) {
-                Some(joined) => kept[*n] = joined,
-                None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
-            },
-            None => {
-                seen.insert(spec.id(), kept.len());
-                kept.push(spec);
-            }
+        let Some(earlier) = seen.get(&spec.id()).map(|n: &usize| &mut kept[*n]) else {
+            seen.insert(spec.id(), kept.len());
+            kept.push(spec);
+            continue;
+        };
+        match earlier.join(&spec) {
+            Some(joined) => *earlier = joined,
+            None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
         }
     }
     if problems.is_empty() { Ok(kept) } else { Err(problems) }

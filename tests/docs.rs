@@ -1,8 +1,15 @@
 //! The examples in README and `docs/` are true: every manifest in them is valid, every verb exists, every link leads somewhere.
 
+#![cfg(test)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+#[expect(clippy::disallowed_methods, reason = "tests start the program themselves")]
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_fitout"))
+}
 
 fn tree() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -19,14 +26,14 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
     let mut lines = page.lines();
     while let Some(line) = lines.next() {
         if line == format!("```{language}") {
-            found.push(lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect());
+            found.push(lines.by_ref().take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect());
         }
     }
     found
 }
 
 fn fitout(arguments: &[&str], folder: &Path) -> (i32, String) {
-    let done = Command::new(env!("CARGO_BIN_EXE_fitout")).args(arguments).current_dir(folder).output().unwrap();
+    let done = program().args(arguments).current_dir(folder).output().unwrap();
     (done.status.code().unwrap_or(-1), String::from_utf8_lossy(&done.stderr).into_owned())
 }
 
@@ -60,7 +67,7 @@ fn every_command_exists() {
                 let flags: Vec<&str> = rest.iter().copied().filter(|word| word.starts_with("--")).collect();
                 let (code, _) = fitout(&[verb, "--help"], tree());
                 assert_eq!(code, 0, "{}: `{line}` names no verb", page.display());
-                let help = Command::new(env!("CARGO_BIN_EXE_fitout")).args([verb, "--help"]).output().unwrap();
+                let help = program().args([verb, "--help"]).output().unwrap();
                 let help = String::from_utf8_lossy(&help.stdout).into_owned();
                 for flag in flags {
                     let name = flag.split('=').next().unwrap_or(flag);

@@ -64,15 +64,15 @@ fn show(rows: &[Row], cache: ByteSize, folder: &str) -> String {
     }
     for row in rows {
         let verdict = if row.healthy { paint_data(Paint::Green, "ok") } else { paint_data(Paint::Red, "too full") };
-        let _ = write!(
+        let _ = writeln!(
             text,
-            "{:<20} {:>10} free of {:>10}   floor {:>9}   {verdict}\n",
+            "{:<20} {:>10} free of {:>10}   floor {:>9}   {verdict}",
             row.guard.mount.to_string(),
             row.space.free.to_string(),
             row.space.total.to_string(),
             row.guard.minimum_free.to_string()
         );
     }
-    let _ = write!(text, "{:<20} {:>10} in Fitout's cache\n", folder, cache.to_string());
+    let _ = writeln!(text, "{:<20} {:>10} in Fitout's cache", folder, cache.to_string());
     text
 }

@@ -32,7 +32,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     match (global.output, &found) {
         (Form::Json, _) => {
-            output::json(&found.iter().map(|(run, report)| serde_json::json!({"run": run, "report": report})).collect::<Vec<_>>())
+            output::json(&found.iter().map(|(run, report)| serde_json::json!({"run": run, "report": report})).collect::<Vec<_>>());
         }
         (Form::Human, found) if found.is_empty() => output::data("Nothing to explain: no run on this machine has anything of the kind.\n"),
         (Form::Human, found) => output::data(&found.iter().map(|(run, report)| story(*run, report)).collect::<Vec<_>>().join("\n")),

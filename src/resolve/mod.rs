@@ -43,6 +43,7 @@ pub enum Cause {
 
 impl Cause {
     /// What is asked for cannot be had, because of this.
+    #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn unsatisfiable(text: impl ToString) -> Self {
         Self::Unsatisfiable(text.to_string())
     }

@@ -159,7 +159,9 @@ impl Inside {
     fn directory(&self, path: &str) -> nix::Result<OwnedFd> {
         match self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY) {
             Err(Errno::ENOENT) => {
-                mkdirat(&self.root, path, Bits::from_bits_truncate(0o755))?;
+                // The directory above is resolved inside the root first: `mkdirat` would follow its links out of it.
+                let (above, name) = path.rsplit_once('/').unwrap_or((".", path));
+                mkdirat(&self.open(above, OFlag::O_PATH | OFlag::O_DIRECTORY)?, name, Bits::from_bits_truncate(0o755))?;
                 self.open(path, OFlag::O_PATH | OFlag::O_DIRECTORY)
             }
             other => other,
@@ -252,7 +254,8 @@ fn resolve_names(inside: &Inside, text: &[u8]) -> io::Result<()> {
     inside.touch("run/fitout-resolv.conf")?;
     let mine = fs::File::from(inside.open("run/fitout-resolv.conf", OFlag::O_WRONLY)?);
     (&mine).write_all(text)?;
-    let link = nix::fcntl::readlinkat(&inside.root, "etc/resolv.conf").map(|to| to.to_string_lossy().into_owned());
+    let etc = inside.open("etc", OFlag::O_PATH | OFlag::O_DIRECTORY);
+    let link = etc.and_then(|etc| nix::fcntl::readlinkat(&etc, "resolv.conf")).map(|to| to.to_string_lossy().into_owned());
     if let Ok(to) = link
         && let Some(below) = to.trim_start_matches("..").trim_start_matches('/').strip_prefix("run/")
     {

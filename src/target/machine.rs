@@ -29,8 +29,6 @@ pub struct Machine {
     pub(super) runner: Runner,
     pub(super) ledger: Ledger,
     pub(super) store: Store,
-    /// The root as a path of the host, for tools of the host that must name it.
-    pub(super) root: PathBuf,
     abilities: Vec<Ability>,
 }
 
@@ -53,7 +51,7 @@ impl Machine {
             Ground::Live => Runner::Direct,
             Ground::Root(_) | Ground::Image(_) => Runner::Inside(root.clone()),
         };
-        Ok(Self { files: Rooted::open(&root)?, runner, ledger: Ledger::default(), store, root, abilities: abilities.to_vec() })
+        Ok(Self { files: Rooted::open(&root)?, runner, ledger: Ledger::default(), store, abilities: abilities.to_vec() })
     }
 
     /// Numbers and home of an owner, looked up now.

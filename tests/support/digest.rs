@@ -1,0 +1,111 @@
+//! What a root holds, so that two can be compared: canonically (without what differs between any two runs) or exactly.
+
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+/// Left out of every comparison: Fitout's own files.
+const OWN: [&str; 4] = ["var/lib/fitout", "var/log/fitout", "var/cache/fitout", "run/fitout"];
+
+/// Left out of canonical comparisons: logs, caches and backups of databases, which tell how often something was done.
+const NOISE: [&str; 14] = [
+    "var/log",
+    "var/cache",
+    "var/lib/apt/lists",
+    "var/lib/dpkg/status-old",
+    "var/lib/dpkg/available",
+    "var/lib/dpkg/diversions-old",
+    "var/lib/dpkg/statoverride-old",
+    "var/lib/dpkg/triggers/Lock",
+    "etc/passwd-",
+    "etc/group-",
+    "etc/shadow-",
+    "etc/gshadow-",
+    "etc/subuid-",
+    "etc/subgid-",
+];
+
+/// What a root holds: path to what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trace(BTreeMap<String, String>);
+
+impl Trace {
+    /// Where the other differs, as a list of lines; empty where it does not.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let mut paths: Vec<&String> = self.0.keys().chain(other.0.keys()).collect();
+        paths.sort();
+        paths.dedup();
+        let said = |trace: &Self, path: &String| trace.0.get(path).map_or("absent", String::as_str).to_owned();
+        let differs = paths.into_iter().filter(|path| self.0.get(*path) != other.0.get(*path));
+        differs.map(|path| format!("/{path}: {} / {}", said(self, path), said(other, path))).collect()
+    }
+
+    /// Asserts that the other is the same, and says where it is not.
+    pub fn assert_same(&self, other: &Self, what: &str) {
+        let differences = self.differences(other);
+        assert!(differences.is_empty(), "{what}; left out: {OWN:?}, {NOISE:?}\n{}", differences.join("\n"));
+    }
+}
+
+/// Files below a directory that hold a text, Fitout's own included, relative to it.
+pub fn holders(root: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(root, &[], |path, name, meta| {
+        if meta.is_file() && fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()) {
+            found.push(name);
+        }
+    });
+    found
+}
+
+/// Content, mode and owner of everything but logs, caches, backups and Fitout's own files; no times.
+pub fn canonical(root: &Path) -> Trace {
+    trace(root, &[OWN.as_slice(), NOISE.as_slice()].concat(), |_| String::new())
+}
+
+/// Everything but Fitout's own files, with the times and the number of each file: any write shows.
+pub fn exact(root: &Path) -> Trace {
+    trace(root, &OWN, |meta| format!(" {}.{} {}.{} {}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec(), meta.ino()))
+}
+
+fn trace(root: &Path, without: &[&str], more: fn(&fs::Metadata) -> String) -> Trace {
+    let mut found = BTreeMap::new();
+    walk(root, without, |path, name, meta| {
+        // A directory's times change when one of Fitout's own directories is made in it.
+        let times = if meta.is_dir() { String::new() } else { more(meta) };
+        found.insert(name, format!("{:o} {}:{} {}{times}", meta.mode(), meta.uid(), meta.gid(), holds(path, meta)));
+    });
+    Trace(found)
+}
+
+/// Calls for everything below a directory, links not followed: path, path relative to it, what is known of it.
+fn walk(root: &Path, without: &[&str], mut call: impl FnMut(&Path, String, &fs::Metadata)) {
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+            if without.contains(&name.as_str()) {
+                continue;
+            }
+            let meta = fs::symlink_metadata(&path).unwrap();
+            call(&path, name, &meta);
+            if meta.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+}
+
+fn holds(path: &Path, meta: &fs::Metadata) -> String {
+    if meta.is_symlink() {
+        return format!("-> {}", fs::read_link(path).unwrap().display());
+    }
+    if meta.is_file() {
+        return hex::encode(&Sha256::digest(fs::read(path).unwrap())[..8]);
+    }
+    String::from_utf8_lossy(path.file_name().unwrap().as_bytes()).into_owned()
+}

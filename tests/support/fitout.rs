@@ -1,0 +1,100 @@
+//! The program under test, run as a person would.
+
+use super::{Root, command};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tempfile::TempDir;
+
+/// The program, with a manifest of its own and a root.
+pub struct Fitout<'a> {
+    root: &'a Root,
+    folder: TempDir,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Run {
+    /// Exit status; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl<'a> Fitout<'a> {
+    /// With this manifest, for this root. Beside the manifest lies `tiny.asc`, the key of the local repository.
+    pub fn new(root: &'a Root, manifest: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(root.at("/srv/repository/key.asc"), folder.path().join("tiny.asc")).unwrap();
+        let fitout = Self { root, folder };
+        fitout.rewrite(manifest);
+        fitout
+    }
+
+    /// Another manifest in the place of the first.
+    pub fn rewrite(&self, manifest: &str) {
+        std::fs::write(self.manifest(), manifest).unwrap();
+    }
+
+    /// Where the manifest lies.
+    pub fn manifest(&self) -> PathBuf {
+        self.folder.path().join("workstation.yaml")
+    }
+
+    /// A file beside the manifest.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The command line of a verb about the machine, to be run or spawned.
+    pub fn question(&self, verb: &[&str]) -> Command {
+        let mut command = command(Path::new(env!("CARGO_BIN_EXE_fitout")));
+        command.args(verb).arg("--root").arg(self.root.path()).args(["-o", "json", "--progress", "none"]);
+        command.arg("--cache").arg(self.beside("cache")).env_remove("FITOUT_FAULT");
+        command
+    }
+
+    /// The command line of a verb about the manifest and the machine, to be run or spawned.
+    pub fn command(&self, verb: &[&str]) -> Command {
+        let mut command = self.question(verb);
+        command.arg("-f").arg(self.manifest());
+        command
+    }
+
+    /// Runs a verb.
+    pub fn run(&self, verb: &[&str]) -> Run {
+        Run::of(&mut self.command(verb))
+    }
+
+    /// Applies; it must succeed.
+    pub fn apply(&self) -> Value {
+        self.run(&["apply"]).succeeded()
+    }
+}
+
+impl Run {
+    /// Of this command.
+    pub fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Asserts the exit status.
+    pub fn ended(&self, code: i32) -> &Self {
+        assert_eq!(self.code, Some(code), "exit status\n{}{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Asserts success, and reads the document on standard output.
+    pub fn succeeded(&self) -> Value {
+        self.ended(0).json()
+    }
+
+    /// The document on standard output.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("standard output is no JSON: {e}\n{}{}", self.stdout, self.stderr))
+    }
+}
