@@ -144,6 +144,14 @@ impl Cmd {
         self
     }
 
+    /// The beginning of the command, as a person would type it: one line, at most 72 characters.
+    #[must_use]
+    pub fn first_line(&self) -> String {
+        let whole = self.display();
+        let line: String = whole.lines().next().unwrap_or_default().chars().take(72).collect();
+        if line == whole { line } else { format!("{line}…") }
+    }
+
     /// The command as a person would type it.
     #[must_use]
     pub fn display(&self) -> String {
@@ -427,7 +435,7 @@ impl Op {
             Self::BuildPython(build) => format!("build Python environment {}", build.prefix),
             Self::BuildConda(build) => format!("build conda environment {}", build.prefix),
             Self::RunScript(run) => format!("run {} script (at most {})", run.name, run.timeout),
-            Self::RunCheck(run) => format!("check: {}", run.cmd.display()),
+            Self::RunCheck(run) => format!("check {}: {}", run.name, run.cmd.first_line()),
         }
     }
 

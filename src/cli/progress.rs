@@ -54,7 +54,7 @@ fn sign(outcome: Outcome) -> Option<String> {
 fn told(report: &Report) -> Option<String> {
     let sign = sign(report.outcome)?;
     let seconds = Duration::from_millis(report.milliseconds).as_secs_f64();
-    let mut text = format!("{sign} {:<44} {seconds:>7.1} s", report.id.to_string());
+    let mut text = format!("{sign} {:<58} {seconds:>6.1} s", report.id.to_string());
     if let Some(reason) = &report.reason {
         text = format!("{sign} {}\n         {}", report.id, reason.replace('\n', "\n         "));
     }

@@ -45,16 +45,16 @@ impl Machine {
         let act = || format!("pass the check {}", run.name);
         let ended = self.run(&run.cmd, Some(run.timeout), progress)?;
         if ended.timed_out {
-            return Err(OpError::new(act(), format!("`{}` took longer than {}", run.cmd.display(), run.timeout)));
+            return Err(OpError::new(act(), format!("`{}` took longer than {}", run.cmd.first_line(), run.timeout)));
         }
         if ended.output.status != 0 {
-            return Err(OpError::new(act(), format!("`{}`: {}", run.cmd.display(), describe(&ended.output))));
+            return Err(OpError::new(act(), format!("`{}`: {}", run.cmd.first_line(), describe(&ended.output))));
         }
         if let Some(wanted) = &run.stdout_contains
             && !ended.output.stdout.contains(wanted)
         {
             let said = ended.output.stdout.trim();
-            return Err(OpError::new(act(), format!("`{}` printed no `{wanted}`; it printed: {said}", run.cmd.display())));
+            return Err(OpError::new(act(), format!("`{}` printed no `{wanted}`; it printed: {said}", run.cmd.first_line())));
         }
         let verdict = CheckVerdict { version: 1, digest: run.digest };
         let bytes = serde_json::to_vec(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
