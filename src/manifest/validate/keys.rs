@@ -6,8 +6,8 @@ use crate::manifest::v1::SourcePath;
 use crate::problem::{Code, Place};
 use ssh_key::authorized_keys::Entry;
 
-/// NIST SP 800-57: shorter RSA keys are good until 2030 only.
-const RSA_BITS: usize = 3072;
+/// NIST SP 800-131A disallows shorter RSA keys; Azure ML's own instructions make keys of this length.
+const RSA_BITS: usize = 2048;
 
 /// What to do about a key that is refused.
 const MAKE_ANOTHER: &str = "make a new one with `ssh-keygen -t ed25519` and give its .pub file";
