@@ -1,7 +1,7 @@
 //! Why something could not be fetched.
 
 use crate::model::{ByteSize, Sha256};
-use std::error::Error;
+use crate::target::chain;
 use std::io;
 
 /// Something could not be fetched.
@@ -67,17 +67,7 @@ impl Cause {
 impl From<reqwest::Error> for Cause {
     fn from(error: reqwest::Error) -> Self {
         // The address is told by whoever reports this; here it could hold a password.
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            let said = cause.to_string();
-            if !text.contains(&said) {
-                text = format!("{text}: {said}");
-            }
-            next = cause.source();
-        }
-        Self::Network(text)
+        Self::Network(chain(&error.without_url()))
     }
 }
 

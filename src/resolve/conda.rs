@@ -7,6 +7,7 @@ use super::{Cause, Desk};
 use crate::model::{ByteSize, Sha256};
 use crate::recipe::CondaAnswer;
 use crate::step::Blob;
+use crate::target::chain;
 use rattler_conda_types::package::BuildString;
 use rattler_conda_types::{
     Channel, ChannelConfig, EnvironmentYaml, ExplicitEnvironmentSpec, GenericVirtualPackage, MatchSpec, NamedChannelOrUrl, PackageName,
@@ -149,20 +150,6 @@ enum Reach {
     Themselves,
     /// These and all that they may need.
     Dependencies,
-}
-
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 fn unsolvable(error: &SolveError) -> Cause {

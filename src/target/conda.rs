@@ -1,9 +1,154 @@
-//! Builds a conda environment on a target.
+//! Builds a conda environment on a target: packages that were fetched and verified before, unpacked once per host, linked into a
+//! generation. Their scripts run inside the target, never on the host, and no path of the host stays in what is built.
 
+use super::generation::Generation;
 use super::machine::Machine;
-use super::{OpError, Progress};
-use crate::step::CondaBuild;
+use super::unpack::below;
+use super::{OpError, Progress, chain};
+use crate::model::{Sha256, TargetPath};
+use crate::step::{Cmd, CondaBuild, PATH};
+use rattler::install::{Installer, LinkOptions};
+use rattler::package_cache::PackageCache;
+use rattler_conda_types::package::CondaArchiveType;
+use rattler_conda_types::{PackageRecord, RepoDataRecord, Subdir};
+use rattler_lock::LockFile;
+use rattler_networking::LazyClient;
+use rattler_package_streaming::ExtractError;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-pub(super) fn perform(_: &Machine, build: &CondaBuild, _: &dyn Progress) -> Result<(), OpError> {
-    Err(OpError::new(format!("build {build:?}"), "not yet"))
+/// Where packages lie unpacked, in the store's folder.
+const UNPACKED: &str = "conda-packages";
+
+pub(super) fn perform(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Result<(), OpError> {
+    let generation = Generation { prefix: &build.prefix, path: &build.generation, owner: &build.owner };
+    let digest = Sha256::of(build.lock.as_bytes());
+    generation.renew(machine, &digest, || make(machine, build, progress))
+}
+
+fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Result<(), OpError> {
+    let act = || format!("build {}", build.prefix);
+    let (subdir, records) = locked(&build.lock).map_err(|cause| OpError::new(act(), cause))?;
+    let meta = below(&build.generation, "conda-meta")?;
+    machine.files.make_directories(&meta, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
+    // The library writes by path: this one is the generation's own, no link of the target in it.
+    let host = machine.files.on_host(&build.generation)?;
+    // The library is asynchronous; everything around it is not.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| OpError::new(act(), e))?;
+    runtime.block_on(link(machine, build, &host, subdir, &records, progress)).map_err(|cause| OpError::new(act(), cause))?;
+    forget_host(machine, &meta)?;
+    keep_variables(machine, &meta, &build.variables)?;
+    let in_order = PackageRecord::sort_topologically(records);
+    in_order.iter().try_for_each(|record| run_script(machine, build, &record.package_record, progress))?;
+    compile(machine, build, &in_order, progress)
+}
+
+/// The platform of a lock, and its packages.
+fn locked(text: &str) -> Result<(Subdir, Vec<RepoDataRecord>), String> {
+    let lock = LockFile::from_str_with_base_directory(text, None).map_err(|e| e.to_string())?;
+    let environment = lock.default_environment().ok_or("the lock holds no environment")?;
+    let platform = environment.platforms().next().ok_or("the lock holds no platform")?;
+    let records = environment.conda_repodata_records(platform).map_err(|e| e.to_string())?;
+    Ok((platform.subdir(), records.unwrap_or_default()))
+}
+
+async fn link(
+    machine: &Machine,
+    build: &CondaBuild,
+    host: &Path,
+    subdir: Subdir,
+    records: &[RepoDataRecord],
+    progress: &dyn Progress,
+) -> Result<(), String> {
+    let cache = PackageCache::new(machine.store.folder().join(UNPACKED));
+    for (number, record) in records.iter().enumerate() {
+        unpack(machine, &cache, record).await?;
+        progress.advance(number as u64 + 1, records.len() as u64);
+    }
+    let links = LinkOptions { allow_hard_links: Some(false), ..LinkOptions::default() };
+    let installer = Installer::new()
+        .with_package_cache(cache)
+        .with_target_platform(subdir)
+        .with_alternative_target_prefix(build.generation.as_str())
+        .with_execute_link_scripts(false)
+        .with_link_options(links)
+        // Every package is unpacked already: this client is never made.
+        .with_download_client(LazyClient::new(|| LazyClient::default().client().clone()));
+    installer.install(host, records.to_vec()).await.map(drop).map_err(|e| chain(&e))
+}
+
+/// Sees to it that a package lies unpacked in the cache.
+async fn unpack(machine: &Machine, cache: &PackageCache, record: &RepoDataRecord) -> Result<(), String> {
+    let name = record.url.path_segments().and_then(Iterator::last).unwrap_or_default();
+    let kind = CondaArchiveType::try_from(Path::new(name)).ok_or_else(|| format!("{name} is no conda package"))?;
+    let sha256 = record.package_record.sha256.ok_or_else(|| format!("{name} has no sha256"))?;
+    let archive = machine.store.path(&Sha256::from_bytes(sha256.into()));
+    let fetch = move |into: PathBuf| {
+        let archive = archive.clone();
+        async move {
+            let done = match kind {
+                CondaArchiveType::Conda => rattler_package_streaming::fs::extract_conda(&archive, &into),
+                CondaArchiveType::TarBz2 => rattler_package_streaming::fs::extract_tar_bz2(&archive, &into),
+            };
+            Ok::<_, ExtractError>(Some(done?.sha256))
+        }
+    };
+    cache.get_or_fetch(&record.package_record, fetch, None).await.map(drop).map_err(|e| format!("unpack {name}: {}", chain(&e)))
+}
+
+/// Takes out of the records of packages where they lay on the host.
+fn forget_host(machine: &Machine, meta: &TargetPath) -> Result<(), OpError> {
+    for name in machine.files.list(meta)?.unwrap_or_default().iter().filter(|name| Path::new(name).extension() == Some("json".as_ref())) {
+        let path = below(meta, name)?;
+        let act = || format!("read {path}");
+        let bytes = machine.files.read(&path)?.unwrap_or_default();
+        let mut record: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| OpError::new(act(), e))?;
+        if let Some(record) = record.as_object_mut() {
+            record.remove("extracted_package_dir");
+            record.remove("link");
+        }
+        machine.files.write_unsynced(&path, &mut format!("{record:#}\n").as_bytes(), 0o644, (0, 0))?;
+    }
+    Ok(())
+}
+
+/// Writes the variables of the environment where activation finds them.
+fn keep_variables(machine: &Machine, meta: &TargetPath, variables: &BTreeMap<String, String>) -> Result<(), OpError> {
+    if variables.is_empty() {
+        return Ok(());
+    }
+    let text = format!("{:#}\n", serde_json::json!({"version": 1, "env_vars": variables}));
+    Ok(machine.files.write_unsynced(&below(meta, "state")?, &mut text.as_bytes(), 0o644, (0, 0))?)
+}
+
+/// Runs a package's own script, if it has one, with what conda promises to it.
+fn run_script(machine: &Machine, build: &CondaBuild, record: &PackageRecord, progress: &dyn Progress) -> Result<(), OpError> {
+    let name = record.name.as_normalized();
+    let script = below(&build.generation, &format!("bin/.{name}-post-link.sh"))?;
+    if machine.files.stat(&script)?.is_none() {
+        return Ok(());
+    }
+    let prefix = build.generation.as_str();
+    let cmd = Cmd::new(["/bin/bash", script.as_str()]).env("PREFIX", prefix).env("PATH", format!("{prefix}/bin:{PATH}"));
+    let cmd = cmd.env("PKG_NAME", name).env("PKG_VERSION", record.version.to_string());
+    machine.must(&cmd.env("PKG_BUILDNUM", record.build_number.to_string()), progress)?;
+    let message = below(&build.generation, ".messages.txt")?;
+    for line in String::from_utf8_lossy(&machine.files.read(&message)?.unwrap_or_default()).lines() {
+        progress.line(&format!("{name}: {line}"));
+    }
+    Ok(machine.files.remove(&message)?)
+}
+
+/// Compiles the modules of packages that bring none compiled, so that no user of the environment does it again and again.
+fn compile(machine: &Machine, build: &CondaBuild, records: &[RepoDataRecord], progress: &dyn Progress) -> Result<(), OpError> {
+    let python = records.iter().find(|record| record.package_record.name.as_normalized() == "python");
+    let Some((major, minor)) = python.and_then(|record| record.package_record.version.as_major_minor()) else { return Ok(()) };
+    let modules = below(&build.generation, &format!("lib/python{major}.{minor}/site-packages"))?;
+    let python = below(&build.generation, "bin/python")?;
+    if machine.files.stat(&modules)?.is_none() || machine.files.stat(&python)?.is_none() {
+        return Ok(());
+    }
+    let cmd = Cmd::new([python.as_str(), "-Wi", "-m", "compileall", "-q", "-j", "0", modules.as_str()]);
+    // Some packages bring files for other versions of Python, which do not compile and need not.
+    machine.run(&cmd, None, progress).map(drop)
 }

@@ -60,6 +60,21 @@ impl ProbeError {
     }
 }
 
+/// An error with what caused it, each said once.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 /// A step could not be performed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {act}: {cause}")]

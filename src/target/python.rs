@@ -8,6 +8,7 @@ use crate::model::{Sha256, TargetPath};
 use crate::step::{Blob, Cmd, PythonBuild};
 use std::fs::File;
 use std::io::{self, Seek};
+use std::path::Path;
 
 /// Where programs that Fitout uses inside the target are kept.
 const TOOLS: &str = "/var/cache/fitout/tools";
@@ -77,7 +78,7 @@ fn file_name(wheel: &Blob) -> Result<String, OpError> {
     let name = url.path_segments().and_then(Iterator::last).unwrap_or_default();
     // Local versions hold a plus sign, which addresses may write in their own way.
     let name = name.replace("%2B", "+").replace("%2b", "+");
-    if name.ends_with(".whl") && !name.starts_with('.') { Ok(name) } else { Err(OpError::new(act(), "it does not name a wheel")) }
+    if Path::new(&name).extension() == Some("whl".as_ref()) { Ok(name) } else { Err(OpError::new(act(), "it does not name a wheel")) }
 }
 
 fn run(machine: &Machine, build: &PythonBuild, uv: &TargetPath, work: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
