@@ -38,8 +38,12 @@ impl Bench {
     }
 
     fn environment(&self, text: &str) {
-        fs::write(self.path("environment.yml"), text).unwrap();
-        let manifest = "conda: {prefix: /anaconda}\nenvironments:\n  - {name: demo, from: {conda: environment.yml}}\n";
+        self.from_file("environment.yml", text);
+    }
+
+    fn from_file(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        let manifest = format!("conda: {{prefix: /anaconda}}\nenvironments:\n  - {{name: demo, from: {{conda: {name}}}}}\n");
         fs::write(self.path("manifest.yaml"), manifest).unwrap();
     }
 
@@ -119,9 +123,9 @@ fn an_environment_is_built_and_found_converged() {
     assert!(bench.text("compiled").contains(&format!("compileall -q -j 0 {prefix}/lib/python3.11/site-packages")));
     assert!(bench.text("bin/module").starts_with(&format!("#!{prefix}/bin/python3.11")));
     assert!(bench.built("lib/python3.11/site-packages/module/__init__.py").exists());
-    assert_eq!(bench.text("conda-meta/state").replace([' ', '\n'], ""), "{\"env_vars\":{\"DEMO\":\"1\"},\"version\":1}");
+    assert_eq!(bench.text("conda-meta/state").replace([' ', '\n'], ""), "{\"version\":1,\"env_vars\":{\"DEMO\":\"1\"}}");
 
-    let before = tree(&bench.path("root"));
+    let before = tree(&bench.path("root/anaconda"));
     for (path, (_, content)) in &before {
         let content = String::from_utf8_lossy(content);
         for place in ["root", "cache"] {
@@ -129,7 +133,7 @@ fn an_environment_is_built_and_found_converged() {
         }
     }
     bench.applied();
-    let after = tree(&bench.path("root"));
+    let after = tree(&bench.path("root/anaconda"));
     let changed: Vec<&PathBuf> = after.iter().filter(|(path, now)| before.get(*path) != Some(now)).map(|(path, _)| path).collect();
     assert!(changed.is_empty() && before.len() == after.len(), "{changed:?}");
 }
@@ -179,17 +183,17 @@ fn locks_and_explicit_lists_are_taken_as_they_are() {
     let kept: serde_json::Value =
         serde_json::from_slice(&fs::read(bench.path("root/var/lib/fitout/state/resolved.json")).unwrap()).unwrap();
     let answer = kept.as_object().unwrap().values().next().unwrap();
-    bench.environment(answer["lock"].as_str().unwrap());
+    bench.from_file("pixi.lock", answer["lock"].as_str().unwrap());
     bench.applied();
     assert!(bench.built("etc/linked").exists() && !bench.built("conda-meta/state").exists());
 
     let channel = bench.path("channel/linux-64").display().to_string();
     let digest = fitout::model::Sha256::of(&fs::read(bench.path("channel/linux-64/libfoo-1.0-0.conda")).unwrap());
-    bench.environment(&format!("# platform: linux-64\n@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#sha256:{digest}\n"));
+    bench.from_file("list.txt", &format!("# platform: linux-64\n@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#sha256:{digest}\n"));
     bench.applied();
     assert!(bench.built("conda-meta/libfoo-1.0-0.json").exists() && !bench.built("bin/hello").exists());
 
-    bench.environment(&format!("@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#{}\n", "0".repeat(32)));
+    bench.from_file("list.txt", &format!("@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#{}\n", "0".repeat(32)));
     let refused = bench.apply();
     assert_eq!(refused.status, 65, "{}", refused.stderr);
     assert!(refused.stderr.contains("is not its digest in the channel"), "{}", refused.stderr);

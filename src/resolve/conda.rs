@@ -66,11 +66,11 @@ fn kind(text: &str) -> Kind {
 impl Desk<'_> {
     pub(super) fn conda(&self, text: &str, base: &str, channels: &[String], platform: &Platform<'_>) -> Result<CondaAnswer, Cause> {
         let subdir = Subdir::from_str(platform.subdir).map_err(Cause::unsatisfiable)?;
-        let config = ChannelConfig::default_with_root_dir(base.into());
+        let base = std::path::absolute(base)?;
         let chosen = match kind(text) {
             Kind::Explicit => self.explicit(text, subdir)?,
-            Kind::Lock => locked(text, Path::new(base), subdir)?,
-            Kind::Environment => self.solved(text, channels, &config, platform, subdir)?,
+            Kind::Lock => locked(text, &base, subdir)?,
+            Kind::Environment => self.solved(text, channels, &ChannelConfig::default_with_root_dir(base), platform, subdir)?,
         };
         answer(chosen, subdir)
     }
