@@ -5,6 +5,7 @@
 //! a thread of its own and reports back, so that the loop always answers: to the service manager's watchdog, and to SIGTERM.
 
 mod guard;
+mod instance;
 mod page;
 mod state;
 mod work;

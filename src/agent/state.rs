@@ -65,6 +65,8 @@ pub enum SetUp {
     },
     /// Nothing was begun, for this reason.
     Refused(String),
+    /// Nothing was begun, because a question had no answer; a network may have one later.
+    Unanswered(String),
     /// Nothing was begun, because it would leave too little room.
     NoRoom(String),
     /// Nothing was begun, because another run is at work; it is worth trying again.
@@ -140,8 +142,8 @@ pub enum Attempt {
     None,
     /// Under way.
     Running,
-    /// Wanted at the next tick, because another run was at work.
-    Soon,
+    /// Wanted after so many ticks.
+    After(u32),
     /// Wanted when a file system that is low has room again.
     WhenRoom,
 }
@@ -165,6 +167,7 @@ pub struct State {
     pub warnings: Vec<String>,
     sampling: Sampling,
     attempt: Attempt,
+    failures: u32,
 }
 
 impl Default for State {
@@ -179,6 +182,7 @@ impl Default for State {
             warnings: Vec::new(),
             sampling: Sampling::Idle,
             attempt: Attempt::None,
+            failures: 0,
         }
     }
 }
@@ -247,11 +251,7 @@ fn working(state: &mut State, id: &ResourceId) -> Vec<Effect> {
 }
 
 fn set_up(state: &mut State, end: SetUp) -> Vec<Effect> {
-    state.attempt = match &end {
-        SetUp::Busy(_) => Attempt::Soon,
-        SetUp::NoRoom(_) => Attempt::WhenRoom,
-        SetUp::Done { .. } | SetUp::Refused(_) | SetUp::NoManifest => Attempt::None,
-    };
+    state.attempt = again(state, &end);
     match end {
         SetUp::Done { name, counts, faults } => {
             state.name = name;
@@ -259,7 +259,7 @@ fn set_up(state: &mut State, end: SetUp) -> Vec<Effect> {
             let (phase, reason) = judge(&faults);
             state.enter(phase, reason);
         }
-        SetUp::Refused(why) => state.enter(Phase::SetupFailed, Some(why)),
+        SetUp::Refused(why) | SetUp::Unanswered(why) => state.enter(Phase::SetupFailed, Some(why)),
         SetUp::NoRoom(why) => state.enter(Phase::Unusable, Some(why)),
         SetUp::NoManifest => state.enter(Phase::Running, Some("no manifest is installed".into())),
         SetUp::Busy(why) => {
@@ -271,9 +271,34 @@ fn set_up(state: &mut State, end: SetUp) -> Vec<Effect> {
     vec![Effect::Say(line.clone()), Effect::Ready(line), Effect::Publish]
 }
 
+/// Ticks before the first and the longest pause after a failure: a minute, and an hour.
+const PAUSES: (u32, u32) = (6, 360);
+
+/// Whether to try again by itself. What failed without a script of the owner's may pass, as a network does; a script is not run again
+/// unasked, and a manifest does not mend itself.
+fn again(state: &mut State, end: &SetUp) -> Attempt {
+    let passing = match end {
+        SetUp::Busy(_) => return Attempt::After(0),
+        SetUp::NoRoom(_) => return Attempt::WhenRoom,
+        SetUp::Refused(_) | SetUp::NoManifest => return Attempt::None,
+        SetUp::Unanswered(_) => true,
+        SetUp::Done { faults, .. } => !faults.is_empty() && !faults.iter().any(is_script),
+    };
+    if !passing {
+        state.failures = 0;
+        return Attempt::None;
+    }
+    let pause = PAUSES.0.saturating_mul(1 << state.failures.min(16)).min(PAUSES.1);
+    state.failures += 1;
+    Attempt::After(pause)
+}
+
+fn is_script(fault: &Fault) -> bool {
+    fault.id.as_ref().is_some_and(|id| id.kind == SCRIPT)
+}
+
 /// The phase that faults lead to, and the first of them in a line: what a program printed may hold what is not for everyone.
 fn judge(faults: &[Fault]) -> (Phase, Option<String>) {
-    let is_script = |fault: &Fault| fault.id.as_ref().is_some_and(|id| id.kind == SCRIPT);
     // The first fault that is not the owner's comes first: a script may have failed because of it.
     let Some(worst) = faults.iter().find(|fault| !is_script(fault)).or_else(|| faults.first()) else {
         return (Phase::Running, None);
@@ -287,7 +312,14 @@ fn judge(faults: &[Fault]) -> (Phase, Option<String>) {
 }
 
 fn tick(state: &mut State) -> Vec<Effect> {
-    let mut effects = if state.attempt == Attempt::Soon { begin(state) } else { Vec::new() };
+    let mut effects = match state.attempt {
+        Attempt::After(0) => begin(state),
+        Attempt::After(ticks) => {
+            state.attempt = Attempt::After(ticks - 1);
+            Vec::new()
+        }
+        Attempt::None | Attempt::Running | Attempt::WhenRoom => Vec::new(),
+    };
     match state.sampling {
         Sampling::Idle => {
             state.sampling = Sampling::Busy(0);
@@ -452,6 +484,25 @@ more",
         ]);
         assert!(!effects[1].contains(&Effect::SetUp) && effects[2].contains(&Effect::SetUp));
         assert_eq!(state.complaints(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_failure_that_may_pass_is_tried_again_ever_more_rarely() {
+        let mut pauses = Vec::new();
+        let mut state = State::default();
+        for _ in 0..8 {
+            (state, _) = next(state, done(&[("apt:x", "no network")]));
+            let mut ticks = 0;
+            while state.attempt != Attempt::Running {
+                (state, _) = next(state, Event::Tick);
+                ticks += 1;
+            }
+            pauses.push(ticks - 1);
+        }
+        assert_eq!(pauses, [6, 12, 24, 48, 96, 192, 360, 360]);
+        for end in [done(&[("apt:x", "no"), ("script:startup", "exit 3")]), done(&[]), Event::SetUp(SetUp::Refused("E0101".into()))] {
+            assert_eq!(next(state.clone(), end).0.attempt, Attempt::None);
+        }
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What the agent does to the machine it runs on: the same functions as the verbs of the command line.
 
 use super::guard::Sample;
+use super::instance::Instance;
 use super::page::{self, Page};
 use super::state::{Fault, SetUp, Told};
 use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
-use crate::datasource::{self, MACHINE};
+use crate::datasource::{self, MACHINE, Overlay};
 use crate::journal::Journal;
 use crate::manifest::load;
 use crate::model::{ResourceId, TargetPath};
@@ -12,7 +13,7 @@ use crate::problem::Problem;
 use crate::resource::Guard;
 use crate::session::{InstalledError, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
-use crate::target::{Ground, LockError, Machine, Probe, ProbeError, Target};
+use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
 
 /// What the loop asks for. Everything may take long, except the last two.
@@ -72,6 +73,41 @@ impl Workstation {
     }
 }
 
+impl Workstation {
+    /// Reads the datasources, and keeps what the machine takes of what they say.
+    fn listen(&self) -> Result<Told, OpError> {
+        let machine = self.machine.as_ref();
+        let known = Instance::read(machine)?;
+        let overlay = datasource::fetch(machine)?;
+        let taken = overlay.as_ref().filter(|overlay| Instance::takes(known.as_ref(), overlay));
+        let mut told = Told { instance: known.as_ref().and_then(|known| known.id.clone()), warnings: Vec::new() };
+        match (&overlay, taken) {
+            (_, Some(taken)) => {
+                told = Told { instance: taken.instance.clone(), warnings: taken.warnings.clone() };
+                self.keep(taken)?;
+            }
+            (Some(strange), None) => {
+                told.warnings.push(format!("{} is not this machine's; what it says is not taken", strange.source));
+            }
+            (None, None) => {}
+        }
+        let now = Instance::new(told.instance.clone());
+        if known.as_ref() != Some(&now) {
+            now.keep(machine)?;
+        }
+        Ok(told)
+    }
+
+    fn keep(&self, overlay: &Overlay) -> Result<(), OpError> {
+        let path = TargetPath::parse(MACHINE).map_err(|e| OpError::new("use a path", e))?;
+        let text = overlay.to_yaml();
+        if overlay.is_empty() || self.machine.read(&path)?.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        self.machine.publish(&path, text.as_bytes())
+    }
+}
+
 /// The first of a manifest's problems; `fitout validate` shows all.
 fn first_problem(problems: &[Problem]) -> String {
     problems.first().map_or_else(|| "the manifest does not fit this machine".into(), ToString::to_string)
@@ -82,9 +118,8 @@ fn ended(error: &SessionError) -> SetUp {
         SessionError::Lock(LockError::Held(_)) => SetUp::Busy(error.to_string()),
         SessionError::Floor(_) => SetUp::NoRoom(error.to_string()),
         SessionError::Manifest(problems) => SetUp::Refused(first_problem(problems)),
-        SessionError::Probe(_) | SessionError::Resolve(_) | SessionError::Own(_) | SessionError::Lock(LockError::Broken(_)) => {
-            SetUp::Refused(error.to_string())
-        }
+        SessionError::Resolve(_) => SetUp::Unanswered(error.to_string()),
+        SessionError::Probe(_) | SessionError::Own(_) | SessionError::Lock(LockError::Broken(_)) => SetUp::Refused(error.to_string()),
     }
 }
 
@@ -106,18 +141,7 @@ impl Observer for Watch {
 
 impl Work for Workstation {
     fn read_datasource(&self) -> Result<Told, String> {
-        let Some(overlay) = datasource::fetch(self.machine.as_ref()).map_err(|e| e.to_string())? else {
-            return Ok(Told::default());
-        };
-        let told = Told { instance: overlay.instance.clone(), warnings: overlay.warnings.clone() };
-        if !overlay.is_empty() {
-            let path = TargetPath::parse(MACHINE).map_err(|e| e.to_string())?;
-            let text = overlay.to_yaml();
-            if self.machine.read(&path).map_err(|e| e.to_string())?.as_deref() != Some(text.as_bytes()) {
-                self.machine.publish(&path, text.as_bytes()).map_err(|e| e.to_string())?;
-            }
-        }
-        Ok(told)
+        self.listen().map_err(|e| e.to_string())
     }
 
     fn set_up(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> SetUp {

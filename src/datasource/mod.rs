@@ -17,7 +17,7 @@ use std::io;
 
 pub use medium::Medium;
 pub use nocloud::NoCloud;
-pub use overlay::{MACHINE, Overlay};
+pub use overlay::{Giver, MACHINE, Overlay};
 
 /// A place that may say something about this machine.
 pub trait Datasource {

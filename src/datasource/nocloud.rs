@@ -1,7 +1,7 @@
 //! NoCloud: a volume labelled `cidata`, or the folder `/var/lib/cloud/seed/nocloud`, with `meta-data` and `user-data`, as cloud-init
 //! and every hypervisor's tools make them.
 
-use super::{Datasource, Overlay, cloud_config, read_volume};
+use super::{Datasource, Giver, Overlay, cloud_config, read_volume};
 use crate::manifest::{Node, parse};
 use crate::model::TargetPath;
 use crate::problem::Problem;
@@ -35,6 +35,7 @@ impl Default for NoCloud {
 /// `meta-data` and `user-data`, and where they were found.
 struct Seed {
     found_at: String,
+    giver: Giver,
     files: BTreeMap<String, Vec<u8>>,
 }
 
@@ -60,7 +61,7 @@ fn folder(on: &dyn Probe) -> Result<Option<Seed>, ProbeError> {
             files.insert(name.to_owned(), bytes);
         }
     }
-    Ok((!files.is_empty()).then(|| Seed { found_at: FOLDER.into(), files }))
+    Ok((!files.is_empty()).then(|| Seed { found_at: FOLDER.into(), giver: Giver::Root, files }))
 }
 
 impl NoCloud {
@@ -70,7 +71,7 @@ impl NoCloud {
         for mut device in devices {
             match read_volume(&mut device.medium, &[META_DATA, USER_DATA]) {
                 Ok(Some(volume)) if volume.label.eq_ignore_ascii_case(LABEL) => {
-                    return Ok(Some(Seed { found_at: device.name, files: volume.files }));
+                    return Ok(Some(Seed { found_at: device.name, giver: Giver::Anyone, files: volume.files }));
                 }
                 Ok(_) => {}
                 Err(error) => tracing::debug!(device = device.name, %error, "no seed"),
@@ -86,7 +87,7 @@ impl Seed {
     }
 
     fn overlay(&self) -> Overlay {
-        let mut overlay = Overlay::new(format!("NoCloud at {}", self.found_at));
+        let mut overlay = Overlay::new(format!("NoCloud at {}", self.found_at), self.giver);
         if let Some(root) = document(META_DATA, &self.text(META_DATA), &mut overlay) {
             cloud_config::meta_data(&root, &mut overlay);
         }

@@ -16,11 +16,22 @@ pub const MACHINE: &str = "/etc/fitout/machine.yaml";
 const KEYS: [&str; 4] = ["name", "user", "ssh_settings", "network"];
 const USER_KEYS: [&str; 3] = ["name", "shell", "authorized_keys"];
 
+/// Who can put something where a datasource looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Giver {
+    /// Only root of this machine.
+    Root,
+    /// Whoever can reach the machine, its drives or its network.
+    Anyone,
+}
+
 /// What a datasource said.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overlay {
     /// Which one, and where.
     pub source: String,
+    /// Who may have said it.
+    pub giver: Giver,
     /// The machine's identity, as the datasource has it.
     pub instance: Option<String>,
     /// What it said that was not taken, and why.
@@ -35,8 +46,9 @@ pub struct Overlay {
 impl Overlay {
     /// Nothing said yet.
     #[must_use]
-    pub fn new(source: impl Into<String>) -> Self {
-        Self { source: source.into(), ..Self::default() }
+    pub fn new(source: impl Into<String>, giver: Giver) -> Self {
+        let (instance, warnings, keys) = (None, Vec::new(), Vec::new());
+        Self { source: source.into(), giver, instance, warnings, name: None, user: None, shell: None, keys, network: None }
     }
 
     /// Something was not taken.

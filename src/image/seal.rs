@@ -23,7 +23,7 @@ enum Trace {
 
 use Trace::{Files, Home, Inside, Named, Path};
 
-const TRACES: [Trace; 38] = [
+const TRACES: [Trace; 40] = [
     // Identity: each machine makes its own.
     Named("/etc/ssh", "ssh_host_"),
     Path("/var/lib/dbus/machine-id"),
@@ -64,6 +64,8 @@ const TRACES: [Trace; 38] = [
     Path("/var/lib/fitout/runs"),
     Path("/var/lib/fitout/scripts"),
     Path("/var/lib/fitout/ballast"),
+    Path("/var/lib/fitout/state/instance.json"),
+    Path("/etc/fitout/machine.yaml"),
     Path("/var/lib/fitout/state/scripts"),
     Path("/var/lib/fitout/state/checks"),
     // It speaks of apt's lists, which are gone.

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 const PACKAGES: &str = "systemd-sysv,dbus,libpam-systemd,openssh-server,sudo,ca-certificates,python3,python3-venv,iproute2,udev";
 
 /// The longest that a container may take for anything, on a busy machine with two cores.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// A program of the host.
 #[expect(clippy::disallowed_methods, reason = "tests start programs themselves")]

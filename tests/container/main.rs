@@ -39,7 +39,7 @@ fn steps(of: &[&str]) -> Steps {
 
 const NGINX: &str = "unit:nginx.service: start nginx.service";
 const MARK: &str = "unit:lab-mark.service: start lab-mark.service";
-const STARTUP: &str = "script:startup: run startup script (at most 20s)";
+const STARTUP: &str = "script:startup: run startup script (at most 5m)";
 
 #[test]
 fn the_life_of_a_machine() {
@@ -50,6 +50,7 @@ fn the_life_of_a_machine() {
     later_boots_start_only_what_nothing_else_starts(&mut machine);
     a_full_disk_is_seen_and_said(&machine);
     the_agent_ends_within_a_second(&machine);
+    setting_up_can_be_stopped_and_goes_on(&machine);
     machine.stop();
     a_seed_brings_another_key(&mut machine);
     a_failing_script_is_named_and_its_words_are_not(&mut machine);
@@ -112,6 +113,25 @@ fn the_agent_ends_within_a_second(machine: &Machine) {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     let (code, status) = machine.ask(&["status"]);
     assert_eq!((code, &status["agent"]), (0, &Value::Null), "{status:#}");
+}
+
+fn setting_up_can_be_stopped_and_goes_on(machine: &Machine) {
+    machine.write("/etc/slow-at-start", "");
+    machine.must(&["rm", "/var/lib/fitout/state/scripts/startup.json"]);
+    machine.must(&["systemctl", "start", "--no-block", "fitout-agent.service"]);
+    wait_for("the owner's script", || {
+        let (_, status) = machine.ask(&["status"]);
+        (status["agent"]["state"] == "UserSettingUp").then_some(())
+    });
+    let began = Instant::now();
+    machine.must(&["systemctl", "stop", "fitout-agent.service"]);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let programs = machine.must(&["/bin/sh", "-c", "cat /proc/[0-9]*/comm || true"]);
+    assert!(programs.contains("systemd\n") && !programs.contains("sleep\n"), "the script lives on:\n{programs}");
+    std::fs::remove_file(machine.root().join("etc/slow-at-start")).unwrap();
+    machine.must(&["systemctl", "start", "fitout-agent.service"]);
+    let (code, status) = machine.ask(&["status"]);
+    assert_eq!((code, &status["agent"]["state"]), (0, &"Running".into()), "{status:#}");
 }
 
 fn a_seed_brings_another_key(machine: &mut Machine) {
