@@ -353,9 +353,7 @@ pub enum Op {
         /// Which.
         path: TargetPath,
     },
-    /// Fetches the lists of all apt repositories.
-    AptUpdate,
-    /// Installs packages in one transaction.
+    /// Installs packages in one transaction, from lists that are fetched first where they are absent or older than the sources.
     AptInstall {
         /// As apt takes them: `name` or `name=version`.
         packages: Vec<String>,
@@ -424,7 +422,6 @@ impl Op {
             Self::SetMeta { path, meta } => format!("set {path} to {} {}", meta.mode, meta.owner),
             Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
             Self::Remove { path } => format!("remove {path}"),
-            Self::AptUpdate => "fetch package lists".into(),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
             Self::SetUser { name, exists: Presence::Absent, .. } => format!("create user {name}"),
             Self::SetUser { name, exists: Presence::Present, .. } => format!("adjust user {name}"),
@@ -452,7 +449,6 @@ impl Op {
             | Self::SetMeta { .. }
             | Self::MakeSymlink { .. }
             | Self::Remove { .. }
-            | Self::AptUpdate
             | Self::AptInstall { .. }
             | Self::SetUser { .. }
             | Self::Unit { .. }

@@ -20,24 +20,14 @@ pub struct Apt {
     pub requires: Vec<ResourceId>,
 }
 
-/// What is missing, and whether apt knows what it could offer.
+/// What is missing.
 #[derive(Debug, Serialize)]
 pub struct State {
     missing: Vec<String>,
-    lists: Lists,
-}
-
-/// Whether apt's package lists are there and newer than the sources.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-enum Lists {
-    Current,
-    Stale,
 }
 
 /// dpkg's database.
 const STATUS: &str = "/var/lib/dpkg/status";
-/// apt's package lists.
-const LISTS: &str = "/var/lib/apt/lists";
 
 fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
@@ -87,15 +77,6 @@ impl Apt {
     }
 }
 
-/// Lists are stale when there are none, or when the sources are not those that were last fetched.
-fn lists(on: &dyn Probe) -> Result<Lists, ProbeError> {
-    let fetched = on.list(&path(LISTS)?)?.unwrap_or_default().iter().any(|name| name.ends_with("Packages") || name.ends_with("InRelease"));
-    let recorded = on.read(&path(crate::step::SOURCES_RECORD)?)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    let now = crate::target::sources_digest(on, &crate::target::SOURCES.map(str::to_owned))?;
-    let ours_changed = recorded.is_none_or(|text| text.trim() != now.to_string());
-    Ok(if fetched && !ours_changed { Lists::Current } else { Lists::Stale })
-}
-
 impl Resource for Apt {
     type State = State;
 
@@ -108,20 +89,15 @@ impl Resource for Apt {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let missing = self.missing(&installed_packages(on)?);
-        let lists = if missing.is_empty() { Lists::Current } else { lists(on)? };
-        Ok(State { missing, lists })
+        Ok(State { missing: self.missing(&installed_packages(on)?) })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
         if now.missing.is_empty() {
             return Vec::new();
         }
-        let update = (now.lists == Lists::Stale)
-            .then(|| Step::new(Change::Modify, Op::AptUpdate, "package lists are absent or older than the sources"));
         let why = format!("{} of {} not installed", now.missing.len(), self.packages.len());
-        let install = Step::new(Change::Add, Op::AptInstall { packages: now.missing.clone() }, why).disk(DiskForecast::Unknown);
-        update.into_iter().chain([install]).map(|step| step.needs(Ability::Exec)).collect()
+        vec![Step::new(Change::Add, Op::AptInstall { packages: now.missing.clone() }, why).disk(DiskForecast::Unknown).needs(Ability::Exec)]
     }
 }
 

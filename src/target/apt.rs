@@ -1,10 +1,13 @@
-//! Facts about apt on a target that both looking and doing need.
+//! What a machine's own files say about apt.
 
 use super::{Probe, ProbeError};
 use crate::model::{Sha256, TargetPath};
+use crate::step::SOURCES_RECORD;
 
 /// Where apt's sources are named.
-pub const SOURCES: [&str; 2] = ["/etc/apt/sources.list.d", "/etc/apt/sources.list"];
+const SOURCES: [&str; 2] = ["/etc/apt/sources.list.d", "/etc/apt/sources.list"];
+/// apt's package lists.
+const LISTS: &str = "/var/lib/apt/lists";
 
 fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
@@ -14,9 +17,9 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
 ///
 /// # Errors
 /// A source cannot be read.
-pub fn sources_digest(on: &dyn Probe, places: &[String]) -> Result<Sha256, ProbeError> {
+pub fn sources_digest(on: &dyn Probe) -> Result<Sha256, ProbeError> {
     let mut parts = Vec::new();
-    for place in places {
+    for place in SOURCES {
         let place = path(place)?;
         let names = match on.list(&place) {
             Ok(Some(names)) => {
@@ -32,6 +35,18 @@ pub fn sources_digest(on: &dyn Probe, places: &[String]) -> Result<Sha256, Probe
         }
     }
     Ok(Sha256::of_parts(parts.iter().map(String::as_str)))
+}
+
+/// Whether apt has lists, and they are those of the sources as they are now. That they are fetched is part of installing, not a step of
+/// its own: a plan cannot know them stale before the source that makes them so is written.
+///
+/// # Errors
+/// A source cannot be read.
+pub fn lists_are_current(on: &dyn Probe) -> Result<bool, ProbeError> {
+    let fetched = on.list(&path(LISTS)?)?.unwrap_or_default().iter().any(|name| name.ends_with("Packages") || name.ends_with("InRelease"));
+    let recorded = on.read(&path(SOURCES_RECORD)?)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let now = sources_digest(on)?.to_string();
+    Ok(fetched && recorded.is_some_and(|text| text.trim() == now))
 }
 
 /// Whether dpkg left a package in between: unpacked, half installed, half configured, or waiting for triggers.

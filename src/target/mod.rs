@@ -28,7 +28,6 @@ use crate::model::TargetPath;
 use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
 
 pub use account::{Account, Accounts};
-pub use apt::{SOURCES, half_installed, sources_digest};
 pub use console::{notify, say};
 pub use device::{Device, devices};
 pub use enter::enter_main;

@@ -1,5 +1,6 @@
 //! An [`Op`] made to happen on a real machine.
 
+use super::apt::{half_installed, lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
@@ -21,7 +22,6 @@ impl Target for Machine {
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
             Op::Remove { path } => Ok(self.files.remove(path)?),
-            Op::AptUpdate => self.apt_update(progress),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
@@ -177,14 +177,17 @@ impl Machine {
     fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
         // Without this apt-get exits 0 although it could not reach a repository.
         self.must(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
-        let digest = super::sources_digest(self, &super::SOURCES.map(str::to_owned))?;
+        let digest = sources_digest(self)?;
         self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
     }
 
     fn apt_install(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
+        if !lists_are_current(self)? {
+            self.apt_update(progress)?;
+        }
         // What an earlier, killed run left half done must be ended first; with nothing to do this is quick.
         let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
-        if !pending.is_empty() || super::half_installed(self)? {
+        if !pending.is_empty() || half_installed(self)? {
             self.must(
                 &Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]).env("DEBIAN_FRONTEND", "noninteractive"),
                 progress,
