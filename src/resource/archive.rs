@@ -1,6 +1,6 @@
 //! `archive`: a directory tree made from downloaded archives, whole or not at all.
 
-use super::Resource;
+use super::{Resource, in_the_way};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
 use crate::step::{Change, DiskForecast, Op, Step, Unpack};
 use crate::target::{Probe, ProbeError};
@@ -21,7 +21,7 @@ pub enum State {
     /// Nothing there.
     Absent,
     /// Made by Fitout, from this.
-    Made(Option<Sha256>),
+    Made(Sha256),
 }
 
 /// Compiled programs unpack to about three times their wheel.
@@ -51,10 +51,10 @@ impl Resource for Archive {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        match on.stat(&self.unpack.into)? {
-            None => Ok(State::Absent),
-            Some(_) => marker(&self.unpack.into, on).map(State::Made),
+        if on.stat(&self.unpack.into)?.is_none() {
+            return Ok(State::Absent);
         }
+        marker(&self.unpack.into, on)?.map(State::Made).ok_or_else(|| in_the_way(&self.unpack.into, "something that Fitout did not make"))
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -65,10 +65,8 @@ impl Resource for Archive {
         };
         match now {
             State::Absent => make(Change::Add, "absent"),
-            State::Made(Some(digest)) if *digest == self.unpack.digest => Vec::new(),
-            State::Made(Some(_)) => make(Change::Replace, "made from other archives"),
-            // Not ours: the target refuses to replace it, and says so.
-            State::Made(None) => make(Change::Replace, "not made by Fitout"),
+            State::Made(digest) if *digest == self.unpack.digest => Vec::new(),
+            State::Made(_) => make(Change::Replace, "made from other archives"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `directory`: a directory with its mode and owner; what is in it is not its business.
 
-use super::{Resource, kind_name, meta_gap, owner_ids};
+use super::{Resource, in_the_way, kind_name, meta_gap, owner_ids};
 use crate::model::{Meta, ResourceId, TargetPath};
 use crate::step::{Change, FileKind, Op, Stat, Step};
 use crate::target::{Probe, ProbeError};
@@ -28,15 +28,15 @@ impl Resource for Directory {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
-        Ok((on.stat(&self.path)?, owner_ids(on, &self.meta.owner)?))
+        match on.stat(&self.path)? {
+            Some(stat) if stat.kind != FileKind::Directory => Err(in_the_way(&self.path, kind_name(stat.kind))),
+            stat => Ok((stat, owner_ids(on, &self.meta.owner)?)),
+        }
     }
 
     fn diff(&self, (stat, owner): &Self::State) -> Vec<Step> {
-        let make = |change, why: &str| vec![Step::new(change, Op::MakeDirectory { path: self.path.clone(), meta: self.meta.clone() }, why)];
         match stat {
-            None => make(Change::Add, "absent"),
-            // The target refuses: what a path holds is somebody's.
-            Some(stat) if stat.kind != FileKind::Directory => make(Change::Replace, &format!("is {}", kind_name(stat.kind))),
+            None => vec![Step::new(Change::Add, Op::MakeDirectory { path: self.path.clone(), meta: self.meta.clone() }, "absent")],
             Some(stat) => {
                 let gap = meta_gap(stat, &self.meta, *owner);
                 gap.map(|why| Step::new(Change::Modify, Op::SetMeta { path: self.path.clone(), meta: self.meta.clone() }, why))

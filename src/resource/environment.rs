@@ -1,7 +1,7 @@
 //! Python and conda environments: built beside the one in use, checked, then switched to by one link.
 
-use super::Resource;
 use super::archive::marker;
+use super::{Resource, in_the_way};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
 use crate::step::{Ability, Change, CondaBuild, DiskForecast, Op, PythonBuild, Stat, Step};
 use crate::target::{Probe, ProbeError};
@@ -32,23 +32,26 @@ pub struct CondaEnvironment {
 /// What an environment's path holds.
 #[derive(Debug, Serialize)]
 pub struct State {
-    at_prefix: Option<Stat>,
+    /// The link's text; `None` where nothing is.
+    link: Option<String>,
     built: Option<Sha256>,
 }
 
 impl State {
     fn observe(prefix: &TargetPath, generation: &TargetPath, on: &dyn Probe) -> Result<Self, ProbeError> {
-        Ok(Self { at_prefix: on.stat(prefix)?, built: marker(generation, on)? })
+        let link = match on.stat(prefix)? {
+            Some(Stat { link: None, .. }) => return Err(in_the_way(prefix, "something that Fitout did not make")),
+            stat => stat.and_then(|stat| stat.link),
+        };
+        Ok(Self { link, built: marker(generation, on)? })
     }
 
     /// How the switch to `generation` looks, `None` where it is in use.
     fn change(&self, generation: &TargetPath) -> Option<(Change, &'static str)> {
-        let link = self.at_prefix.as_ref().map(|stat| stat.link.as_deref());
-        match link {
-            Some(Some(to)) if to == generation_link(generation) && self.built.is_some() => None,
+        match &self.link {
+            Some(to) if *to == generation_link(generation) && self.built.is_some() => None,
+            Some(_) => Some((Change::Replace, "made from another resolution")),
             None => Some((Change::Add, "absent")),
-            Some(Some(_)) => Some((Change::Replace, "made from another resolution")),
-            Some(None) => Some((Change::Replace, "not made by Fitout")),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Ownership by the ledger: a file that someone edited since Fitout wrote it stays theirs. While the manifest asks for the same
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
-use super::{Read, Resource, kind_name, meta_gap, owner_ids};
+use super::{Read, Resource, in_the_way, kind_name, meta_gap, owner_ids};
 use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Change, Content, DiskForecast, FileKind, Op, Proof, Stat, Step};
 use crate::target::{Probe, ProbeError, Written};
@@ -150,6 +150,9 @@ impl Resource for File {
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let stat = on.stat(&self.path)?;
+        if let Some(Stat { kind: FileKind::Directory, .. }) = stat {
+            return Err(in_the_way(&self.path, kind_name(FileKind::Directory)));
+        }
         let matches = self.compare(on, stat.as_ref())?;
         if matches == Matches::Conflict && self.policy == Policy::Keep {
             return Err(ProbeError::new(
@@ -165,7 +168,7 @@ impl Resource for File {
             return vec![self.write(Change::Add, "absent")];
         };
         if stat.kind != FileKind::File {
-            // The target refuses to write over a directory; a link is replaced by the file that is wanted.
+            // A link is replaced by the file that is wanted; what it points at stays.
             return vec![self.write(Change::Replace, &format!("is {}", kind_name(stat.kind)))];
         }
         if self.policy == Policy::CreateOnly {

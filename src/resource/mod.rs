@@ -229,6 +229,11 @@ fn owner_ids(on: &dyn Probe, owner: &Owner) -> Result<Option<(u32, u32)>, ProbeE
     }
 }
 
+/// Something is where a path is wanted, and it is somebody's: said by the plan already, for apply would refuse.
+fn in_the_way(path: &TargetPath, what: &str) -> ProbeError {
+    ProbeError::new(format!("make {path}"), format!("{what} is there; move it away, or name another path"))
+}
+
 /// What a file kind is called.
 const fn kind_name(kind: FileKind) -> &'static str {
     match kind {

@@ -1,8 +1,8 @@
 //! `symlink`: a symbolic link; another link in its place is replaced at once, anything else is refused.
 
-use super::{Resource, kind_name};
+use super::{Resource, in_the_way, kind_name};
 use crate::model::{ResourceId, TargetPath};
-use crate::step::{Change, FileKind, Op, Stat, Step};
+use crate::step::{Change, FileKind, Op, Step};
 use crate::target::{Probe, ProbeError};
 
 /// A link as it should be.
@@ -17,7 +17,8 @@ pub struct Symlink {
 }
 
 impl Resource for Symlink {
-    type State = Option<Stat>;
+    /// Where it points.
+    type State = Option<String>;
 
     fn id(&self) -> ResourceId {
         ResourceId::new("symlink", &self.path)
@@ -28,16 +29,18 @@ impl Resource for Symlink {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
-        on.stat(&self.path)
+        match on.stat(&self.path)? {
+            Some(stat) if stat.kind != FileKind::Symlink => Err(in_the_way(&self.path, kind_name(stat.kind))),
+            stat => Ok(stat.and_then(|stat| stat.link)),
+        }
     }
 
     fn diff(&self, now: &Self::State) -> Vec<Step> {
         let link = |change, why: String| vec![Step::new(change, Op::MakeSymlink { path: self.path.clone(), to: self.to.clone() }, why)];
         match now {
             None => link(Change::Add, "absent".into()),
-            Some(stat) if stat.link.as_ref() == Some(&self.to) => Vec::new(),
-            Some(Stat { kind: FileKind::Symlink, link: Some(other), .. }) => link(Change::Modify, format!("points at {other}")),
-            Some(stat) => link(Change::Replace, format!("is {}", kind_name(stat.kind))),
+            Some(to) if *to == self.to => Vec::new(),
+            Some(other) => link(Change::Modify, format!("points at {other}")),
         }
     }
 }
