@@ -9,7 +9,7 @@ use crate::target::ProbeError;
 use nix::dir::Dir;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, readlinkat, renameat};
-use nix::sys::stat::{FchmodatFlags, FileStat, Mode as Bits, SFlag, fchmod, fchmodat, fstatat, mkdirat};
+use nix::sys::stat::{FileStat, Mode as Bits, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::sys::statvfs::fstatvfs;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fchownat, symlinkat, unlinkat};
 use std::fs::File;
@@ -147,7 +147,8 @@ impl Rooted {
         }
     }
 
-    /// Makes a directory and those above it; existing ones stay as they are.
+    /// Makes a directory and those above it, each of the owner of the one that it is made in: what is made on the way to a file in
+    /// someone's home is not root's. Existing ones stay as they are.
     ///
     /// # Errors
     /// One cannot be made, or something else is in its place.
@@ -159,14 +160,12 @@ impl Rooted {
             self.make_directories(&above, mode)?;
         }
         let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
-        match mkdirat(&above, name.as_str(), mode) {
-            Ok(()) => {
-                // The umask of whoever started Fitout has no say.
-                fchmodat(&above, name.as_str(), mode, FchmodatFlags::FollowSymlink).map_err(|e| failed("set the mode of", path, e))?;
-                sync(&above).map_err(|e| failed("sync the directory of", path, e))
+        match make_directory(&above, &name, mode) {
+            Ok(()) => Ok(()),
+            Err(_) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
+            Err(Errno::EEXIST | Errno::ENOTDIR) => {
+                Err(failed("make directory", path, "something else is there; move it away, or name another path"))
             }
-            Err(Errno::EEXIST) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
-            Err(Errno::EEXIST) => Err(failed("make directory", path, "something else is there; move it away, or name another path")),
             Err(e) => Err(failed("make directory", path, e)),
         }
     }
@@ -356,6 +355,31 @@ fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid
     fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?;
     Ok(file)
+}
+
+/// Makes a directory that has its mode and owner from the moment in which it is there.
+fn make_directory(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+    let fresh = format!(".{name}.fitout-new");
+    match unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(e) => return Err(e),
+    }
+    mkdirat(above, fresh.as_str(), Bits::from_bits_truncate(0o700))?;
+    dress(above, &fresh, mode).and_then(|()| renameat(above, fresh.as_str(), above, name)).inspect_err(|_| {
+        // Best effort: the first error is the one to tell.
+        unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir).ok();
+    })?;
+    sync(above)
+}
+
+/// Gives a directory a mode, and the owner of the one that it is in.
+fn dress(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+    let own = fstat(above)?;
+    // Through an open directory: whoever owns the one above may put a link in its place.
+    let fd = open_directory(above, name)?;
+    fchown(&fd, Some(Uid::from_raw(own.st_uid)), Some(Gid::from_raw(own.st_gid)))?;
+    // The umask of whoever started Fitout has no say.
+    fchmod(&fd, mode)
 }
 
 fn remove_at(above: &OwnedFd, name: &str) -> Result<(), Errno> {
