@@ -116,6 +116,12 @@ impl Plan {
         self.resources.iter().all(|planned| planned.steps.is_empty() && planned.problem.is_none())
     }
 
+    /// The guarded file systems that would be left with less room than they must have.
+    #[must_use]
+    pub fn broken_floors(&self) -> Vec<DiskPlan> {
+        self.disks.iter().filter(|disk| disk.breaks_floor()).cloned().collect()
+    }
+
     /// How many of each.
     #[must_use]
     pub fn tally(&self) -> Tally {

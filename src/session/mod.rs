@@ -97,8 +97,7 @@ impl Session {
         let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
         let answers = resolve(&questions, &known, &store, &asked)?;
-        let specs = lower(manifest, &facts, &answers, target.as_ref())?;
-        let graph = Graph::order(specs).map_err(SessionError::Manifest)?;
+        let graph = ordered(manifest, &facts, &answers, target.as_ref())?;
         Ok(Self { target, graph, store, answers })
     }
 
@@ -116,7 +115,7 @@ impl Session {
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock()?;
-        let broken: Vec<DiskPlan> = self.plan()?.disks.into_iter().filter(DiskPlan::breaks_floor).collect();
+        let broken = self.plan()?.broken_floors();
         if !broken.is_empty() {
             return Err(SessionError::Floor(broken));
         }
@@ -155,6 +154,14 @@ impl Supply for Session {
         let fetched = Http::new().and_then(|http| http.download_all(&self.store, &blobs, progress));
         fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
     }
+}
+
+/// What a manifest asks of a machine, in the order of work, when every question is answered.
+///
+/// # Errors
+/// The machine cannot have what the manifest asks for, or cannot be looked at.
+pub fn ordered(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Graph, SessionError> {
+    Graph::order(lower(manifest, facts, answers, on)?).map_err(SessionError::Manifest)
 }
 
 fn lower(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {

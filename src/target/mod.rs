@@ -11,6 +11,8 @@ mod console;
 mod device;
 mod enter;
 mod facts;
+#[doc(hidden)]
+pub mod fake;
 mod fs;
 mod generation;
 mod ledger;

@@ -1,0 +1,60 @@
+//! The effective policy of a machine's sshd, as `sshd -T` prints it: the first value of a keyword counts, else its default.
+
+use super::{Tree, path};
+use crate::target::ProbeError;
+use std::collections::BTreeMap;
+
+/// What OpenSSH 9.2 answers where no file says anything (`sshd_config(5)`).
+const DEFAULTS: [(&str, &str); 9] = [
+    ("permitrootlogin", "without-password"),
+    ("passwordauthentication", "yes"),
+    ("kbdinteractiveauthentication", "yes"),
+    ("pubkeyauthentication", "yes"),
+    ("authenticationmethods", "any"),
+    ("permitemptypasswords", "no"),
+    ("maxauthtries", "6"),
+    ("x11forwarding", "no"),
+    ("authorizedkeysfile", ".ssh/authorized_keys .ssh/authorized_keys2"),
+];
+
+const CONFIG: &str = "/etc/ssh/sshd_config";
+const DROP_INS: &str = "/etc/ssh/sshd_config.d";
+
+/// The answer of `sshd -T`.
+pub(super) fn effective(tree: &Tree) -> Result<String, ProbeError> {
+    let folder = path(DROP_INS)?;
+    let mut included = Vec::new();
+    for name in tree.list(&folder).unwrap_or_default().iter().filter(|name| name.rsplit_once('.').is_some_and(|(_, end)| end == "conf")) {
+        included.push(tree.text(&path(&format!("{DROP_INS}/{name}"))?));
+    }
+    let mut settings: BTreeMap<String, String> = BTreeMap::new();
+    for line in tree.text(&path(CONFIG)?).lines() {
+        let more: Vec<&str> =
+            if line.starts_with("Include ") { included.iter().flat_map(|text| text.lines()).collect() } else { vec![line] };
+        for (keyword, value) in more.iter().filter_map(|line| line.trim().split_once(' ')).filter(|(keyword, _)| !keyword.starts_with('#'))
+        {
+            settings.entry(keyword.to_lowercase()).or_insert_with(|| value.trim().to_owned());
+        }
+    }
+    for (keyword, value) in DEFAULTS {
+        settings.entry(keyword.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    Ok(settings.iter().flat_map(|(keyword, value)| [keyword, " ", value, "\n"]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::fake::Node;
+
+    #[test]
+    fn the_first_value_counts() {
+        let mut tree = Tree::default();
+        let mut put = |at: &str, text: &str| tree.put(&path(at).unwrap(), Node::file(text, 0o644, (0, 0))).unwrap();
+        put(CONFIG, "# comment\nPermitRootLogin yes\nInclude /etc/ssh/sshd_config.d/*.conf\nMaxAuthTries 9\n");
+        put("/etc/ssh/sshd_config.d/00-a.conf", "PermitRootLogin no\nMaxAuthTries 4\n");
+        put("/etc/ssh/sshd_config.d/00-a.conf.bak", "X11Forwarding yes\n");
+        let said = effective(&tree).unwrap();
+        assert!(said.contains("permitrootlogin yes\n") && said.contains("maxauthtries 4\n") && said.contains("x11forwarding no\n"));
+    }
+}

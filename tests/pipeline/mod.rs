@@ -1,0 +1,91 @@
+//! The way of a manifest to a machine in memory: what a session does, without a network, a lock or a store.
+
+use fitout::apply::{Observers, RunReport, Supply, apply};
+use fitout::graph::Graph;
+use fitout::manifest::{MemoryFiles, Sheets, Source, load};
+use fitout::model::{ByteSize, Sha256};
+use fitout::plan::Plan;
+use fitout::problem::Problem;
+use fitout::recipe::{Answer, Answers, CondaAnswer, PythonAnswer, Question, Recipe, WheelAnswer};
+use fitout::session::{SessionError, ordered};
+use fitout::step::{Blob, Op};
+use fitout::store::Store;
+use fitout::target::fake::Fake;
+use fitout::target::{OpError, Progress, read_facts};
+use std::collections::BTreeMap;
+
+/// Downloads nothing: a machine in memory unpacks nothing.
+struct Nothing;
+
+impl Supply for Nothing {
+    fn supply(&self, _: &Op, _: &dyn Progress) -> Result<(), OpError> {
+        Ok(())
+    }
+}
+
+/// What a manifest asks of a machine, in order, or what is wrong with it, a line each.
+pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &Fake) -> Result<Graph, Vec<String>> {
+    let files = MemoryFiles(beside.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect());
+    let source = Source { name: "manifest.yaml".into(), text: text.into() };
+    let lines = |problems: &[Problem]| problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect();
+    let manifest = load(&Sheets::new(source), &files).map_err(|rejected| lines(&rejected.problems))?;
+    let facts = read_facts(on).unwrap();
+    let questions = manifest.wants.iter().flat_map(|want| want.questions(&facts));
+    let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
+    ordered(&manifest, &facts, &answers, on).map_err(|error| match error {
+        SessionError::Manifest(problems) => lines(&problems),
+        other => vec![other.to_string()],
+    })
+}
+
+fn blob(name: &str) -> Blob {
+    let url = format!("https://files.example.org/{name}");
+    Blob { sha256: Sha256::of(url.as_bytes()), url, size: Some(ByteSize(10_000_000)) }
+}
+
+/// An answer as a resolver would give it, the same for the same question.
+fn answer(question: &Question) -> Answer {
+    let blobs = |names: &[String]| names.iter().map(|name| blob(name)).collect();
+    match question {
+        Question::Wheels { requirements, .. } => Answer::Wheels(WheelAnswer { wheels: blobs(requirements) }),
+        Question::Python { requirements, .. } => {
+            Answer::Python(PythonAnswer { requirements: requirements.join("\n"), wheels: blobs(requirements), uv: blob("uv") })
+        }
+        Question::Conda { text, .. } => Answer::Conda(CondaAnswer {
+            lock: text.clone(),
+            packages: vec![blob("python")],
+            variables: BTreeMap::new(),
+            size: ByteSize(300_000_000),
+        }),
+    }
+}
+
+/// The forecast. Making it changes nothing, and making it again gives the same bytes.
+pub fn forecast(graph: &Graph, on: &Fake) -> Plan {
+    let store = Store::at("/nonexistent");
+    let (before, effects) = (on.sight(), on.effects());
+    let plan = Plan::make(graph, on, &store).unwrap();
+    let text = serde_json::to_string(&plan).unwrap();
+    for _ in 1..20 {
+        assert_eq!(serde_json::to_string(&Plan::make(graph, on, &store).unwrap()).unwrap(), text, "two plans of one machine differ");
+    }
+    assert!(on.sight() == before && on.effects() == effects, "planning changed the machine");
+    plan
+}
+
+/// The work.
+pub fn perform(graph: &Graph, on: &Fake) -> RunReport {
+    apply(graph, on, &Nothing, &Observers::default())
+}
+
+/// Steps that were performed and are not among those planned. A transaction may have become smaller: another brought what it needs.
+pub fn unplanned(plan: &Plan, report: &RunReport) -> Vec<String> {
+    let planned = |id, op: &Op| {
+        plan.resources.iter().filter(|planned| planned.id == id).flat_map(|planned| &planned.steps).any(|step| match (&step.op, op) {
+            (Op::AptInstall { packages }, Op::AptInstall { packages: fewer }) => fewer.iter().all(|name| packages.contains(name)),
+            (planned, performed) => planned == performed,
+        })
+    };
+    let steps = report.resources.iter().flat_map(|one| one.steps.iter().map(|step| (one.id.clone(), step)));
+    steps.filter(|(id, step)| !planned(id.clone(), &step.op)).map(|(id, step)| format!("{id}: {}", step.op.summary())).collect()
+}
