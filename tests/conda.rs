@@ -1,5 +1,7 @@
 //! Conda environments, from a local channel into an offline root: solved, built, found converged, rebuilt, refused.
 
+#![cfg(test)]
+
 #[path = "support/channel.rs"]
 mod channel;
 
@@ -38,10 +40,10 @@ impl Bench {
     }
 
     fn environment(&self, text: &str) {
-        self.from_file("environment.yml", text);
+        self.describe("environment.yml", text);
     }
 
-    fn from_file(&self, name: &str, text: &str) {
+    fn describe(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         let manifest = format!("conda: {{prefix: /anaconda}}\nenvironments:\n  - {{name: demo, from: {{conda: {name}}}}}\n");
         fs::write(self.path("manifest.yaml"), manifest).unwrap();
@@ -183,17 +185,17 @@ fn locks_and_explicit_lists_are_taken_as_they_are() {
     let kept: serde_json::Value =
         serde_json::from_slice(&fs::read(bench.path("root/var/lib/fitout/state/resolved.json")).unwrap()).unwrap();
     let answer = kept.as_object().unwrap().values().next().unwrap();
-    bench.from_file("pixi.lock", answer["lock"].as_str().unwrap());
+    bench.describe("pixi.lock", answer["lock"].as_str().unwrap());
     bench.applied();
     assert!(bench.built("etc/linked").exists() && !bench.built("conda-meta/state").exists());
 
     let channel = bench.path("channel/linux-64").display().to_string();
     let digest = fitout::model::Sha256::of(&fs::read(bench.path("channel/linux-64/libfoo-1.0-0.conda")).unwrap());
-    bench.from_file("list.txt", &format!("# platform: linux-64\n@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#sha256:{digest}\n"));
+    bench.describe("list.txt", &format!("# platform: linux-64\n@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#sha256:{digest}\n"));
     bench.applied();
     assert!(bench.built("conda-meta/libfoo-1.0-0.json").exists() && !bench.built("bin/hello").exists());
 
-    bench.from_file("list.txt", &format!("@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#{}\n", "0".repeat(32)));
+    bench.describe("list.txt", &format!("@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#{}\n", "0".repeat(32)));
     let refused = bench.apply();
     assert_eq!(refused.status, 65, "{}", refused.stderr);
     assert!(refused.stderr.contains("is not its digest in the channel"), "{}", refused.stderr);
