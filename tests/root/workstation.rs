@@ -1,15 +1,11 @@
 //! Fitout on a real Debian root: what it makes, that it makes it once, that nothing leaves the root, and how it refuses.
 
-#![cfg(test)]
-
-mod support;
-
+use crate::support::{Fitout, Root, Run, canonical, command, exact};
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
-use support::{Fitout, Root, Run, canonical, command, exact};
+use std::path::{Path, PathBuf};
 
 /// One of every kind that needs no network.
 const MANIFEST: &str = r#"
@@ -61,9 +57,7 @@ fn assert_left_alone(root: &Root) {
     let place = root.path().to_str().unwrap();
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
     assert!(!mounts.contains(place), "mounts left behind:\n{mounts}");
-    let inside = |pid: &Path| fs::read_link(pid.join("root")).is_ok_and(|link| link.starts_with(place));
-    let left: Vec<_> = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(|pid| inside(pid)).collect();
-    assert!(left.is_empty(), "processes left behind: {left:?}");
+    assert_eq!(root.inhabitants(), Vec::<PathBuf>::new(), "processes left behind");
     assert!(!root.at("/usr/sbin/policy-rc.d").exists(), "the policy on services was left behind");
 }
 
@@ -247,7 +241,7 @@ fn one_run_at_a_time() {
     let fitout = workstation(&root, &MANIFEST.replace("tiny-tool,", "tiny-tool, tiny-slow,"));
     let mut first = fitout.command(&["apply"]);
     let mut first = first.stdout(std::process::Stdio::null()).spawn().unwrap();
-    support::wait_until("the slow package is being set up", || root.at("/var/lib/tiny-slow/1").exists());
+    crate::support::wait_until("the slow package is being set up", || root.at("/var/lib/tiny-slow/1").exists());
     let second = fitout.run(&["apply"]);
     second.ended(75);
     assert!(second.stderr.contains(&first.id().to_string()), "the holder is named: {second:?}");
@@ -302,7 +296,7 @@ fn shares_are_units_that_systemd_accepts_and_secrets_stay_where_they_belong() {
     for ((source, secret), place) in SECRETS.iter().zip(places) {
         let heard: Vec<_> = said.iter().filter(|run| run.stdout.contains(secret) || run.stderr.contains(secret)).collect();
         assert!(heard.is_empty(), "a secret was printed: {heard:#?}");
-        let mut holders = support::holders(root.path(), secret);
+        let mut holders = crate::support::holders(root.path(), secret);
         holders.sort();
         assert_eq!(holders, [place[1..].to_owned(), source[1..].to_owned()]);
         assert_eq!(root.mode(place), 0o600);

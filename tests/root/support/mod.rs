@@ -8,7 +8,7 @@ mod fitout;
 mod repository;
 mod root;
 
-pub use digest::{canonical, exact, holders};
+pub use digest::{Trace, canonical, exact, holders};
 pub use fitout::{Fitout, Run};
 pub use root::Root;
 

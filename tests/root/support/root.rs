@@ -32,6 +32,25 @@ impl Root {
         root
     }
 
+    /// A few files instead of Debian, for what needs none of its programs: quick to copy.
+    pub fn bare() -> Self {
+        let root = Self { directory: TempDir::with_prefix_in("fitout-bare-", scratch()).unwrap() };
+        // Fitout reads the processor off the shell.
+        fs::create_dir_all(root.at("/usr/bin")).unwrap();
+        fs::copy("/usr/bin/dash", root.at("/usr/bin/dash")).unwrap();
+        root.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n");
+        root.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/bash\n");
+        root.write("/etc/group", "root:x:0:\nada:x:1000:\n");
+        root
+    }
+
+    /// A copy of this one as it is now.
+    pub fn copy(&self) -> Self {
+        let copy = Self { directory: TempDir::with_prefix_in("fitout-copy-", scratch()).unwrap() };
+        must(command("cp").arg("-a").arg(self.at("/.")).arg(copy.path()));
+        copy
+    }
+
     /// Where it lies on the host.
     pub fn path(&self) -> &Path {
         self.directory.path()
@@ -57,6 +76,12 @@ impl Root {
     /// Permission bits of what is there.
     pub fn mode(&self, path: &str) -> u32 {
         fs::symlink_metadata(self.at(path)).unwrap_or_else(|e| panic!("look at {path} of the root: {e}")).permissions().mode() & 0o7777
+    }
+
+    /// Processes that live in it.
+    pub fn inhabitants(&self) -> Vec<PathBuf> {
+        let inside = |process: &PathBuf| fs::read_link(process.join("root")).is_ok_and(|link| link.starts_with(self.path()));
+        fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(inside).collect()
     }
 
     /// Runs a program of the root, which must succeed.

@@ -1,0 +1,162 @@
+//! A run that is cut short loses nothing: from every instant, a plain re-run reaches the same end as a run that nobody disturbed.
+//!
+//! Three ways to cut: at each event of the engine (`FITOUT_FAULT`), at each system call that changes a file (strace's injection, which
+//! also makes such calls fail), and at random times while packages are installed.
+
+use crate::support::{Fitout, Root, Run, Trace, canonical, command, wait_until};
+use std::time::{Duration, Instant};
+
+/// Something of every kind, with packages that take a while.
+const WITH_PACKAGES: &str = r#"
+schema: 1
+name: lab-one
+user: {name: ada, sudo: true}
+packages:
+  repositories:
+    - {name: tiny, uri: "file:/srv/repository", suite: ./, signed_by: tiny.asc}
+  install: [tiny-tool, tiny-daemon, tiny-slow]
+files:
+  - {path: /etc/motd, content: "hello\n"}
+  - {path: ~/notes/first.txt, content: "first\n"}
+units:
+  - {name: tiny-daemon.service, enabled: true}
+setup_scripts:
+  creation_script: {path: setup.sh}
+"#;
+
+/// A workstation of files only, before and after a change of the manifest.
+const BEFORE: &str = r#"
+schema: 1
+name: lab-one
+files:
+  - {path: /etc/motd, content: "before\n"}
+  - {path: /etc/mode, content: "same\n", mode: "0600"}
+"#;
+const AFTER: &str = r#"
+schema: 1
+name: lab-two
+user: {name: ada, sudo: false}
+files:
+  - {path: /etc/motd, content: "after\n"}
+  - {path: /etc/mode, content: "same\n", mode: "0644"}
+  - {path: /opt/new/file, content: "new\n"}
+  - {path: ~/notes/first.txt, content: "first\n"}
+disk:
+  guards: [{mount: /, minimum_free: 1MB}]
+"#;
+
+/// The calls by which Fitout itself changes a file system.
+const CALLS: [&str; 11] =
+    ["renameat", "rename", "unlinkat", "mkdirat", "mkdir", "symlinkat", "fsync", "fdatasync", "fchmod", "fchown", "fchmodat"];
+
+fn workstation<'a>(root: &'a Root, manifest: &str) -> Fitout<'a> {
+    let fitout = Fitout::new(root, manifest);
+    // It may run again when it was cut short, so it does the same each time.
+    std::fs::write(fitout.beside("setup.sh"), "echo ran > /srv/setup-ran\n").unwrap();
+    fitout
+}
+
+/// The end of a run that nobody disturbs, and how long it takes.
+fn undisturbed(root: &Root, manifest: &str) -> (Trace, Duration) {
+    let began = Instant::now();
+    workstation(root, manifest).apply();
+    (canonical(root.path()), began.elapsed())
+}
+
+/// After a cut: whatever ran in the root has ended, a plain re-run succeeds, there is nothing left to do, and all is as it should be.
+fn assert_recovers(root: &Root, fitout: &Fitout<'_>, expected: &Trace, cut: &str) {
+    wait_until("nothing runs in the root", || root.inhabitants().is_empty());
+    let again = fitout.run(&["apply"]);
+    assert_eq!(again.code, Some(0), "re-run after {cut}: {again:?}");
+    let plan = fitout.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!(plan.code, Some(0), "plan after {cut} and a re-run: {plan:?}");
+    expected.assert_same(&canonical(root.path()), &format!("after {cut} and a re-run (undisturbed / recovered)"));
+}
+
+#[test]
+fn killed_at_every_event() {
+    let base = Root::fresh();
+    let (expected, _) = undisturbed(&base, WITH_PACKAGES);
+    let mut events = 0;
+    loop {
+        let root = Root::fresh();
+        let fitout = workstation(&root, WITH_PACKAGES);
+        let cut = Run::of(fitout.command(&["apply"]).env("FITOUT_FAULT", format!("kill@{}", events + 1)));
+        if cut.code.is_some() {
+            cut.ended(0);
+            break;
+        }
+        events += 1;
+        assert_recovers(&root, &fitout, &expected, &format!("a kill at event {events}"));
+    }
+    assert!(events > 40, "only {events} events were killed at: is FITOUT_FAULT heard?");
+}
+
+#[test]
+fn killed_at_random_times() {
+    const TIMES: u32 = 20;
+    let base = Root::fresh();
+    let (expected, length) = undisturbed(&base, WITH_PACKAGES);
+    let mut killed = 0;
+    for number in 0..TIMES {
+        let root = Root::fresh();
+        let fitout = workstation(&root, WITH_PACKAGES);
+        let mut run = fitout.command(&["apply"]).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        // Spread evenly, a little past the end, with the machine's own noise for chance.
+        let at = length.mul_f64(1.1 * (f64::from(number) + 0.5) / f64::from(TIMES));
+        std::thread::sleep(at);
+        run.kill().unwrap();
+        killed += u32::from(run.wait().unwrap().code().is_none());
+        assert_recovers(&root, &fitout, &expected, &format!("a kill after {at:?} of {length:?}"));
+    }
+    assert!(killed > TIMES / 2, "only {killed} of {TIMES} runs were still running when they were killed");
+}
+
+/// An apply under strace, which does this at the N-th call of this name; `None` where there is no N-th.
+fn injected(fitout: &Fitout<'_>, call: &str, fault: &str, number: usize) -> Option<Run> {
+    let plain = fitout.command(&["apply"]);
+    let log = fitout.beside("strace.log");
+    let mut strace = command("strace");
+    strace.arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={number}")]);
+    let run = Run::of(strace.arg("--").arg(plain.get_program()).args(plain.get_args()));
+    let log = std::fs::read_to_string(log).unwrap();
+    (log.contains("INJECTED") || log.contains("killed by SIGKILL")).then_some(run)
+}
+
+/// Does this at the first, second, … of each call that changes a file, until a run passes that makes no more of them.
+fn at_every_call(fault: &str) {
+    let base = Root::bare();
+    undisturbed(&base, BEFORE);
+    let after = base.copy();
+    let (expected, _) = undisturbed(&after, AFTER);
+    let mut faults = 0;
+    for call in CALLS {
+        for number in 1.. {
+            let root = base.copy();
+            let fitout = workstation(&root, AFTER);
+            let Some(cut) = injected(&fitout, call, fault, number) else { break };
+            assert!(matches!(cut.code, None | Some(0 | 1 | 137)), "{fault} at {call} {number}: {cut:?}");
+            assert!(!cut.stderr.contains("panicked"), "{fault} at {call} {number}: {cut:?}");
+            // Only the journal, a narrative that nothing reads again, may fail without failing the run.
+            let only_journal = cut.stderr.contains("the journal is incomplete");
+            assert!(cut.code != Some(0) || only_journal, "{fault} at {call} {number} went unnoticed: {cut:?}");
+            if cut.code == Some(0) {
+                eprintln!("TOLERATED {fault} {call} {number} {}", cut.stderr);
+            }
+            faults += 1;
+            assert_recovers(&root, &fitout, &expected, &format!("{fault} at {call} {number}"));
+        }
+    }
+    assert!(faults > 30, "only {faults} calls were met: does strace work here?");
+}
+
+#[test]
+fn killed_at_every_call_that_changes_a_file() {
+    at_every_call("signal=KILL");
+}
+
+#[test]
+fn every_call_that_changes_a_file_fails_once() {
+    at_every_call("error=ENOSPC");
+    at_every_call("error=EIO");
+}

@@ -1,0 +1,9 @@
+//! Fitout on a real Debian root: what it makes, and that nothing that cuts a run short is lost.
+//!
+//! Needs root, a network for the first run (the root is made by mmdebstrap and kept under `target/`), and what `make packages` installs.
+
+#![cfg(test)]
+
+mod faults;
+mod support;
+mod workstation;
