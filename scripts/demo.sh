@@ -22,7 +22,7 @@ cargo build --release --locked
 mkdir -p out
 if [ ! -e "$base" ]; then
     show mmdebstrap --variant=minbase bookworm "$base"
-    "${as_root[@]}" mmdebstrap --quiet --variant=minbase --include=ca-certificates bookworm "$base.part"
+    "${as_root[@]}" mmdebstrap --quiet --format=tar --variant=minbase --include=ca-certificates bookworm "$base.part"
     "${as_root[@]}" mv "$base.part" "$base"
 fi
 "${as_root[@]}" rm -rf --one-file-system "$root"
