@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 const NAME: &str = "debian-12-minimal";
 /// A boot under software emulation on a busy machine of two cores takes two minutes.
-const BOOT_LIMIT: Duration = Duration::from_secs(15 * 60);
+const BOOT_LIMIT: Duration = Duration::from_mins(15);
 /// A command on such a guest takes seconds.
-const SSH_LIMIT: Duration = Duration::from_secs(3 * 60);
+const SSH_LIMIT: Duration = Duration::from_mins(3);
 /// How often something is looked at again.
 const LOOK: Duration = Duration::from_millis(200);
 /// What QEMU's firmware is called by Debian and Ubuntu.
@@ -156,6 +156,8 @@ impl Vm {
             let ended = self.qemu.try_wait().unwrap();
             let console = self.console();
             let last: Vec<&str> = console.lines().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+            let failed = ["SetupFailed", "UserSetupFailed", "Unusable"].iter().any(|phase| console.contains(&format!("is {phase}")));
+            assert!(!failed, "the machine was not set up:\n{}", last.join("\n"));
             assert!(ended.is_none(), "QEMU ended ({ended:?}) before `{line}`:\n{}", last.join("\n"));
             assert!(Instant::now() < end, "`{line}` was not said {times} times:\n{}", last.join("\n"));
             sleep(LOOK);
@@ -167,7 +169,8 @@ impl Vm {
         let (key, hosts) = (self.folder.join("key"), self.folder.join("known_hosts"));
         // The first key that is seen is taken, and no other afterwards.
         let known = format!("UserKnownHostsFile={}", hosts.display());
-        let options = ["BatchMode=yes", "StrictHostKeyChecking=accept-new", "ConnectTimeout=30", "LogLevel=ERROR", "IdentitiesOnly=yes", &known];
+        let options =
+            ["BatchMode=yes", "StrictHostKeyChecking=accept-new", "ConnectTimeout=30", "LogLevel=ERROR", "IdentitiesOnly=yes", &known];
         let mut ssh = Command::new("ssh");
         ssh.args(options.iter().flat_map(|option| ["-o", option])).arg("-F/dev/null").arg("-i").arg(key);
         ssh.args(["-p", &self.port.to_string(), &format!("{}@127.0.0.1", self.owner), command]).stdin(Stdio::null());

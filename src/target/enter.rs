@@ -170,8 +170,11 @@ impl Inside {
 
     fn mount(&self, source: &str, path: &str, kind: &str, flags: MsFlags, options: &str) -> io::Result<()> {
         let at = self.directory(path).map_err(|e| io::Error::other(format!("/{path}: {e}")))?;
-        mount(Some(source), &through(&at), Some(kind), flags, Some(options))
-            .map_err(|e| io::Error::other(format!("mount {kind} on /{path}: {e}")))
+        match mount(Some(source), &through(&at), Some(kind), flags, Some(options)) {
+            // The very same file system is there already: the sysfs of a live machine, which the view has made read-only.
+            Ok(()) | Err(Errno::EBUSY) => Ok(()),
+            Err(e) => Err(io::Error::other(format!("mount {kind} on /{path}: {e}"))),
+        }
     }
 
     fn bind(&self, source: &Path, path: &str) -> io::Result<()> {
