@@ -163,3 +163,29 @@ fn a_failing_script_is_named_and_its_words_are_not(machine: &mut Machine) {
     assert_eq!((code, &status["agent"]["state"]), (0, &"Running".into()), "{status:#}");
     machine.stop();
 }
+
+/// An environment, its kernel and JupyterLab, made offline: nothing is fetched once the machine runs, which has no network at all.
+#[test]
+fn notebooks_run_in_a_registered_kernel() {
+    let Some(mut machine) = Machine::fresh() else { return };
+    let offline = machine.apply_offline("notebook.yaml");
+    assert_eq!(deferred(&offline), steps(&["unit:fitout-jupyter.service: start fitout-jupyter.service"]));
+    machine.write("/srv/notebook.py", include_str!("notebook.py"));
+    machine.write("/srv/jupyter.py", include_str!("jupyter.py"));
+    machine.start(&[]);
+    assert_eq!(machine.ask(&["status"]).1["agent"]["state"], "Running");
+    assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
+    let as_alice = |argv: &[&str]| machine.inside(&[&["runuser", "-l", "alice", "-c"], argv].concat());
+    let answer = wait_for("JupyterLab", || {
+        let asked = as_alice(&["python3 /srv/jupyter.py"]);
+        asked.status.success().then(|| serde_json::from_slice::<Value>(&asked.stdout).unwrap())
+    });
+    assert_eq!((&answer["lab"], &answer["stranger"]), (&true.into(), &403.into()), "{answer:#}");
+    assert!(answer["kernels"].as_array().unwrap().contains(&"quick".into()), "{answer:#}");
+    let ran = as_alice(&["/opt/fitout/envs/quick/bin/python /srv/notebook.py quick"]);
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    assert!(said.contains("/quick") && said.contains(" 42"), "{said}");
+    let (code, verified) = machine.ask(&["verify"]);
+    assert_eq!(code, 0, "{verified:#}");
+    machine.stop();
+}

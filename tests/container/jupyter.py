@@ -1,0 +1,25 @@
+"""Asks JupyterLab on loopback, as its owner: its version, the page, and the kernels it offers with the owner's token."""
+
+import json
+import pathlib
+import urllib.error
+import urllib.request
+
+SERVER = "http://127.0.0.1:8888"
+
+
+def ask(path, token=None):
+    headers = {"Authorization": f"token {token}"} if token else {}
+    with urllib.request.urlopen(urllib.request.Request(SERVER + path, headers=headers), timeout=30) as answer:
+        return answer.read().decode()
+
+
+token = (pathlib.Path.home() / ".jupyter/token").read_text().strip()
+kernels = json.loads(ask("/api/kernelspecs", token))["kernelspecs"]
+try:
+    ask("/api/kernelspecs")
+    stranger = 200
+except urllib.error.HTTPError as error:
+    stranger = error.code
+print(json.dumps({"version": json.loads(ask("/api"))["version"], "lab": "<title>JupyterLab" in ask("/lab", token),
+                  "kernels": sorted(kernels), "stranger": stranger}))
