@@ -3,6 +3,8 @@
 //! To add a case, write a file without `expect:` into a folder here, run `UPDATE_CASES=1 cargo test --test cases`, and read what was
 //! written before you believe it.
 
+#![cfg(test)]
+
 #[path = "../pipeline/mod.rs"]
 mod pipeline;
 mod story;
