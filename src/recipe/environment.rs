@@ -78,6 +78,11 @@ impl Environment {
         }
     }
 
+    /// What the owner installs with, where the environment is the owner's.
+    fn installer(&self) -> Option<&'static str> {
+        (self.owner == EnvironmentOwner::User).then_some("pip")
+    }
+
     fn question(&self, facts: &Facts) -> Question {
         match &self.source {
             Source::Conda { text, base, channels, .. } => Question::Conda {
@@ -89,7 +94,7 @@ impl Environment {
                 glibc: facts.glibc().into(),
             },
             Source::Python { version, requirements, index } => Question::Python {
-                requirements: requirements.clone(),
+                requirements: requirements.iter().map(String::as_str).chain(self.installer()).map(Into::into).collect(),
                 version: version.clone(),
                 machine: facts.architecture.machine().into(),
                 index: index.clone(),

@@ -96,5 +96,7 @@ fn run(machine: &Machine, build: &PythonBuild, uv: &TargetPath, work: &TargetPat
     // An environment of nothing is one too.
     sync.extend(["--allow-empty-requirements", "--no-index", "--find-links", work.as_str(), &requirements]);
     call(&sync)?;
+    // uv's own lock, which it leaves writable for all.
+    machine.files.remove(&below(&build.generation, ".lock")?)?;
     machine.must(&Cmd::new([python.as_str(), "-c", "import sys"]), progress).map(drop)
 }
