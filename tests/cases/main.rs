@@ -59,7 +59,7 @@ fn check(path: &Path) -> Result<(), Failed> {
 /// What is told otherwise, a line each.
 fn difference(expected: &str, told: &str) -> String {
     let only = |one: &str, other: &str, sign: &str| -> String {
-        one.lines().filter(|line| !other.lines().any(|same| same == *line)).map(|line| format!("{sign} {line}\n")).collect()
+        one.lines().filter(|line| !other.lines().any(|same| same == *line)).flat_map(|line| [sign, " ", line, "\n"]).collect()
     };
     format!("{}{}--- told:\n{told}", only(expected, told, "-"), only(told, expected, "+"))
 }

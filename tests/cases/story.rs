@@ -30,7 +30,9 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
         Ok(graph) => graph,
         Err(problems) => {
             told.push_str("refused:\n");
-            problems.iter().for_each(|problem| writeln!(told, "  {problem}").unwrap());
+            for problem in problems {
+                writeln!(told, "  {problem}").unwrap();
+            }
             return Ok(false);
         }
     };
@@ -42,9 +44,9 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
     }
     let broken = plan.broken_floors();
     if !broken.is_empty() {
-        broken.iter().for_each(|disk| {
+        for disk in broken {
             writeln!(told, "refused: {} would keep {} of {}", disk.mount, disk.free_after(), disk.minimum_free).unwrap();
-        });
+        }
         return Ok(false);
     }
     let (before, effects) = (on.sight(), on.effects());
@@ -53,7 +55,9 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
         return Err("the plan is clean, but applying it changed the machine".into());
     }
     tell_report(title, &plan, &report, told);
-    case.show.iter().for_each(|what| writeln!(told, "  {}", seen(on, what)).unwrap());
+    for what in &case.show {
+        writeln!(told, "  {}", seen(on, what)).unwrap();
+    }
     match unplanned(&plan, &report).as_slice() {
         [] => Ok(true),
         steps => Err(format!("performed, but not planned: {}", steps.join("; "))),
@@ -69,7 +73,9 @@ fn tell_plan(plan: &Plan, told: &mut String) {
         let lines: Vec<String> = steps.chain(waits).chain(drift).chain(problem).collect();
         if !lines.is_empty() {
             writeln!(told, "  {}", one.id).unwrap();
-            lines.iter().for_each(|line| writeln!(told, "  {line}").unwrap());
+            for line in lines {
+                writeln!(told, "  {line}").unwrap();
+            }
         }
     }
 }

@@ -34,7 +34,13 @@ pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &Fake) -> Result
     let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
     ordered(&manifest, &facts, &answers, on).map_err(|error| match error {
         SessionError::Manifest(problems) => lines(&problems),
-        other => vec![other.to_string()],
+        other @ (SessionError::Probe(_)
+        | SessionError::Resolve(_)
+        | SessionError::Own(_)
+        | SessionError::Floor(_)
+        | SessionError::Lock(_)) => {
+            vec![other.to_string()]
+        }
     })
 }
 
