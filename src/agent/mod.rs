@@ -1,7 +1,7 @@
 //! The service that brings a machine up at each start and keeps an eye on it: reads the datasource, applies the installed manifest,
 //! says how it went, and watches the guarded disks.
 //!
-//! [`state`] decides and is pure; [`Work`] is what it decides about; this file joins the two in one loop. Whatever takes long runs on
+//! `state` decides and is pure; [`Work`] is what it decides about; this file joins the two in one loop. Whatever takes long runs on
 //! a thread of its own and reports back, so that the loop always answers: to the service manager's watchdog, and to SIGTERM.
 
 mod guard;

@@ -1,7 +1,7 @@
 //! What a machine is told from outside about itself: its name, its owner's keys, a fragment of a manifest.
 //!
 //! A datasource reads and never acts. Nobody vouches for what it says, so it may select and never elevate: what it says becomes
-//! `/etc/fitout/machine.yaml` after the rules of [`overlay`], which pass a name, keys and addresses, and nothing that grants a right.
+//! `/etc/fitout/machine.yaml` after the rules of `overlay`, which pass a name, keys and addresses, and nothing that grants a right.
 //! To add one: a file with its [`Datasource`], and a line in [`all`].
 
 mod cloud_config;

@@ -1,4 +1,4 @@
-//! A machine in memory, for tests: every [`Op`] has the effect that looking at a real machine would show, and nothing outside changes.
+//! A machine in memory, for tests: every [`Op`](crate::step::Op) has the effect that looking at a real machine would show, and nothing outside changes.
 //!
 //! It can be told to do worse than a real one: tools that report success and do nothing, tools that fail, and a fuse that stops it
 //! between any two effects, as a kill would.
