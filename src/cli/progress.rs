@@ -71,7 +71,7 @@ struct Lines;
 impl Observer for Lines {
     fn on(&mut self, event: &Event) {
         match event {
-            Event::Resolving { question } => say(&format!("resolving {question}")),
+            Event::Resolving { question } => say(&format!("{question} …")),
             Event::StepStarted { id, summary, why } => say(&format!("   ...   {id}: {summary} ({why})")),
             Event::ResourceFinished { report } => {
                 if let Some(text) = told(report) {
@@ -119,7 +119,7 @@ impl Bars {
 impl Observer for Bars {
     fn on(&mut self, event: &Event) {
         match event {
-            Event::Resolving { question } => self.show(format!("resolving {question}")),
+            Event::Resolving { question } => self.show(format!("{question} …")),
             Event::RunStarted { resources } => self.bar().set_length(*resources as u64),
             Event::ResourceStarted { id } => self.show(id.to_string()),
             Event::StepStarted { id, summary, .. } => {

@@ -81,7 +81,7 @@ fn session(error: &SessionError) -> Exit {
 
 const fn unresolved(cause: &Cause) -> Exit {
     match cause {
-        Cause::Fetch(_) => Exit::Unavailable,
+        Cause::Fetch(_) | Cause::Unreachable(_) => Exit::Unavailable,
         Cause::Unsatisfiable(_) => Exit::Manifest,
         Cause::Host(_) => Exit::Failed,
     }

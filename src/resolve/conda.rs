@@ -139,7 +139,7 @@ impl Desk<'_> {
             gateway.query(channels.to_vec(), [subdir, Subdir::NoArch], specs.to_vec()).recursive(reach == Reach::Dependencies).await
         };
         let found = self.http.wait(ask);
-        Ok(found.map_err(|e| Cause::unsatisfiable(format!("the channel's index cannot be had: {}", chain(&e))))?.repodata)
+        Ok(found.map_err(|e| Cause::Unreachable(format!("the channel's index cannot be had: {}", chain(&e))))?.repodata)
     }
 }
 

@@ -36,6 +36,9 @@ pub enum Cause {
     /// What is asked for does not exist, or not together.
     #[error("{0}")]
     Unsatisfiable(String),
+    /// Who knows the answer could not be asked.
+    #[error("{0}")]
+    Unreachable(String),
     /// The host did not do its part.
     #[error("{0}")]
     Host(#[from] io::Error),

@@ -64,6 +64,7 @@ impl Desk<'_> {
         if output.status == 0 {
             return Ok(());
         }
-        Err(Cause::unsatisfiable(output.stderr.trim().trim_start_matches("error: ")))
+        let said = output.stderr.trim().trim_start_matches("error: ").to_owned();
+        Err(if said.starts_with("Failed to fetch") { Cause::Unreachable(said) } else { Cause::Unsatisfiable(said) })
     }
 }

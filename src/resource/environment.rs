@@ -71,6 +71,17 @@ pub fn generation_of(prefix: &TargetPath, digest: &Sha256) -> Result<TargetPath,
     above.join(&format!(".generations/{}-{}", prefix.name(), digest.short()))
 }
 
+/// A wheel lies packed beside the environment while this is built, and unpacks to about three times its size.
+const GROWTH: u64 = 4;
+
+impl PythonEnvironment {
+    /// What building takes, where the index told the sizes of all wheels.
+    fn room(&self) -> DiskForecast {
+        let packed: Option<u64> = self.build.wheels.iter().map(|wheel| wheel.size.map(|size| size.0)).sum();
+        packed.map_or(DiskForecast::Unknown, |packed| DiskForecast::AtMost(ByteSize(packed * GROWTH)))
+    }
+}
+
 impl Resource for PythonEnvironment {
     type State = State;
 
@@ -87,8 +98,7 @@ impl Resource for PythonEnvironment {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let build =
-            |(change, why)| Step::new(change, Op::BuildPython(self.build.clone()), why).needs(Ability::Exec).disk(DiskForecast::Unknown);
+        let build = |(change, why)| Step::new(change, Op::BuildPython(self.build.clone()), why).needs(Ability::Exec).disk(self.room());
         now.change(&self.build.generation).map(build).into_iter().collect()
     }
 }

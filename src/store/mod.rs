@@ -47,12 +47,22 @@ impl Store {
 
     /// A fresh file in the store's own folder, to be filled and then [published](Self::publish).
     ///
+    /// What killed runs left there is removed: a file on its way is locked by whoever fills it.
+    ///
     /// # Errors
     /// The folder or the file cannot be made.
     pub fn incoming(&self) -> io::Result<tempfile::NamedTempFile> {
         let folder = self.folder.join("incoming");
         fs::create_dir_all(&folder)?;
-        tempfile::NamedTempFile::new_in(folder)
+        // Held until the fresh file is locked, so that no other run takes it for a leftover.
+        let alone = File::open(&folder)?;
+        alone.lock()?;
+        for entry in fs::read_dir(&folder)? {
+            remove_if_abandoned(&entry?.path())?;
+        }
+        let file = tempfile::NamedTempFile::new_in(&folder)?;
+        file.as_file().lock()?;
+        Ok(file)
     }
 
     /// Gives a filled and verified file its final name.
@@ -65,5 +75,36 @@ impl Store {
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|e| e.error)?;
         Ok(path)
+    }
+}
+
+/// Removes a file that nobody fills any more.
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    match File::open(path) {
+        Ok(file) if file.try_lock().is_ok() => fs::remove_file(path),
+        Ok(_) => Ok(()),
+        // Published or given up meanwhile.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_fills_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        let filled = store.incoming().unwrap();
+        let (left, path) = store.incoming().unwrap().keep().unwrap();
+        drop(store.incoming().unwrap());
+        assert!(filled.path().exists() && path.exists());
+        drop(left);
+        drop(store.incoming().unwrap());
+        assert!(filled.path().exists() && !path.exists());
+        store.publish(filled, &Sha256::of(b"")).unwrap();
+        assert!(store.open(&Sha256::of(b"")).unwrap().is_some());
     }
 }
