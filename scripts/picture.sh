@@ -9,7 +9,7 @@ root=out/picture-root
 rm -rf --one-file-system "$root"
 mkdir -p "$root"
 tar -C "$root" --numeric-owner -xf out/debian-12.tar
-export FITOUT_CACHE=$PWD/out/cache COLUMNS=110
+export FITOUT_CACHE=$PWD/out/cache COLUMNS=90
 
 cat > out/picture-run.sh <<'RUN'
 show() { printf '\033[1;32m$\033[0m \033[1m%s\033[0m\n' "$*"; }
@@ -32,7 +32,7 @@ from rich.text import Text
 lines = open("out/picture.ansi", errors="replace").read().replace("\r", "").splitlines()
 # The steps in hand are for logs; the picture shows what became of them.
 lines = [line for line in lines if not line.startswith(("Script ", "   ...   "))]
-console = Console(record=True, width=110, file=open("/dev/null", "w"), force_terminal=True, color_system="truecolor")
+console = Console(record=True, width=90, file=open("/dev/null", "w"), force_terminal=True, color_system="truecolor")
 console.print(Text.from_ansi("\n".join(lines)))
 console.save_svg("docs/demo.svg", title="fitout")
 PY
