@@ -14,6 +14,10 @@ endif
 test: packages lint ## everything that must hold before a change is merged
 	cargo test --locked --no-fail-fast </dev/null
 
+.PHONY: test-vm
+test-vm: packages ## images baked and booted in QEMU: minutes with KVM, half an hour without
+	FITOUT_QEMU="$$(scripts/qemu.sh target/qemu </dev/null)" cargo test --locked --test vm -- --ignored --nocapture </dev/null
+
 .PHONY: lint
 lint: ## form, lints, documentation, dependencies
 	cargo fmt --all --check

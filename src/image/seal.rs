@@ -13,6 +13,8 @@ enum Trace {
     Path(&'static str),
     /// All in a directory that stays itself.
     Inside(&'static str),
+    /// All in a directory but these names.
+    AllBut(&'static str, &'static [&'static str]),
     /// Files at any depth below a directory; directories stay, for programs expect them.
     Files(&'static str),
     /// Names in a directory that begin like this.
@@ -21,9 +23,9 @@ enum Trace {
     Home(&'static str),
 }
 
-use Trace::{Files, Home, Inside, Named, Path};
+use Trace::{AllBut, Files, Home, Inside, Named, Path};
 
-const TRACES: [Trace; 40] = [
+const TRACES: [Trace; 34] = [
     // Identity: each machine makes its own.
     Named("/etc/ssh", "ssh_host_"),
     Path("/var/lib/dbus/machine-id"),
@@ -59,17 +61,11 @@ const TRACES: [Trace; 40] = [
     Home(".lesshst"),
     Home(".viminfo"),
     Home(".wget-hsts"),
-    // Fitout's own: what it did here is no machine's history. The ledger stays: it says whose the files are.
-    Path("/var/lib/fitout/lock"),
-    Path("/var/lib/fitout/runs"),
-    Path("/var/lib/fitout/scripts"),
-    Path("/var/lib/fitout/ballast"),
-    Path("/var/lib/fitout/state/instance.json"),
+    // Fitout's own: runs, verdicts, what it was told. The ledger stays, for it says whose the files are; so do answers, which spare
+    // every machine the asking.
     Path("/etc/fitout/machine.yaml"),
-    Path("/var/lib/fitout/state/scripts"),
-    Path("/var/lib/fitout/state/checks"),
-    // It speaks of apt's lists, which are gone.
-    Path(crate::step::SOURCES_RECORD),
+    AllBut("/var/lib/fitout", &["state"]),
+    AllBut("/var/lib/fitout/state", &["ledger.jsonl", "resolved.json"]),
 ];
 
 /// Files that stay, emptied of this machine: path, and what they hold.
@@ -100,6 +96,11 @@ impl Trace {
         match self {
             Path(text) => present(path(text)?),
             Inside(text) => children(root, &path(text)?),
+            AllBut(folder, kept) => {
+                let mut all = children(root, &path(folder)?)?;
+                all.retain(|at| !kept.contains(&at.name()));
+                Ok(all)
+            }
             Files(text) => files_below(root, &path(text)?),
             Named(folder, start) => {
                 let mut all = children(root, &path(folder)?)?;
@@ -177,6 +178,7 @@ mod tests {
             "home/alice/.bash_history",
             "root/.cache/pip/x",
             "var/lib/fitout/runs/1/report.json",
+            "var/lib/fitout/state/instance.json",
             "etc/resolv.conf",
         ];
         let kept = ["etc/ssh/sshd_config", "home/alice/notes", "var/lib/fitout/state/ledger.jsonl"];
