@@ -66,7 +66,7 @@ impl Recipe for SshPolicy {
             read_by: vec![unit.clone()],
             ..File::new(path, Content::Inline(format!("# {}\n{lines}", crate::resource::HEADER)), Meta::root(Mode::FILE))
         };
-        let reads = vec![file.read()];
+        let reads = vec![file.clone()];
         let policy = SshdPolicy { user: owner.clone(), expect, requires: vec![file.id()] };
         let unit = Unit { requires: vec![file.id()], reads, on_change: UnitVerb::Reload, ..Unit::new(unit) };
         Ok(vec![Spec::File(file), Spec::SshdPolicy(policy), Spec::Unit(unit)])

@@ -3,7 +3,7 @@
 //! Ownership by the ledger: a file that someone edited since Fitout wrote it stays theirs. While the manifest asks for the same
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
-use super::{Read, Resource, in_the_way, kind_name, meta_gap, owner_ids};
+use super::{Resource, in_the_way, kind_name, meta_gap, owner_ids};
 use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Change, Content, DiskForecast, FileKind, Op, Proof, Stat, Step};
 use crate::target::{Probe, ProbeError, Written};
@@ -52,10 +52,11 @@ impl File {
         ResourceId::new("file", &self.path)
     }
 
-    /// This file, as something that a unit reads.
+    /// Whether its content is about to change. A file that cannot be looked at is its own problem, and whoever requires it is skipped.
     #[must_use]
-    pub fn read(&self) -> Read {
-        Read { path: self.path.clone(), content: self.content.clone() }
+    pub fn will_change(&self, on: &dyn Probe) -> bool {
+        let steps = self.observe(on).map(|now| self.diff(&now)).unwrap_or_default();
+        steps.iter().any(|step| matches!(step.op, Op::WriteFile { .. }))
     }
 
     fn write(&self, change: Change, why: &str) -> Step {

@@ -34,7 +34,7 @@ pub use hostname::HostName;
 pub use script::Script;
 pub use sshd_policy::SshdPolicy;
 pub use symlink::Symlink;
-pub use unit::{Read, Switch, Unit};
+pub use unit::{Switch, Unit};
 pub use user::User;
 
 /// First line of every file that Fitout writes by itself.

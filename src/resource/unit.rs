@@ -4,9 +4,9 @@
 //! and removes it after the restart; a boot, which starts everything afresh, clears `/run`. So a crash in between loses no restart,
 //! and no boot causes one.
 
-use super::Resource;
+use super::{File, Resource};
 use crate::model::{ResourceId, TargetPath, UnitName};
-use crate::step::{Ability, Change, Content, Op, Query, Step, UnitVerb};
+use crate::step::{Ability, Change, Op, Query, Step, UnitVerb};
 use crate::target::{Probe, ProbeError, stale_path};
 use serde::Serialize;
 
@@ -25,15 +25,6 @@ impl From<bool> for Switch {
     }
 }
 
-/// A file that a unit reads, and what it should hold.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Read {
-    /// Where.
-    pub path: TargetPath,
-    /// What.
-    pub content: Content,
-}
-
 /// A unit as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
@@ -44,7 +35,7 @@ pub struct Unit {
     /// Now.
     pub active: Option<Switch>,
     /// Files that it reads.
-    pub reads: Vec<Read>,
+    pub reads: Vec<File>,
     /// What a changed file asks for: a restart, or a reload where sessions must live on.
     pub on_change: UnitVerb,
     /// What must be there first.
@@ -87,7 +78,10 @@ pub struct State {
     enabled: Switch,
     /// `None` where nothing runs.
     active: Option<Switch>,
+    /// It has not read what was written.
     restart_owed: bool,
+    /// What it reads is about to be written.
+    files_change: bool,
 }
 
 /// Where enablement lives: links in `*.wants` and `*.requires` of the administrator's directory (systemd.unit(5)).
@@ -119,13 +113,9 @@ impl Resource for Unit {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let running = on.has(Ability::RunningSystem);
         let active = if running { Some(Switch::from(on.query(&Query::UnitActive(self.name.clone()))?.status == 0)) } else { None };
-        let mut restart_owed = running && on.stat(&stale_path(&self.name)?)?.is_some();
-        if running && !restart_owed {
-            for read in &self.reads {
-                restart_owed |= !on.holds(&read.path, &read.content)?;
-            }
-        }
-        Ok(State { enabled: enabled(on, &self.name)?, active, restart_owed })
+        let restart_owed = running && on.stat(&stale_path(&self.name)?)?.is_some();
+        let files_change = running && self.reads.iter().any(|file| file.will_change(on));
+        Ok(State { enabled: enabled(on, &self.name)?, active, restart_owed, files_change })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -139,8 +129,12 @@ impl Resource for Unit {
             (Some(Switch::On), None) => steps.push(self.act(UnitVerb::Start, "not running", Ability::RunningSystem)),
             (Some(Switch::On), Some(Switch::Off)) => steps.push(self.act(UnitVerb::Start, "not active", Ability::RunningSystem)),
             (Some(Switch::Off), Some(Switch::On)) => steps.push(self.act(UnitVerb::Stop, "active", Ability::RunningSystem)),
-            (_, Some(Switch::On)) if now.restart_owed => {
+            (_, Some(Switch::On)) if now.restart_owed || now.files_change => {
                 steps.push(self.act(self.on_change, "a file that it reads changed", Ability::RunningSystem));
+            }
+            // Its package may start it before the file is written; if not, nothing is done.
+            (None, Some(Switch::Off)) if now.files_change => {
+                steps.push(self.act(self.on_change, "in case it runs by then: a file that it reads changes", Ability::RunningSystem));
             }
             _ => {}
         }

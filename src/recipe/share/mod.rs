@@ -132,7 +132,7 @@ fn assemble(parts: Parts, repositories: Vec<ResourceId>) -> Result<Vec<Spec>, In
     let config = file(parts.config.0, parts.config.1, Mode::PRIVATE);
     let unit_path = TargetPath::parse(&format!("/etc/systemd/system/{name}"))?;
     let unit_file = file(unit_path, Content::Inline(text), Mode::FILE);
-    let reads = vec![config.read(), unit_file.read()];
+    let reads = vec![config.clone(), unit_file.clone()];
     let requires = vec![ResourceId::new("apt", &apt.name), config.id(), unit_file.id()];
     let unit = Unit { enabled: Some(Switch::On), active: Some(Switch::On), reads, requires, ..Unit::new(name) };
     Ok(vec![Spec::Apt(apt), Spec::File(config), Spec::File(unit_file), Spec::Unit(unit)])
