@@ -16,12 +16,28 @@ pub fn tell(case: &Case) -> Result<String, String> {
     let mut told = String::new();
     let on = case.machine();
     if !chapter(case, &case.manifest, &on, "apply", &mut told)? {
-        return Ok(told);
+        return Ok(numbered(&told));
     }
     case.between.happen(&on);
     let manifest = case.between.manifest.as_ref().unwrap_or(&case.manifest);
     chapter(case, manifest, &on, "again", &mut told)?;
-    Ok(told)
+    Ok(numbered(&told))
+}
+
+/// Shortest run of hexadecimal digits that is a digest.
+const DIGEST: usize = 12;
+
+/// Digests as `#1`, `#2`: a story tells which are the same, and does not change with what they are made of.
+fn numbered(told: &str) -> String {
+    let hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let runs: Vec<&str> = told.split(|c| !hex(c)).filter(|run| run.len() >= DIGEST).collect();
+    let mut known: Vec<&str> = Vec::new();
+    for run in runs {
+        if !known.contains(&run) {
+            known.push(run);
+        }
+    }
+    known.iter().enumerate().fold(told.to_owned(), |text, (n, digest)| text.replace(digest, &format!("#{}", n + 1)))
 }
 
 /// One plan and one apply; false where it did not come to that.

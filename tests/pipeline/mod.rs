@@ -8,7 +8,7 @@ use fitout::plan::Plan;
 use fitout::problem::Problem;
 use fitout::recipe::{Answer, Answers, CondaAnswer, PythonAnswer, Question, Recipe, WheelAnswer};
 use fitout::session::{SessionError, ordered};
-use fitout::step::{Blob, Op};
+use fitout::step::{Blob, Op, UnitVerb};
 use fitout::store::Store;
 use fitout::target::fake::Fake;
 use fitout::target::{OpError, Progress, read_facts};
@@ -32,16 +32,8 @@ pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &Fake) -> Result
     let facts = read_facts(on).unwrap();
     let questions = manifest.wants.iter().flat_map(|want| want.questions(&facts));
     let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
-    ordered(&manifest, &facts, &answers, on).map_err(|error| match error {
-        SessionError::Manifest(problems) => lines(&problems),
-        other @ (SessionError::Probe(_)
-        | SessionError::Resolve(_)
-        | SessionError::Own(_)
-        | SessionError::Floor(_)
-        | SessionError::Lock(_)) => {
-            vec![other.to_string()]
-        }
-    })
+    ordered(&manifest, &facts, &answers, on)
+        .map_err(|error| if let SessionError::Manifest(problems) = error { lines(&problems) } else { vec![error.to_string()] })
 }
 
 fn blob(name: &str) -> Blob {
@@ -84,11 +76,13 @@ pub fn perform(graph: &Graph, on: &Fake) -> RunReport {
     apply(graph, on, &Nothing, &Observers::default())
 }
 
-/// Steps that were performed and are not among those planned. A transaction may have become smaller: another brought what it needs.
+/// Steps that were performed and are not among those planned. A transaction may have become smaller: another brought what it needs. A unit
+/// that was to begin may already run, and begins again.
 pub fn unplanned(plan: &Plan, report: &RunReport) -> Vec<String> {
     let planned = |id, op: &Op| {
         plan.resources.iter().filter(|planned| planned.id == id).flat_map(|planned| &planned.steps).any(|step| match (&step.op, op) {
             (Op::AptInstall { packages }, Op::AptInstall { packages: fewer }) => fewer.iter().all(|name| packages.contains(name)),
+            (Op::Unit { verb: UnitVerb::Start, unit }, Op::Unit { verb: UnitVerb::Restart | UnitVerb::Reload, unit: same }) => unit == same,
             (planned, performed) => planned == performed,
         })
     };

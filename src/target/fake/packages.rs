@@ -55,14 +55,13 @@ impl Fake {
             }
             Ok(())
         })?;
-        self.effect(|state| set_status(state, name, deb, "installed"))?;
         for unit in &deb.starts {
             self.enable(unit)?;
             if self.has(Ability::RunningSystem) {
                 self.effect(|state| Ok(state.active.insert(unit.clone())))?;
             }
         }
-        Ok(())
+        self.effect(|state| set_status(state, name, deb, "installed"))
     }
 }
 
