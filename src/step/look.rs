@@ -1,0 +1,72 @@
+//! What can be asked of a machine, and what it answers.
+
+use crate::model::{ByteSize, Mode, UnitName, UserName};
+use serde::{Deserialize, Serialize};
+
+/// The closed list of questions that may execute something. Each runs in a read-only view of the target.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Query {
+    /// The effective policy of the target's sshd for a login of this user: `sshd -T -C`.
+    SshdPolicy(UserName),
+    /// Whether a unit is active: `systemctl is-active`. Only asked of a running system.
+    UnitActive(UnitName),
+}
+
+/// What a program said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Exit status; 128 + signal where a signal ended it, as shells say.
+    pub status: i32,
+    /// Standard output, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, invalid UTF-8 replaced.
+    pub stderr: String,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// A device, socket or FIFO.
+    Other,
+}
+
+/// What is known of a path without reading it. Links are not followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stat {
+    /// What it is.
+    pub kind: FileKind,
+    /// Permission bits, with setuid and setgid if someone set them.
+    pub mode: u32,
+    /// Owner's number.
+    pub uid: u32,
+    /// Group's number.
+    pub gid: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Where a link points.
+    pub link: Option<String>,
+}
+
+impl Stat {
+    /// Whether the permission bits are exactly these.
+    #[must_use]
+    pub const fn has_mode(&self, mode: Mode) -> bool {
+        self.mode & 0o7777 == mode.bits()
+    }
+}
+
+/// Room on a file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Space {
+    /// Bytes that an ordinary user can still write (`f_bavail`).
+    pub free: ByteSize,
+    /// Bytes in all.
+    pub total: ByteSize,
+}

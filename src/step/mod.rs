@@ -1,0 +1,139 @@
+//! The vocabulary of change. A [`Step`] is data: the same value is printed by `plan`, journalled, performed by a target and
+//! checked by tests.
+//!
+//! To add an effect: one variant of [`Op`], its line in [`Op::summary`], and its doing in `target/`.
+
+mod content;
+mod look;
+mod op;
+mod work;
+
+use crate::model::ByteSize;
+use serde::{Deserialize, Serialize};
+
+pub use content::{Blob, Cmd, Content, PATH};
+pub use look::{FileKind, Output, Query, Space, Stat};
+pub use op::{Op, Presence, Proof, UnitVerb};
+pub use work::{CheckRun, CondaBuild, PythonBuild, ScriptRun, Trigger, Unpack};
+
+/// What a target must be able to do for a step to be performed on it; a step whose ability is missing is deferred.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ability {
+    /// Files can be read and written. Every target can.
+    Files,
+    /// Programs of the target can be run.
+    Exec,
+    /// The target is one particular machine, not an image of many: its owner, its secrets and its scripts exist.
+    Instance,
+    /// The target is up: its service manager runs, shares can be mounted.
+    RunningSystem,
+}
+
+impl Ability {
+    /// What is waited for, as a person would say it.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Files => "needs files",
+            Self::Exec => "needs to run programs",
+            Self::Instance => "waits for first boot",
+            Self::RunningSystem => "waits for a running system",
+        }
+    }
+}
+
+/// How a step changes the machine; its sign in a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Something new.
+    Add,
+    /// Something that exists, otherwise.
+    Modify,
+    /// Something less.
+    Remove,
+    /// Something taken away and made anew.
+    Replace,
+    /// Nothing changes; something is looked at by running it.
+    Check,
+}
+
+impl Change {
+    /// The sign that plans print.
+    #[must_use]
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Modify => "~",
+            Self::Remove => "-",
+            Self::Replace => "-/+",
+            Self::Check => "?",
+        }
+    }
+}
+
+/// How much a step will take of the file system that holds what it makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskForecast {
+    /// Exactly this much.
+    Exact(ByteSize),
+    /// This much at most, and at its peak.
+    AtMost(ByteSize),
+    /// Cannot be told; the step runs under the eye of the floor.
+    Unknown,
+}
+
+impl DiskForecast {
+    /// Takes nothing.
+    pub const NONE: Self = Self::Exact(ByteSize(0));
+
+    /// The bytes to count with.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::Exact(size) | Self::AtMost(size) => size.0,
+            Self::Unknown => 0,
+        }
+    }
+}
+
+/// A change, why it is made, and what it takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub op: Op,
+    /// How that looks in a plan.
+    pub change: Change,
+    /// What the target must be able to do.
+    pub needs: Ability,
+    /// Why, in a few words: `absent`, `mode is 0600`.
+    pub why: String,
+    /// What it takes of the disk.
+    pub disk: DiskForecast,
+}
+
+impl Step {
+    /// A step that needs files only and takes no room worth counting.
+    pub fn new(change: Change, op: Op, why: impl Into<String>) -> Self {
+        Self { op, change, needs: Ability::Files, why: why.into(), disk: DiskForecast::NONE }
+    }
+
+    /// Needing another ability.
+    #[must_use]
+    pub fn needs(mut self, ability: Ability) -> Self {
+        self.needs = ability;
+        self
+    }
+
+    /// Taking this much of the disk.
+    #[must_use]
+    pub fn disk(mut self, forecast: DiskForecast) -> Self {
+        self.disk = forecast;
+        self
+    }
+}
+
+/// Where the digest of apt's sources is kept, as of the last fetch of their lists.
+pub const SOURCES_RECORD: &str = "/var/lib/fitout/state/apt-sources.sha256";

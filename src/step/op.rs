@@ -1,0 +1,204 @@
+//! The effects themselves.
+
+use super::{Blob, CheckRun, CondaBuild, Content, PythonBuild, ScriptRun, Unpack};
+use crate::model::{ByteSize, Meta, TargetPath, UnitName, UserName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Proof that a written file works; asked of the real program before the old file is given up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// `sshd -t`, then `sshd -T` for this user must yield these lower-case `keyword value` pairs.
+    Sshd {
+        /// Whose login is asked about.
+        user: UserName,
+        /// What the effective policy must say.
+        expect: BTreeMap<String, String>,
+    },
+    /// `visudo -c` on the file.
+    Sudoers,
+}
+
+/// What is to be done with a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitVerb {
+    /// Starts at boot.
+    Enable,
+    /// Does not start at boot.
+    Disable,
+    /// Now.
+    Start,
+    /// Now.
+    Stop,
+    /// Now, because a file that it reads changed.
+    Restart,
+    /// Now, where it can, because a file that it reads changed; its work goes on.
+    Reload,
+}
+
+impl UnitVerb {
+    /// The word that `systemctl` takes.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reload => "reload-or-restart",
+        }
+    }
+}
+
+/// Whether something is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Not there.
+    Absent,
+    /// There.
+    Present,
+}
+
+/// One change of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "op")]
+pub enum Op {
+    /// Makes a directory, and those above it that are missing (root's, 0755).
+    MakeDirectory {
+        /// Where.
+        path: TargetPath,
+        /// Mode and owner of the last part.
+        meta: Meta,
+    },
+    /// Writes a file: whole or not at all.
+    WriteFile {
+        /// Where.
+        path: TargetPath,
+        /// What.
+        content: Content,
+        /// Mode and owner.
+        meta: Meta,
+        /// What must hold for the new file to stay.
+        proof: Option<Proof>,
+        /// Units that read it: marked stale before it is written, so that a crash cannot lose their restart.
+        read_by: Vec<UnitName>,
+    },
+    /// Sets mode and owner of what exists.
+    SetMeta {
+        /// Of what.
+        path: TargetPath,
+        /// To this.
+        meta: Meta,
+    },
+    /// Makes a symbolic link, replacing another link at once.
+    MakeSymlink {
+        /// Where.
+        path: TargetPath,
+        /// The text of the link.
+        to: String,
+    },
+    /// Removes a file or link.
+    Remove {
+        /// Which.
+        path: TargetPath,
+    },
+    /// Installs packages in one transaction, from lists that are fetched first where they are absent or older than the sources.
+    AptInstall {
+        /// As apt takes them: `name` or `name=version`.
+        packages: Vec<String>,
+    },
+    /// Makes a user with a home and its skeleton, or brings an existing one to this state.
+    SetUser {
+        /// Login name.
+        name: UserName,
+        /// Login shell; `None` leaves it as it is, and gives a new user the usual one.
+        shell: Option<TargetPath>,
+        /// Groups beside the primary one; others that the user is in stay.
+        groups: Vec<String>,
+        /// Whether it exists.
+        exists: Presence,
+    },
+    /// Acts on a unit.
+    Unit {
+        /// What.
+        verb: UnitVerb,
+        /// On which.
+        unit: UnitName,
+    },
+    /// Sets the host name.
+    SetHostname {
+        /// The name.
+        name: String,
+    },
+    /// Asks sshd for its effective policy, and fails where it is not this.
+    ProveSshd {
+        /// Whose login is asked about.
+        user: UserName,
+        /// Lower-case keyword to value.
+        expect: BTreeMap<String, String>,
+    },
+    /// Unpacks archives into a new directory.
+    Unpack(Unpack),
+    /// Builds a Python environment and switches to it.
+    BuildPython(PythonBuild),
+    /// Builds a conda environment and switches to it.
+    BuildConda(CondaBuild),
+    /// Runs an owner's script and records its verdict.
+    RunScript(ScriptRun),
+    /// Runs a check and records its verdict.
+    RunCheck(CheckRun),
+}
+
+impl Op {
+    /// The change in one line, for plans and progress.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        match self {
+            Self::MakeDirectory { path, .. } => format!("make directory {path}"),
+            Self::WriteFile { path, content: Content::Inline(text), .. } => format!("write {path} ({})", ByteSize(text.len() as u64)),
+            Self::WriteFile { path, content: Content::Secret { .. }, .. } => format!("write {path} (holds a secret)"),
+            Self::WriteFile { path, content: Content::Blob(_), .. } => format!("write {path}"),
+            Self::SetMeta { path, meta } => format!("set {path} to {} {}", meta.mode, meta.owner),
+            Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
+            Self::Remove { path } => format!("remove {path}"),
+            Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
+            Self::SetUser { name, exists: Presence::Absent, .. } => format!("create user {name}"),
+            Self::SetUser { name, exists: Presence::Present, .. } => format!("adjust user {name}"),
+            Self::Unit { verb, unit, .. } => format!("{} {unit}", verb.as_str()),
+            Self::SetHostname { name } => format!("set host name {name}"),
+            Self::ProveSshd { user, .. } => format!("prove sshd's policy for {user}"),
+            Self::Unpack(unpack) => format!("unpack {} archives into {}", unpack.archives.len(), unpack.into),
+            Self::BuildPython(build) => format!("build Python environment {}", build.prefix),
+            Self::BuildConda(build) => format!("build conda environment {}", build.prefix),
+            Self::RunScript(run) => format!("run {} script (at most {})", run.name, run.timeout),
+            Self::RunCheck(run) => format!("check {}: {}", run.name, run.cmd.first_line()),
+        }
+    }
+
+    /// The downloads that must be in the store before this can be performed.
+    #[must_use]
+    pub fn blobs(&self) -> Vec<&Blob> {
+        match self {
+            Self::WriteFile { content: Content::Blob(blob), .. } => vec![blob],
+            Self::Unpack(unpack) => unpack.archives.iter().collect(),
+            Self::BuildPython(build) => std::iter::once(&build.uv).chain(&build.wheels).collect(),
+            Self::BuildConda(build) => build.packages.iter().collect(),
+            Self::WriteFile { .. }
+            | Self::MakeDirectory { .. }
+            | Self::SetMeta { .. }
+            | Self::MakeSymlink { .. }
+            | Self::Remove { .. }
+            | Self::AptInstall { .. }
+            | Self::SetUser { .. }
+            | Self::Unit { .. }
+            | Self::SetHostname { .. }
+            | Self::ProveSshd { .. }
+            | Self::RunScript(_)
+            | Self::RunCheck(_) => Vec::new(),
+        }
+    }
+}

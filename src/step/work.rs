@@ -1,0 +1,105 @@
+//! Effects that take a page to describe: trees, environments, scripts, checks.
+
+use super::{Blob, Cmd};
+use crate::model::{Owner, Sha256, Span, TargetPath};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A tree that is put together from several archives.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Unpack {
+    /// The directory that appears, whole, or not at all.
+    pub into: TargetPath,
+    /// Archives (wheels), laid over each other in this order.
+    pub archives: Vec<Blob>,
+    /// Only entries below this folder of the archives, which is stripped.
+    pub strip: String,
+    /// Folders whose files become executable (wheels carry no modes).
+    pub executable: Vec<String>,
+    /// Links to make inside: path, then what it points at, relative.
+    pub links: Vec<(String, String)>,
+    /// Names what is unpacked; written as `.fitout.json` inside, last.
+    pub digest: Sha256,
+}
+
+/// A virtual environment of an interpreter that the target has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PythonBuild {
+    /// Where the environment is reached; a link to its newest generation.
+    pub prefix: TargetPath,
+    /// The generation that is built.
+    pub generation: TargetPath,
+    /// The interpreter on the target.
+    pub interpreter: TargetPath,
+    /// Pinned requirements with the digest of each one's wheel, as in `requirements.txt`.
+    pub requirements: String,
+    /// The wheels themselves: nothing is fetched while the environment is built.
+    pub wheels: Vec<Blob>,
+    /// Whose files these become.
+    pub owner: Owner,
+    /// The wheel that holds the uv program.
+    pub uv: Blob,
+}
+
+/// A conda environment from exact packages.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CondaBuild {
+    /// Where the environment is reached; a link to its newest generation.
+    pub prefix: TargetPath,
+    /// The generation that is built.
+    pub generation: TargetPath,
+    /// A lock file in rattler's format that holds every package with its digest.
+    pub lock: String,
+    /// The packages themselves, in the order of the lock: nothing is fetched while the environment is built.
+    pub packages: Vec<Blob>,
+    /// `variables` of the environment file.
+    pub variables: BTreeMap<String, String>,
+    /// Whose files these become.
+    pub owner: Owner,
+}
+
+/// When a setup script runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// Once per machine, at its creation.
+    Creation,
+    /// At each start, the first included.
+    Startup,
+}
+
+/// One run of an owner's script.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ScriptRun {
+    /// Its name in the manifest, and of its log.
+    pub name: String,
+    /// Its text.
+    pub text: String,
+    /// Program and arguments; `SCRIPT` among them stands for the script's path.
+    pub argv: Vec<String>,
+    /// Variables, such as `CI_NAME`.
+    pub env: BTreeMap<String, String>,
+    /// Killed whole when this has passed.
+    pub timeout: Span,
+    /// Where it runs.
+    pub directory: TargetPath,
+    /// When it runs.
+    pub trigger: Trigger,
+    /// Names content, arguments and trigger; a verdict holds for it alone.
+    pub digest: Sha256,
+}
+
+/// What must be true of a machine, asked by running a program.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CheckRun {
+    /// Its name in the manifest.
+    pub name: String,
+    /// What is run.
+    pub cmd: Cmd,
+    /// Text that standard output must hold.
+    pub stdout_contains: Option<String>,
+    /// Killed when this has passed.
+    pub timeout: Span,
+    /// Names what was checked; a verdict holds for it alone.
+    pub digest: Sha256,
+}
