@@ -61,10 +61,33 @@ fn images(work: &Path) -> PathBuf {
     }
     let out = work.join("images");
     let definition = tree().join(format!("images/{NAME}.yaml"));
+    let bake = [env!("CARGO_BIN_EXE_fitout"), "bake", "--progress=plain", "--out", out.to_str().unwrap(), definition.to_str().unwrap()];
+    kill_a_bake(&bake, &out);
     let began = Instant::now();
-    tool(&[env!("CARGO_BIN_EXE_fitout"), "bake", "--progress=plain", "--out", out.to_str().unwrap(), definition.to_str().unwrap()]);
+    tool(&bake);
     eprintln!("baked in {:.0} s", began.elapsed().as_secs_f64());
+    assert!(leftovers(&out).is_empty(), "{:?}", leftovers(&out));
     out
+}
+
+/// Folders of bakes that ended without sweeping.
+fn leftovers(out: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(out).into_iter().flatten().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_string_lossy().contains(".bake-")).collect()
+}
+
+/// Begins a bake and kills it while packages are unpacked: nothing is at a final name, mounted or at work.
+fn kill_a_bake(bake: &[&str], out: &Path) {
+    let mut begun = Command::new(bake[0]).args(&bake[1..]).stderr(Stdio::null()).spawn().unwrap();
+    until(BOOT_LIMIT, "packages are unpacked", || leftovers(out).first()?.join("root/usr/bin/apt-get").exists().then_some(()));
+    begun.kill().unwrap();
+    begun.wait().unwrap();
+    let folder = out.to_str().unwrap();
+    let at_work = || fs::read_dir("/proc").unwrap().filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
+    until(SSH_LIMIT, "its tools end", || (!at_work().any(|line| text(&line).contains(folder))).then_some(()));
+    assert!(!fs::read_to_string("/proc/mounts").unwrap().contains(folder));
+    let visible = fs::read_dir(out).unwrap().filter(|entry| !entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!((visible.count(), leftovers(out).len()), (0, 1));
 }
 
 fn check_formats(images: &Path) {

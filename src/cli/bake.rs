@@ -1,6 +1,6 @@
 //! `fitout bake`: makes an image in all its formats.
 
-use super::output::{self, say};
+use super::output;
 use super::source::{self, Refusal};
 use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
@@ -19,7 +19,7 @@ pub struct Arguments {
     /// Folder of the results, and of the work
     #[arg(long, value_name = "DIR", default_value = "out")]
     out: PathBuf,
-    /// Another value for a field of the manifest, such as disk.ballast=1GiB
+    /// Another value for a field of the manifest, such as user.name=ada
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     set: Vec<String>,
 }
@@ -48,7 +48,7 @@ fn try_run(arguments: &Arguments, global: &Global) -> Result<(), Refusal> {
     })?;
     match global.output {
         Form::Json => output::json(&artifacts),
-        Form::Human => artifacts.iter().for_each(|made| say(&format!("{}  {} stored", made.path.display(), made.stored))),
+        Form::Human => artifacts.iter().for_each(|made| output::data(&format!("{}  ({} stored)\n", made.path.display(), made.stored))),
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The folder in which one bake works: its own, on the file system of the results, swept when the bake has ended, however it ended.
 
-use crate::target::OpError;
+use crate::model::TargetPath;
+use crate::target::{OpError, Rooted};
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{self, File};
 use std::io;
@@ -31,8 +32,9 @@ impl Workshop {
         // Each bake has a name of its own: a tool that outlived a killed bake cannot write into the next one's folder.
         let prefix = format!(".{name}.bake-");
         for entry in fs::read_dir(&out).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(broken)? {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                fs::remove_dir_all(entry.path()).map_err(broken)?;
+            let entry = entry.file_name().to_string_lossy().into_owned();
+            if entry.starts_with(&prefix) {
+                sweep(&out, &entry)?;
             }
         }
         let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&out).map_err(broken)?;
@@ -62,6 +64,14 @@ impl Workshop {
         File::open(&self.out)?.sync_all()?;
         Ok(to)
     }
+}
+
+/// Removes what a killed bake left. A mount in it is left alone, with all that it hides, and told.
+fn sweep(out: &Path, name: &str) -> Result<(), OpError> {
+    let files = Rooted::open(out).map_err(|e| OpError::new(format!("open {}", out.display()), e))?;
+    let path = TargetPath::parse(&format!("/{name}")).map_err(|e| OpError::new("use a path", e))?;
+    let hint = format!("if something is mounted below {}, unmount it", out.join(name).display());
+    files.remove_tree(&path).map_err(|error| OpError::from(error).hint(hint))
 }
 
 #[cfg(test)]
