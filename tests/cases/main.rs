@@ -5,7 +5,7 @@
 
 #![cfg(test)]
 
-#[path = "../pipeline/mod.rs"]
+#[path = "../memory/pipeline.rs"]
 mod pipeline;
 mod story;
 mod world;

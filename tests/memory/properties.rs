@@ -1,14 +1,10 @@
 //! Promises that hold for every manifest on every machine, tried on machines in memory.
 
-#![cfg(test)]
-
-mod pipeline;
-
+use crate::pipeline::{forecast, order, perform, unplanned};
 use fitout::apply::{Outcome, RunReport};
 use fitout::graph::Graph;
 use fitout::step::{Ability, Op};
 use fitout::target::fake::{Behaviour, Fake, Node, Sight};
-use pipeline::{forecast, order, perform, unplanned};
 use proptest::prelude::*;
 use proptest::sample::{Index, subsequence};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,7 +97,7 @@ impl World {
     }
 
     fn graph(&self, on: &Fake) -> Graph {
-        let key = include_str!("../manifests/keys/quickstart.pub");
+        let key = include_str!("../../manifests/keys/quickstart.pub");
         let beside = [("ada.pub", key), ("lab.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n")];
         let beside: BTreeMap<String, String> = beside.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
         order(&self.manifest, &beside, on).unwrap_or_else(|problems| panic!("{}\n{}", self.manifest, problems.join("\n")))

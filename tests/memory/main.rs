@@ -1,0 +1,7 @@
+//! What can be proved on a machine in memory: promises that hold for every manifest, and what each convenience becomes.
+
+#![cfg(test)]
+
+mod pipeline;
+mod properties;
+mod recipes;
