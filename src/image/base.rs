@@ -49,6 +49,8 @@ fn debian(release: Release, root: &Path, tools: &Tools<'_>) -> Result<(), OpErro
 }
 
 fn unpack(archive: &Path, root: &Path, tools: &Tools<'_>) -> Result<(), OpError> {
+    // Tools run in a folder of their own.
+    let archive = std::path::absolute(archive).map_err(|e| OpError::new(format!("find {}", archive.display()), e))?;
     let (archive, root) = (archive.display().to_string(), root.display().to_string());
     let argv = ["tar", "--extract", "--file", &archive, "--directory", &root, "--numeric-owner", "--preserve-permissions", "--xattrs"];
     tools.run(&argv.map(str::to_owned))

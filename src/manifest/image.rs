@@ -225,6 +225,17 @@ mod tests {
     }
 
     #[test]
+    fn shipped_definitions_are_valid() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("images");
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let source = Source { name: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() };
+            let definition = load_image(&source).unwrap_or_else(|rejected| panic!("{rejected}"));
+            assert!(definition.manifest.is_file(), "{}", definition.manifest.display());
+        }
+    }
+
+    #[test]
     fn says_all_that_is_wrong() {
         let text = "schema: 2\nname: x\nbase: {distribution: debian}\nmanifest: m.yaml\ndisk: {size: 3GB}\noutputs: [raw, raw]\n";
         insta::assert_snapshot!(read(text).unwrap_err());
