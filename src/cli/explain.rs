@@ -24,7 +24,8 @@ pub fn run(arguments: &Arguments) -> Exit {
         output::data(&text);
         return Exit::Done;
     }
-    let near = nearest(what, Code::ALL.iter().map(|code| code.as_str()));
+    let code = || nearest(what, Code::ALL.iter().map(|code| code.as_str())).map(str::to_owned);
+    let near = manifest::meant(what).or_else(code);
     let hint = near.map_or_else(|| "`fitout explain` lists the fields".to_owned(), |near| format!("did you mean `{near}`?"));
     complain(&format!("`{what}` is neither a field of the manifest nor the code of a problem"), Some(&hint));
     Exit::Usage

@@ -31,4 +31,4 @@ pub use machine::{Machine, MachineKind};
 pub use node::{Node, Value};
 pub use parse::{Parsed, parse};
 pub use reading::Recorded;
-pub use schema::{explain, schema};
+pub use schema::{explain, meant, schema};

@@ -2,6 +2,7 @@
 
 use super::later;
 use super::v1::Manifest;
+use crate::problem::nearest;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -72,15 +73,43 @@ pub fn explain(path: &str) -> Option<String> {
     Some(describe(&root, here, if steps.is_empty() { "manifest" } else { path }))
 }
 
+/// The field that may have been meant by a path that names none.
+#[must_use]
+pub fn meant(path: &str) -> Option<String> {
+    let root = schema();
+    let (mut here, mut known) = (&root, Vec::<String>::new());
+    for step in path.split('.') {
+        let Some(found) = property(&root, here, step) else {
+            let names = names(&root, here);
+            known.push(nearest(step, names.iter().map(String::as_str))?.to_owned());
+            return Some(known.join("."));
+        };
+        here = found;
+        known.push(step.to_owned());
+    }
+    None
+}
+
+/// The names of the fields below a schema, through references, lists and choices.
+fn names(root: &Value, holder: &Value) -> Vec<String> {
+    let holder = resolve(root, holder);
+    let own = holder.get("properties").and_then(Value::as_object).into_iter().flat_map(|all| all.keys().cloned());
+    own.chain(inside(holder).flat_map(|inner| names(root, inner))).collect()
+}
+
+/// What a schema is made of: the items of a list, the alternatives of a choice.
+fn inside(holder: &Value) -> impl Iterator<Item = &Value> {
+    let choices = ["oneOf", "anyOf"].into_iter().filter_map(|key| holder.get(key)?.as_array()).flatten();
+    holder.get("items").into_iter().chain(choices)
+}
+
 /// The schema of a field, through references, lists and choices.
 fn property<'a>(root: &'a Value, holder: &'a Value, name: &str) -> Option<&'a Value> {
     let holder = resolve(root, holder);
     if let Some(found) = holder.get("properties").and_then(|all| all.get(name)) {
         return Some(found);
     }
-    let through = ["items"].iter().filter_map(|key| holder.get(key));
-    let choices = ["oneOf", "anyOf"].iter().filter_map(|key| holder.get(key)?.as_array()).flatten();
-    through.chain(choices).find_map(|inner| property(root, inner, name))
+    inside(holder).find_map(|inner| property(root, inner, name))
 }
 
 /// The reference in a schema, followed.

@@ -1,0 +1,285 @@
+//! The whole program, as a person or a script meets it: what it prints, where, in which form, and how it exits.
+//!
+//! Needs root, as applying does. Machines are folders with just enough of a Debian in them; nothing in them is run.
+
+#![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "starts the program that it tests")]
+
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_fitout");
+
+/// How a run ended.
+#[derive(Debug)]
+struct Ended {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+/// A folder to work in, with a machine in it.
+struct Desk(TempDir);
+
+/// The beginning of an ELF file for x86-64, up to the field that names the processor.
+const ELF: [u8; 20] = [0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0x3e, 0];
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        desk.write("root/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n");
+        desk.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n");
+        desk.write("root/etc/group", "root:x:0:\n");
+        desk.write("root/usr/bin/dash", ELF);
+        desk
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(words.split_whitespace()).current_dir(self.path()).env_clear().env("PATH", "/usr/bin:/bin");
+        command.env("FITOUT_CACHE", self.path().join("cache")).stdin(Stdio::null());
+        command
+    }
+
+    fn end(&self, command: &mut Command) -> Ended {
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap().replace(self.path().to_str().unwrap(), "DESK");
+        Ended { code: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) }
+    }
+
+    fn run(&self, words: &str) -> Ended {
+        self.end(&mut self.command(words))
+    }
+
+    fn json(&self, words: &str) -> Value {
+        let ended = self.run(words);
+        settled(serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}\n{ended:?}")))
+    }
+}
+
+/// A document without what differs between any two runs.
+fn settled(mut document: Value) -> Value {
+    match &mut document {
+        Value::Object(fields) => {
+            for (name, value) in fields.iter_mut() {
+                let differs = matches!(name.as_str(), "milliseconds" | "free" | "total" | "cache_bytes");
+                *value = if differs { Value::from("…") } else { settled(value.take()) };
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| *item = settled(item.take())),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    document
+}
+
+/// A run as a page: how it ended, then both streams.
+fn page(ended: &Ended) -> String {
+    let part = |name: &str, text: &str| if text.is_empty() { String::new() } else { format!("--- {name}\n{}\n", text.trim_end()) };
+    format!("exit {}\n{}{}", ended.code, part("stdout", &ended.out), part("stderr", &seconds(&ended.err)))
+}
+
+/// Text with every `1.2 s` as `… s`.
+fn seconds(text: &str) -> String {
+    let word = |word: &str| if word.parse::<f64>().is_ok() && word.contains('.') { "…".to_owned() } else { word.to_owned() };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Two files that can be written, one that cannot, and a script that must wait for a start.
+const MANIFEST: &str = "\
+files:
+  - {path: /etc/motd, content: \"hello\\n\"}
+  - {path: /srv/data/a, content: \"a\\n\", mode: \"0600\"}
+setup_scripts:
+  startup_script: {inline: \"true\\n\"}
+";
+const BROKEN: &str = "\
+files:
+  - {path: /etc/motd, content: \"hello\\n\"}
+  - {path: /usr, content: x}
+";
+const WRONG: &str = "naem: lab\nuser: {name: Ada}\nfiles:\n  - {path: etc/motd, content: x, mode: 644}\n";
+
+#[test]
+fn help() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("help", page(&desk.run("--help")));
+    for verb in ["validate", "plan", "apply", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
+        insta::assert_snapshot!(format!("help_{verb}"), page(&desk.run(&format!("{verb} --help"))));
+    }
+}
+
+#[test]
+fn version() {
+    let ended = Desk::new().run("--version");
+    assert_eq!((ended.code, ended.out), (0, format!("fitout {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn wrong_usage_is_64() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    let wrong =
+        ["", "aply", "plan --root", "plan -o xml", "completions", "plan -f m.yaml --root root --set name", "apply --install --dry-run"];
+    for words in wrong {
+        assert_eq!(desk.run(words).code, 64, "fitout {words}");
+    }
+    insta::assert_snapshot!(page(&desk.run("aply")));
+}
+
+#[test]
+fn a_valid_manifest() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    insta::assert_snapshot!("valid", page(&desk.run("validate -f m.yaml")));
+    insta::assert_json_snapshot!("valid_json", desk.json("validate -f m.yaml -o json"));
+    let mut piped = desk.command("validate -f -").stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    piped.stdin.take().unwrap().write_all(MANIFEST.as_bytes()).unwrap();
+    assert!(piped.wait().unwrap().success());
+}
+
+#[test]
+fn a_manifest_with_problems_is_65() {
+    let desk = Desk::new();
+    desk.write("m.yaml", WRONG);
+    let ended = desk.run("validate -f m.yaml");
+    for place in ["m.yaml:1:1:", "m.yaml:2:14:", "m.yaml:4:12:"] {
+        assert!(ended.err.contains(place), "{place}\n{}", ended.err);
+    }
+    insta::assert_snapshot!("problems", page(&ended));
+    insta::assert_json_snapshot!("problems_json", desk.json("validate -f m.yaml -o json"));
+    for verb in ["plan", "apply", "verify"] {
+        assert_eq!(desk.run(&format!("{verb} -f m.yaml --root root")).code, 65, "{verb}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_66() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    for words in ["validate -f absent.yaml", "plan -f m.yaml --root absent", "plan --root root", "status --root absent"] {
+        let ended = desk.run(words);
+        assert_eq!(ended.code, 66, "{words}\n{ended:?}");
+        assert!(ended.out.is_empty() && ended.err.starts_with("error: "), "{ended:?}");
+    }
+    insta::assert_snapshot!(page(&desk.run("plan --root root")));
+}
+
+#[test]
+fn a_machine_from_plan_to_verify() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    let both = |name: &str, words: &str| {
+        insta::assert_snapshot!(name.to_owned(), page(&desk.run(words)));
+    };
+    both("plan", "plan -f m.yaml --root root --detailed-exitcode");
+    insta::assert_json_snapshot!("plan_json", desk.json("plan -f m.yaml --root root -o json"));
+    both("apply", "apply -f m.yaml --root root");
+    both("apply_again", "apply -f m.yaml --root root");
+    both("plan_clean", "plan -f m.yaml --root root --detailed-exitcode");
+    both("status", "status --root root");
+    both("why_nothing", "why --root root");
+    both("why_motd", "why file:/etc/motd --root root");
+    both("verify", "verify -f m.yaml --root root");
+    desk.write("root/etc/motd", "mine\n");
+    both("verify_drift", "verify -f m.yaml --root root");
+}
+
+#[test]
+fn an_apply_as_json() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    insta::assert_json_snapshot!(desk.json("apply -f m.yaml --root root -o json --progress none"));
+}
+
+#[test]
+fn a_failure_is_1_and_explained() {
+    let desk = Desk::new();
+    desk.write("m.yaml", BROKEN);
+    insta::assert_snapshot!("failed_plan", page(&desk.run("plan -f m.yaml --root root")));
+    insta::assert_snapshot!("failed_apply", page(&desk.run("apply -f m.yaml --root root")));
+    insta::assert_snapshot!("failed_why", page(&desk.run("why --root root")));
+    insta::assert_snapshot!("failed_status", page(&desk.run("status --root root")));
+    assert_eq!(fs::read_to_string(desk.path().join("root/etc/motd")).unwrap(), "hello\n");
+}
+
+#[test]
+fn a_floor_is_73_and_nothing_was_done() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "disk: {guards: [{mount: /, minimum_free: 9000TB}]}\nfiles: [{path: /etc/motd, content: x}]\n");
+    let ended = desk.run("apply -f m.yaml --root root");
+    assert_eq!(ended.code, 73, "{ended:?}");
+    assert!(!desk.path().join("root/etc/motd").exists());
+}
+
+#[test]
+fn progress_as_json_is_an_event_a_line() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    let ended = desk.run("apply -f m.yaml --root root --progress json");
+    let events: Vec<String> =
+        ended.err.lines().filter_map(|line| Some(serde_json::from_str::<Value>(line).ok()?["event"].as_str()?.to_owned())).collect();
+    assert_eq!(events.first().map(String::as_str), Some("run_started"), "{}", ended.err);
+    assert_eq!(events.last().map(String::as_str), Some("run_finished"), "{}", ended.err);
+}
+
+#[test]
+fn explains() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("explain_code", page(&desk.run("explain e0102")));
+    insta::assert_snapshot!("explain_field", page(&desk.run("explain user.sudo")));
+    insta::assert_snapshot!("explain_typo", page(&desk.run("explain user.suod")));
+    assert!(desk.run("explain chekcs").err.contains("did you mean `checks`?"));
+    assert_eq!(desk.run("explain nonsense").code, 64);
+    assert_eq!(desk.run("explain").code, 0);
+}
+
+#[test]
+fn completions_are_of_their_shell() {
+    let desk = Desk::new();
+    for (shell, beginning) in [("bash", "_fitout() {"), ("zsh", "#compdef fitout"), ("fish", "# Print an optspec for argparse")] {
+        let ended = desk.run(&format!("completions {shell}"));
+        assert_eq!((ended.code, ended.err.as_str()), (0, ""));
+        assert!(ended.out.starts_with(beginning), "{shell}: {}", &ended.out[..80]);
+    }
+}
+
+#[test]
+fn no_escapes_without_a_terminal() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.write("wrong.yaml", WRONG);
+    for words in
+        ["--help", "aply", "validate -f wrong.yaml", "plan -f m.yaml --root root", "apply -f m.yaml --root root", "status --root root"]
+    {
+        for force in [None, Some("1")] {
+            let mut command = desk.command(words);
+            force.map(|value| command.env("NO_COLOR", value).env("TERM", "xterm-256color"));
+            let ended = desk.end(&mut command);
+            assert!(!ended.out.contains('\u{1b}') && !ended.err.contains('\u{1b}'), "{words}: {ended:?}");
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let desk = Desk::new();
+    let mut child = desk.command("schema").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0));
+}
