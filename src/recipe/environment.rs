@@ -1,11 +1,11 @@
 //! `environments`: conda and Python environments, in generations behind a link, each with its kernel.
 
 use super::kernelspec;
-use super::{Answer, CondaAnswer, Context, PythonAnswer, Question, Recipe};
+use super::{Answer, CondaAnswer, Context, Question, Recipe};
 use crate::model::{Facts, Invalid, Owner, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{CondaEnvironment, PythonEnvironment, Spec, generation_of};
-use crate::step::{CondaBuild, PythonBuild};
+use crate::step::{CondaBuild, PythonBuild, PythonPackages};
 
 /// One item of `environments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum Source {
         channels: Vec<String>,
         /// `conda.prefix`: the environment becomes `PREFIX/envs/NAME`.
         prefix: TargetPath,
+        /// Package index of the text's `pip:` section; `None` for PyPI.
+        index: Option<String>,
     },
     /// An interpreter of the target, and packages of PyPI.
     Python {
@@ -85,13 +87,14 @@ impl Environment {
 
     fn question(&self, facts: &Facts) -> Question {
         match &self.source {
-            Source::Conda { text, base, channels, .. } => Question::Conda {
+            Source::Conda { text, base, channels, index, .. } => Question::Conda {
                 text: text.clone(),
                 base: base.clone(),
                 channels: channels.clone(),
                 subdir: facts.architecture.conda_subdir().into(),
                 cuda: None,
                 glibc: facts.glibc().into(),
+                index: index.clone(),
             },
             Source::Python { version, requirements, index } => Question::Python {
                 requirements: requirements.iter().map(String::as_str).chain(self.installer()).map(Into::into).collect(),
@@ -137,12 +140,14 @@ impl Recipe for Environment {
 fn conda(name: &str, prefix: &TargetPath, answer: &CondaAnswer, owner: Owner) -> Result<CondaEnvironment, Invalid> {
     let owner_name = owner.to_string();
     let variables = answer.variables.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
-    let digest = Sha256::of_parts([answer.lock.as_str(), owner_name.as_str()].into_iter().chain(variables));
+    let pip = answer.pip.as_ref().map_or("", |packages| &packages.requirements);
+    let digest = Sha256::of_parts([answer.lock.as_str(), owner_name.as_str(), pip].into_iter().chain(variables));
     let build = CondaBuild {
         prefix: prefix.clone(),
         generation: generation_of(prefix, &digest)?,
         lock: answer.lock.clone(),
         packages: answer.packages.clone(),
+        pip: answer.pip.clone(),
         variables: answer.variables.clone(),
         owner,
     };
@@ -154,21 +159,14 @@ pub(super) fn python(
     name: &str,
     prefix: &TargetPath,
     version: &str,
-    answer: &PythonAnswer,
+    answer: &PythonPackages,
     owner: Owner,
 ) -> Result<PythonEnvironment, Invalid> {
     let interpreter = TargetPath::parse(&format!("/usr/bin/python{version}"))?;
     let owner_name = owner.to_string();
     let digest = Sha256::of_parts([answer.requirements.as_str(), interpreter.as_str(), owner_name.as_str()]);
-    let build = PythonBuild {
-        prefix: prefix.clone(),
-        generation: generation_of(prefix, &digest)?,
-        interpreter,
-        requirements: answer.requirements.clone(),
-        wheels: answer.wheels.clone(),
-        owner,
-        uv: answer.uv.clone(),
-    };
+    let build =
+        PythonBuild { prefix: prefix.clone(), generation: generation_of(prefix, &digest)?, interpreter, packages: answer.clone(), owner };
     // The interpreter comes with the packages, where the manifest installs any.
     Ok(PythonEnvironment { name: name.to_owned(), build, requires: Vec::<ResourceId>::new() })
 }

@@ -33,7 +33,7 @@ pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
-pub use question::{Answer, Answers, CondaAnswer, PythonAnswer, Question, WheelAnswer};
+pub use question::{Answer, Answers, CondaAnswer, Question, WheelAnswer};
 pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};

@@ -1,7 +1,7 @@
 //! What recipes cannot know by themselves, and the answers, kept by the digest of the question.
 
 use crate::model::Sha256;
-use crate::step::Blob;
+use crate::step::{Blob, PythonPackages};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -43,6 +43,8 @@ pub enum Question {
         cuda: Option<String>,
         /// `__glibc` of the target.
         glibc: String,
+        /// Package index of its `pip:` section; `None` for PyPI.
+        index: Option<String>,
     },
 }
 
@@ -74,17 +76,6 @@ pub struct WheelAnswer {
     pub wheels: Vec<Blob>,
 }
 
-/// A resolved Python environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PythonAnswer {
-    /// Pinned requirements with the digest of each one's wheel.
-    pub requirements: String,
-    /// The wheels.
-    pub wheels: Vec<Blob>,
-    /// The wheel of the uv program that resolved them and will install them.
-    pub uv: Blob,
-}
-
 /// A solved conda environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CondaAnswer {
@@ -92,6 +83,9 @@ pub struct CondaAnswer {
     pub lock: String,
     /// Every package as a download, in the order of the lock.
     pub packages: Vec<Blob>,
+    /// What its `pip:` section asks for, beside the packages of the channels.
+    #[serde(default)]
+    pub pip: Option<PythonPackages>,
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
     /// What the packages take, unpacked where the channel tells, else three times the archives.
@@ -105,7 +99,7 @@ pub enum Answer {
     /// To [`Question::Wheels`].
     Wheels(WheelAnswer),
     /// To [`Question::Python`].
-    Python(PythonAnswer),
+    Python(PythonPackages),
     /// To [`Question::Conda`].
     Conda(CondaAnswer),
 }

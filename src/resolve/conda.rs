@@ -3,10 +3,12 @@
 //! Three kinds of text are taken as they are: `environment.yml`, an `@EXPLICIT` list (`conda list --explicit`), and a lock of rattler
 //! or pixi. The answer is a lock for one platform in which every package has its digest.
 
+use super::index::normalised;
+use super::python::Wanted;
 use super::{Cause, Desk};
 use crate::model::{ByteSize, Sha256};
 use crate::recipe::CondaAnswer;
-use crate::step::Blob;
+use crate::step::{Blob, PythonPackages};
 use crate::target::chain;
 use rattler_conda_types::package::BuildString;
 use rattler_conda_types::{
@@ -25,6 +27,15 @@ pub(super) struct Platform<'a> {
     pub subdir: &'a str,
     pub cuda: Option<&'a str>,
     pub glibc: &'a str,
+    /// The package index of a `pip:` section; `None` for `PyPI`.
+    pub index: Option<&'a str>,
+}
+
+impl Platform<'_> {
+    /// The processor, as Python wheels and `__archspec` name it.
+    fn machine(&self) -> &'static str {
+        if self.subdir == "linux-aarch64" { "aarch64" } else { "x86_64" }
+    }
 }
 
 /// The oldest kernel among the supported releases (Debian 11), for packages that ask for `__linux`.
@@ -42,6 +53,7 @@ struct Chosen {
     channels: Vec<Channel>,
     records: Vec<RepoDataRecord>,
     variables: BTreeMap<String, String>,
+    pip: Option<PythonPackages>,
 }
 
 /// What kind of text an environment is given as.
@@ -85,11 +97,6 @@ impl Desk<'_> {
     ) -> Result<Chosen, Cause> {
         let file =
             EnvironmentYaml::from_yaml_str(text).map_err(|e| Cause::unsatisfiable(format!("the file is no environment.yml: {e}")))?;
-        if file.pip_specs().is_some_and(|specs| !specs.is_empty()) {
-            return Err(Cause::unsatisfiable(
-                "a `pip:` section is not supported yet; use packages of the channels, or `from: {python: …}`",
-            ));
-        }
         let named: Vec<NamedChannelOrUrl> = if file.channels.is_empty() {
             channels.iter().map(|name| NamedChannelOrUrl::from_str(name).map_err(Cause::unsatisfiable)).collect::<Result<_, _>>()?
         } else {
@@ -101,7 +108,31 @@ impl Desk<'_> {
         let available = self.records(&channels, subdir, &specs, Reach::Dependencies)?;
         let task = SolverTask { specs, virtual_packages: virtual_packages(platform)?, ..SolverTask::from_iter(&available) };
         let records = resolvo::Solver.solve(task).map_err(|e| unsolvable(&e))?.records;
-        Ok(Chosen { channels, records, variables: file.variables.into_iter().collect() })
+        let pip = file.pip_specs().filter(|specs| !specs.is_empty());
+        let pip = pip.map(|specs| self.pip(specs, &records, platform)).transpose()?;
+        Ok(Chosen { channels, records, variables: file.variables.into_iter().collect(), pip })
+    }
+
+    /// Resolves a `pip:` section for the Python of the channels, which also keep what they bring in the release that they bring.
+    fn pip(&self, specs: &[String], records: &[RepoDataRecord], platform: &Platform<'_>) -> Result<PythonPackages, Cause> {
+        if let Some(option) = specs.iter().find(|spec| spec.starts_with('-')) {
+            return Err(Cause::unsatisfiable(format!("options such as `{option}` in a `pip:` section are not supported; name packages")));
+        }
+        let name = |record: &RepoDataRecord| normalised(record.package_record.name.as_normalized());
+        let python =
+            records.iter().find(|record| name(record) == "python").and_then(|record| record.package_record.version.as_major_minor());
+        let (major, minor) = python.ok_or_else(|| Cause::unsatisfiable("a `pip:` section needs `python` among the dependencies"))?;
+        let constraints: Vec<String> = records.iter().filter_map(constraint).collect();
+        let version = format!("{major}.{minor}");
+        let wanted = Wanted {
+            requirements: specs,
+            constraints: &constraints,
+            version: &version,
+            machine: platform.machine(),
+            index: platform.index,
+        };
+        let brought: Vec<String> = records.iter().map(name).collect();
+        Ok(without(self.python(&wanted)?, &brought))
     }
 
     /// Completes the packages of an explicit list from their channels, which know what they need and their digests.
@@ -152,6 +183,23 @@ enum Reach {
     Dependencies,
 }
 
+/// What a package of a channel means to Python's resolver, if its version means anything there.
+fn constraint(record: &RepoDataRecord) -> Option<String> {
+    let (name, version) = (record.package_record.name.as_normalized(), record.package_record.version.as_str());
+    let plain = !name.starts_with('_') && pep440_rs::Version::from_str(&version).is_ok();
+    (plain && name != "python").then(|| format!("{name}=={version}"))
+}
+
+/// These packages without those that the channels brought.
+fn without(mut packages: PythonPackages, brought: &[String]) -> PythonPackages {
+    let lines = packages.requirements.lines().zip(packages.wheels);
+    let kept = lines.filter(|(line, _)| !line.split_once("==").is_some_and(|(name, _)| brought.contains(&normalised(name))));
+    let (lines, wheels): (Vec<&str>, Vec<Blob>) = kept.unzip();
+    packages.requirements = lines.iter().flat_map(|line| [line, "\n"]).collect();
+    packages.wheels = wheels;
+    packages
+}
+
 fn unsolvable(error: &SolveError) -> Cause {
     match error {
         SolveError::Unsolvable(reasons) => {
@@ -165,12 +213,11 @@ fn unsolvable(error: &SolveError) -> Cause {
 }
 
 fn virtual_packages(platform: &Platform<'_>) -> Result<Vec<GenericVirtualPackage>, Cause> {
-    let processor = if platform.subdir == "linux-aarch64" { "aarch64" } else { "x86_64" };
     let all = [
         Some(("__unix", "0", "0")),
         Some(("__linux", KERNEL, "0")),
         Some(("__glibc", platform.glibc, "0")),
-        Some(("__archspec", "1", processor)),
+        Some(("__archspec", "1", platform.machine())),
         platform.cuda.map(|version| ("__cuda", version, "0")),
     ];
     let package = |(name, version, build): (&str, &str, &str)| {
@@ -195,7 +242,7 @@ fn locked(text: &str, base: &Path, subdir: Subdir) -> Result<Chosen, Cause> {
     let records = environment.conda_repodata_records(platform).map_err(Cause::unsatisfiable)?.unwrap_or_default();
     let config = ChannelConfig::default_with_root_dir(base.into());
     let channels = environment.channels().iter().map(|channel| Channel::from_str(&channel.url, &config).map_err(Cause::unsatisfiable));
-    Ok(Chosen { channels: channels.collect::<Result<_, _>>()?, records, variables: BTreeMap::new() })
+    Ok(Chosen { channels: channels.collect::<Result<_, _>>()?, records, ..Chosen::default() })
 }
 
 /// A lock for one platform, the same text for the same packages.
@@ -209,7 +256,13 @@ fn answer(mut chosen: Chosen, subdir: Subdir) -> Result<CondaAnswer, Cause> {
     for record in chosen.records {
         lock.add_conda_package(ENVIRONMENT, &subdir.to_string(), record.into()).map_err(Cause::unsatisfiable)?;
     }
-    Ok(CondaAnswer { lock: lock.finish().render_to_string()?, packages, variables: chosen.variables, size: ByteSize(size) })
+    Ok(CondaAnswer {
+        lock: lock.finish().render_to_string()?,
+        packages,
+        pip: chosen.pip,
+        variables: chosen.variables,
+        size: ByteSize(size),
+    })
 }
 
 fn blob(record: &RepoDataRecord) -> Result<Blob, Cause> {
@@ -228,5 +281,17 @@ mod tests {
         assert_eq!(kind("name: x\ndependencies:\n  - python\n"), Kind::Environment);
         assert_eq!(kind("# platform: linux-64\n@EXPLICIT\nhttps://example.org/a-1-0.conda\n"), Kind::Explicit);
         assert_eq!(kind("version: 7\nenvironments:\n  default: {}\npackages: []\n"), Kind::Lock);
+    }
+
+    #[test]
+    fn what_the_channels_brought_is_not_installed_again() {
+        let blob = |name: &str| Blob { url: name.into(), sha256: Sha256::of(name.as_bytes()), size: None };
+        let packages = PythonPackages {
+            requirements: "numpy==1.26.4 --hash=sha256:1\nsix==1.17.0 --hash=sha256:2\n".into(),
+            wheels: vec![blob("numpy"), blob("six")],
+            uv: blob("uv"),
+        };
+        let left = without(packages, &["numpy".to_owned(), "python".to_owned()]);
+        assert_eq!((left.requirements.as_str(), left.wheels), ("six==1.17.0 --hash=sha256:2\n", vec![blob("six")]));
     }
 }

@@ -94,10 +94,11 @@ impl Desk<'_> {
         match question {
             Question::Wheels { requirements, machine, index } => self.wheels(requirements, machine, index.as_deref()).map(Answer::Wheels),
             Question::Python { requirements, version, machine, index } => {
-                self.python(requirements, version, machine, index.as_deref()).map(Answer::Python)
+                let wanted = python::Wanted { requirements, constraints: &[], version, machine, index: index.as_deref() };
+                self.python(&wanted).map(Answer::Python)
             }
-            Question::Conda { text, base, channels, subdir, cuda, glibc } => {
-                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc };
+            Question::Conda { text, base, channels, subdir, cuda, glibc, index } => {
+                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc, index: index.as_deref() };
                 self.conda(text, base, channels, &platform).map(Answer::Conda)
             }
         }

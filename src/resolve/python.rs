@@ -2,8 +2,7 @@
 
 use super::{Cause, Desk};
 use crate::model::{ByteSize, Sha256};
-use crate::recipe::PythonAnswer;
-use crate::step::Blob;
+use crate::step::{Blob, PythonPackages};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs::{self, Permissions};
@@ -14,21 +13,37 @@ use toml_edit::{Document, TableLike};
 /// The oldest C library that is promised to wheels: that of every release that Fitout supports is newer.
 const MANYLINUX: &str = "manylinux_2_28";
 
+/// What is asked for, and what it is for.
+pub(super) struct Wanted<'a> {
+    /// Requirements.
+    pub requirements: &'a [String],
+    /// Requirements that hold for what is needed, and ask for nothing themselves.
+    pub constraints: &'a [String],
+    /// `3.11`.
+    pub version: &'a str,
+    /// `x86_64`.
+    pub machine: &'a str,
+    /// Package index; `None` for `PyPI`.
+    pub index: Option<&'a str>,
+}
+
 impl Desk<'_> {
-    pub(super) fn python(&self, requirements: &[String], version: &str, machine: &str, index: Option<&str>) -> Result<PythonAnswer, Cause> {
+    pub(super) fn python(&self, wanted: &Wanted<'_>) -> Result<PythonPackages, Cause> {
         let folder = tempfile::tempdir()?;
-        let interpreter = describe(folder.path(), version, machine)?;
-        fs::write(folder.path().join("requirements.in"), requirements.join("\n"))?;
-        let platform = format!("{machine}-{MANYLINUX}");
-        let mut arguments = vec!["pip", "compile", "requirements.in", "--output-file", "pylock.toml", "--format", "pylock.toml"];
-        arguments.extend(["--python", &interpreter, "--python-version", version, "--python-platform", &platform]);
+        let interpreter = describe(folder.path(), wanted.version, wanted.machine)?;
+        fs::write(folder.path().join("requirements.in"), wanted.requirements.join("\n"))?;
+        fs::write(folder.path().join("constraints.txt"), wanted.constraints.join("\n"))?;
+        let platform = format!("{}-{MANYLINUX}", wanted.machine);
+        let mut arguments = vec!["pip", "compile", "requirements.in", "--constraints", "constraints.txt"];
+        arguments.extend(["--output-file", "pylock.toml", "--format", "pylock.toml"]);
+        arguments.extend(["--python", &interpreter, "--python-version", wanted.version, "--python-platform", &platform]);
         // Only wheels: to build one, code of the package would have to run here.
         arguments.extend(["--no-build", "--no-config", "--no-python-downloads", "--system-certs", "--quiet"]);
-        arguments.extend(index.iter().flat_map(|index| ["--default-index", index]));
-        self.run_uv(&arguments, folder.path(), index)?;
+        arguments.extend(wanted.index.iter().flat_map(|index| ["--default-index", index]));
+        self.run_uv(&arguments, folder.path(), wanted.index)?;
         let lock = fs::read_to_string(folder.path().join("pylock.toml"))?;
-        let (requirements, wheels) = read(&lock, version)?;
-        Ok(PythonAnswer { requirements, wheels, uv: self.uv(machine, index)? })
+        let (requirements, wheels) = read(&lock, wanted.version)?;
+        Ok(PythonPackages { requirements, wheels, uv: self.uv(wanted.machine, wanted.index)? })
     }
 }
 

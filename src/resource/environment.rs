@@ -77,7 +77,7 @@ const GROWTH: u64 = 4;
 impl PythonEnvironment {
     /// What building takes, where the index told the sizes of all wheels.
     fn room(&self) -> DiskForecast {
-        let packed: Option<u64> = self.build.wheels.iter().map(|wheel| wheel.size.map(|size| size.0)).sum();
+        let packed: Option<u64> = self.build.packages.wheels.iter().map(|wheel| wheel.size.map(|size| size.0)).sum();
         packed.map_or(DiskForecast::Unknown, |packed| DiskForecast::AtMost(ByteSize(packed * GROWTH)))
     }
 }

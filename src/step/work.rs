@@ -22,6 +22,24 @@ pub struct Unpack {
     pub digest: Sha256,
 }
 
+/// Releases of Python packages, dependencies included, and what installs them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PythonPackages {
+    /// Pinned requirements with the digest of each one's wheel, as in `requirements.txt`.
+    pub requirements: String,
+    /// The wheels themselves: nothing is fetched while they are installed.
+    pub wheels: Vec<Blob>,
+    /// The wheel that holds the uv program.
+    pub uv: Blob,
+}
+
+impl PythonPackages {
+    /// The downloads.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        std::iter::once(&self.uv).chain(&self.wheels)
+    }
+}
+
 /// A virtual environment of an interpreter that the target has.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PythonBuild {
@@ -31,14 +49,10 @@ pub struct PythonBuild {
     pub generation: TargetPath,
     /// The interpreter on the target.
     pub interpreter: TargetPath,
-    /// Pinned requirements with the digest of each one's wheel, as in `requirements.txt`.
-    pub requirements: String,
-    /// The wheels themselves: nothing is fetched while the environment is built.
-    pub wheels: Vec<Blob>,
+    /// What it holds.
+    pub packages: PythonPackages,
     /// Whose files these become.
     pub owner: Owner,
-    /// The wheel that holds the uv program.
-    pub uv: Blob,
 }
 
 /// A conda environment from exact packages.
@@ -52,6 +66,8 @@ pub struct CondaBuild {
     pub lock: String,
     /// The packages themselves, in the order of the lock: nothing is fetched while the environment is built.
     pub packages: Vec<Blob>,
+    /// Packages of `pip:`, laid over those of the channels.
+    pub pip: Option<PythonPackages>,
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
     /// Whose files these become.

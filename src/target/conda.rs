@@ -40,7 +40,8 @@ fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Resul
     keep_variables(machine, &meta, &build.variables)?;
     let in_order = PackageRecord::sort_topologically(records);
     in_order.iter().try_for_each(|record| run_script(machine, build, &record.package_record, progress))?;
-    compile(machine, build, &in_order, progress)
+    compile(machine, build, &in_order, progress)?;
+    build.pip.iter().try_for_each(|packages| super::python::install(machine, packages, &build.generation, progress))
 }
 
 /// The platform of a lock, and its packages.

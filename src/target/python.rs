@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::unpack::{below, program_in_wheel};
 use super::{OpError, Progress};
 use crate::model::{Sha256, TargetPath};
-use crate::step::{Blob, Cmd, PythonBuild};
+use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -20,7 +20,7 @@ const STRICT: [&str; 3] = ["--offline", "--no-config", "--no-python-downloads"];
 
 pub(super) fn perform(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Result<(), OpError> {
     let generation = Generation { prefix: &build.prefix, path: &build.generation, owner: &build.owner };
-    let digest = Sha256::of_parts([build.requirements.as_str(), build.interpreter.as_str()]);
+    let digest = Sha256::of_parts([build.packages.requirements.as_str(), build.interpreter.as_str()]);
     generation.renew(machine, &digest, || make(machine, build, progress))
 }
 
@@ -29,10 +29,26 @@ fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Resu
         return Err(OpError::new(format!("build {}", build.prefix), format!("the target has no {}", build.interpreter))
             .hint("let `packages.install` bring it, or name a version of Python that the target has"));
     }
-    let uv = tool(machine, &build.uv)?;
-    let work = below(&folder(WORK)?, build.generation.name())?;
+    let uv = tool(machine, &build.packages.uv)?;
+    let (interpreter, name) = (build.interpreter.as_str(), build.prefix.name());
+    let venv = [uv.as_str(), "venv", "--no-cache", "--no-project", "--python", interpreter, "--prompt", name, build.generation.as_str()];
+    machine.must(&Cmd::new(venv.iter().chain(&STRICT).copied()), progress)?;
+    // uv's own lock, which it leaves writable for all.
+    machine.files.remove(&below(&build.generation, ".lock")?)?;
+    install(machine, &build.packages, &build.generation, progress)
+}
+
+/// Installs packages into an environment, and sees that its Python starts.
+pub(super) fn install(
+    machine: &Machine,
+    packages: &PythonPackages,
+    environment: &TargetPath,
+    progress: &dyn Progress,
+) -> Result<(), OpError> {
+    let uv = tool(machine, &packages.uv)?;
+    let work = below(&folder(WORK)?, environment.name())?;
     machine.files.remove_tree(&work)?;
-    let made = furnish(machine, build, &work).and_then(|()| run(machine, build, &uv, &work, progress));
+    let made = furnish(machine, packages, &work).and_then(|()| run(machine, &uv, &work, environment, progress));
     machine.files.remove_tree(&work)?;
     made
 }
@@ -62,13 +78,13 @@ fn blob(machine: &Machine, blob: &Blob) -> io::Result<File> {
 }
 
 /// Lays the wheels and the requirements out for uv.
-fn furnish(machine: &Machine, build: &PythonBuild, work: &TargetPath) -> Result<(), OpError> {
-    for wheel in &build.wheels {
+fn furnish(machine: &Machine, packages: &PythonPackages, work: &TargetPath) -> Result<(), OpError> {
+    for wheel in &packages.wheels {
         let mut file = blob(machine, wheel).map_err(|e| OpError::new(format!("open the download of {}", wheel.url), e))?;
         machine.files.write_unsynced(&below(work, &file_name(wheel)?)?, &mut file, 0o644, (0, 0))?;
     }
     let requirements = below(work, "requirements.txt")?;
-    Ok(machine.files.write_unsynced(&requirements, &mut build.requirements.as_bytes(), 0o644, (0, 0))?)
+    Ok(machine.files.write_unsynced(&requirements, &mut packages.requirements.as_bytes(), 0o644, (0, 0))?)
 }
 
 /// A wheel's name, which says what it holds: the end of its address.
@@ -81,22 +97,14 @@ fn file_name(wheel: &Blob) -> Result<String, OpError> {
     if Path::new(&name).extension() == Some("whl".as_ref()) { Ok(name) } else { Err(OpError::new(act(), "it does not name a wheel")) }
 }
 
-fn run(machine: &Machine, build: &PythonBuild, uv: &TargetPath, work: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
-    let at = build.generation.as_str();
-    let python = below(&build.generation, "bin/python")?;
-    let call = |arguments: &[&str]| {
-        let argv = std::iter::once(uv.as_str()).chain(arguments.iter().copied()).chain(STRICT);
-        // Unpacked beside the wheels, linked into the environment, and the other name removed: every file is written once.
-        let cmd = Cmd::new(argv).env("UV_CACHE_DIR", format!("{work}/cache")).env("UV_LINK_MODE", "hardlink");
-        machine.must(&cmd, progress)
-    };
-    call(&["venv", "--no-project", "--python", build.interpreter.as_str(), "--prompt", build.prefix.name(), at])?;
+fn run(machine: &Machine, uv: &TargetPath, work: &TargetPath, environment: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+    let python = below(environment, "bin/python")?;
     let requirements = format!("{work}/requirements.txt");
-    let mut sync = vec!["pip", "sync", "--python", python.as_str(), "--require-hashes", "--no-build", "--compile-bytecode"];
-    // An environment of nothing is one too.
-    sync.extend(["--allow-empty-requirements", "--no-index", "--find-links", work.as_str(), &requirements]);
-    call(&sync)?;
-    // uv's own lock, which it leaves writable for all.
-    machine.files.remove(&below(&build.generation, ".lock")?)?;
+    let mut argv = vec![uv.as_str(), "pip", "install", "--python", python.as_str(), "--requirements", &requirements];
+    // All dependencies are named, none is looked for.
+    argv.extend(["--no-deps", "--require-hashes", "--no-build", "--compile-bytecode", "--no-index", "--find-links", work.as_str()]);
+    // Unpacked beside the wheels, linked into the environment, and the other name removed: every file is written once.
+    let cmd = Cmd::new(argv.iter().chain(&STRICT).copied());
+    machine.must(&cmd.env("UV_CACHE_DIR", format!("{work}/cache")).env("UV_LINK_MODE", "hardlink"), progress)?;
     machine.must(&Cmd::new([python.as_str(), "-c", "import sys"]), progress).map(drop)
 }

@@ -6,9 +6,9 @@ use fitout::manifest::{MemoryFiles, Sheets, Source, load};
 use fitout::model::{ByteSize, Sha256};
 use fitout::plan::Plan;
 use fitout::problem::Problem;
-use fitout::recipe::{Answer, Answers, CondaAnswer, PythonAnswer, Question, Recipe, WheelAnswer};
+use fitout::recipe::{Answer, Answers, CondaAnswer, Question, Recipe, WheelAnswer};
 use fitout::session::{SessionError, ordered};
-use fitout::step::{Blob, Op, UnitVerb};
+use fitout::step::{Blob, Op, PythonPackages, UnitVerb};
 use fitout::store::Store;
 use fitout::target::fake::Fake;
 use fitout::target::{OpError, Progress, read_facts};
@@ -47,11 +47,12 @@ fn answer(question: &Question) -> Answer {
     match question {
         Question::Wheels { requirements, .. } => Answer::Wheels(WheelAnswer { wheels: blobs(requirements) }),
         Question::Python { requirements, .. } => {
-            Answer::Python(PythonAnswer { requirements: requirements.join("\n"), wheels: blobs(requirements), uv: blob("uv") })
+            Answer::Python(PythonPackages { requirements: requirements.join("\n"), wheels: blobs(requirements), uv: blob("uv") })
         }
         Question::Conda { text, .. } => Answer::Conda(CondaAnswer {
             lock: text.clone(),
             packages: vec![blob("python")],
+            pip: None,
             variables: BTreeMap::new(),
             size: ByteSize(300_000_000),
         }),

@@ -83,7 +83,8 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             let channels: Vec<String> =
                 manifest.conda.iter().flat_map(|conda| &conda.channels).map(|channel| channel.as_str().to_owned()).collect();
             let channels = if channels.is_empty() { vec![CHANNEL.to_owned()] } else { channels };
-            Some(Source::Conda { base: base.unwrap_or_else(|| ".".into()), text: file.text, channels, prefix: conda_prefix(manifest)? })
+            let base = base.unwrap_or_else(|| ".".into());
+            Some(Source::Conda { base, text: file.text, channels, prefix: conda_prefix(manifest)?, index: index(manifest) })
         }
         (None, Some(python), requirements) => {
             let requirements = requirements.as_ref().map(|requirements| list(requirements, desk)).unwrap_or_default();
