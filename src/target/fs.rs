@@ -162,7 +162,8 @@ impl Rooted {
         let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
         match make_directory(&above, &name, mode) {
             Ok(()) => Ok(()),
-            Err(_) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
+            // Somebody else was quicker. Any other error is told, even where the directory is there: it may not be there after a crash.
+            Err(Errno::EEXIST | Errno::ENOTEMPTY) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
             Err(Errno::EEXIST | Errno::ENOTDIR) => {
                 Err(failed("make directory", path, "something else is there; move it away, or name another path"))
             }

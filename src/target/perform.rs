@@ -9,6 +9,7 @@ use crate::step::{Ability, Cmd, Content, FileKind, Op, Presence, Proof, Query, S
 use nix::sys::stat::Mode as Bits;
 use std::collections::BTreeMap;
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 fn path(text: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(text).map_err(|e| OpError::new(format!("use path {text}"), e))
@@ -73,6 +74,11 @@ const APT: [&str; 9] = [
     "-oDpkg::Use-Pty=0",
     "-oAcquire::Retries=3",
 ];
+
+/// How long another may hold apt's lists: as long as `DPkg::Lock::Timeout` lets it hold dpkg's database.
+const LISTS_LOCK: Duration = Duration::from_mins(5);
+/// How long to wait between two tries.
+const LOCK_PAUSE: Duration = Duration::from_secs(1);
 
 fn apt(arguments: &[&str]) -> Cmd {
     Cmd::new(APT.iter().chain(arguments).copied()).env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l")
@@ -176,9 +182,20 @@ impl Machine {
 
     fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
         // Without this apt-get exits 0 although it could not reach a repository.
-        self.must(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
+        self.patiently(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
         let digest = sources_digest(self)?;
         self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
+    }
+
+    /// Runs apt-get, waiting for another's lock on the lists, for which it has no option of its own as it has for dpkg's.
+    fn patiently(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<(), OpError> {
+        let began = Instant::now();
+        loop {
+            match self.must(cmd, progress) {
+                Err(error) if error.cause.contains("Could not get lock") && began.elapsed() < LISTS_LOCK => std::thread::sleep(LOCK_PAUSE),
+                other => return other.map(drop),
+            }
+        }
     }
 
     fn apt_install(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
