@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -45,19 +46,17 @@ fn scratch() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// The base as an archive, made once and kept between runs of the tests.
-fn base() -> PathBuf {
-    let tar = scratch().join(format!("container-base-{}.tar", PACKAGES.len()));
-    let key = scratch().join("container-base.packages");
-    if !tar.is_file() || fs::read_to_string(&key).unwrap_or_default() != PACKAGES {
-        let fresh = scratch().join(format!("container-base-{}.part.tar", std::process::id()));
+/// The base as an archive, made once and kept between runs of the tests. What it holds is its name.
+static BASE: LazyLock<PathBuf> = LazyLock::new(|| {
+    let tar = scratch().join(format!("container-{}.tar", PACKAGES.replace(',', "+")));
+    if !tar.is_file() {
+        let fresh = scratch().join(format!("container-{}.part.tar", std::process::id()));
         let include = format!("--include={PACKAGES}");
         must(command("mmdebstrap").args(["--quiet", "--variant=apt", "--dpkgopt=force-unsafe-io", &include, "bookworm"]).arg(&fresh));
         fs::rename(&fresh, &tar).unwrap();
-        fs::write(&key, PACKAGES).unwrap();
     }
     tar
-}
+});
 
 /// A machine: a root of its own, booted or not.
 pub struct Machine {
@@ -75,7 +74,7 @@ impl Machine {
     pub fn fresh() -> Option<Self> {
         let machine = Self { folder: tempfile::tempdir_in(scratch()).unwrap(), running: None };
         fs::create_dir(machine.root()).unwrap();
-        must(command("tar").args(["--numeric-owner", "-xf"]).arg(base()).arg("-C").arg(machine.root()));
+        must(command("tar").args(["--numeric-owner", "-xf"]).arg(&*BASE).arg("-C").arg(machine.root()));
         let tried = machine.nspawn().args(["--pipe", "/bin/true"]).output();
         match tried {
             Ok(output) if output.status.success() => Some(machine),
@@ -135,10 +134,7 @@ impl Machine {
         let mut nspawn = self.nspawn();
         nspawn.args(["--console=read-only", "--boot"]).args(words);
         let nspawn = nspawn.stdout(console.try_clone().unwrap()).stderr(console).spawn().unwrap();
-        let children = format!("/proc/{0}/task/{0}/children", nspawn.id());
-        let leader = wait_for("the container's process 1", || {
-            fs::read_to_string(&children).unwrap_or_default().split_whitespace().next().map(str::to_owned)
-        });
+        let leader = wait_for("the container's process 1", || leader(nspawn.id()));
         self.running = Some(Running { nspawn, leader });
         wait_for("the end of the boot", || {
             let state = self.inside(&["systemctl", "is-system-running"]);
@@ -175,6 +171,16 @@ impl Machine {
         let status = wait_for("the end of the shutdown", || running.nspawn.try_wait().unwrap());
         assert!(status.success(), "the container ended with {status}");
     }
+}
+
+/// The child that is process 1 of a namespace of its own; a helper that makes it is gone a moment later.
+fn leader(nspawn: u32) -> Option<String> {
+    let children = fs::read_to_string(format!("/proc/{nspawn}/task/{nspawn}/children")).ok()?;
+    let first = |child: &&str| {
+        let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap_or_default();
+        status.lines().any(|line| line.strip_prefix("NSpid:").is_some_and(|ids| ids.split_whitespace().skip(1).last() == Some("1")))
+    };
+    children.split_whitespace().find(first).map(str::to_owned)
 }
 
 impl Drop for Machine {
