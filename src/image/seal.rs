@@ -25,7 +25,7 @@ enum Trace {
 
 use Trace::{AllBut, Files, Home, Inside, Named, Path};
 
-const TRACES: [Trace; 34] = [
+const TRACES: [Trace; 37] = [
     // Identity: each machine makes its own.
     Named("/etc/ssh", "ssh_host_"),
     Path("/var/lib/dbus/machine-id"),
@@ -45,6 +45,10 @@ const TRACES: [Trace; 34] = [
     // Leftovers of the bake: how mmdebstrap made dpkg quick, and the copies that tools keep of what they change.
     Path("/etc/dpkg/dpkg.cfg.d/99mmdebstrap"),
     Path("/etc/apt/apt.conf.d/99mmdebstrap"),
+    // systemd-resolved's copy of the host's.
+    Path("/etc/.resolv.conf.systemd-resolved.bak"),
+    Path("/var/cache/debconf/config.dat-old"),
+    Path("/var/cache/debconf/templates.dat-old"),
     Path("/etc/passwd-"),
     Path("/etc/shadow-"),
     Path("/etc/group-"),
@@ -180,6 +184,7 @@ mod tests {
             "var/lib/fitout/runs/1/report.json",
             "var/lib/fitout/state/instance.json",
             "etc/resolv.conf",
+            "etc/.resolv.conf.systemd-resolved.bak",
         ];
         let kept = ["etc/ssh/sshd_config", "home/alice/notes", "var/lib/fitout/state/ledger.jsonl"];
         gone.iter().chain(&kept).for_each(|at| put(at));
