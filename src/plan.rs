@@ -176,6 +176,7 @@ fn disks(graph: &Graph, on: &dyn Probe, takes: ByteSize) -> Result<Vec<DiskPlan>
         | Spec::Directory(_)
         | Spec::File(_)
         | Spec::Symlink(_)
+        | Spec::Absent(_)
         | Spec::Archive(_)
         | Spec::PythonEnvironment(_)
         | Spec::CondaEnvironment(_)

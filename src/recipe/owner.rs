@@ -3,7 +3,7 @@
 use super::{Context, Recipe};
 use crate::model::{Meta, Mode, Owner, ResourceId, TargetPath, UserName};
 use crate::problem::{Code, Problem};
-use crate::resource::{Directory, File, Spec, User};
+use crate::resource::{Absent, Directory, File, Spec, User};
 use crate::step::{Content, Proof};
 
 /// The owner's account.
@@ -26,8 +26,24 @@ pub struct OwnerAccount {
 pub enum Sudo {
     /// Everything, without a password: there is no password.
     Everything,
-    /// Nothing that Fitout grants.
+    /// Nothing that Fitout grants: what it granted is taken away.
     Nothing,
+    /// Whatever it allows now.
+    Unmanaged,
+}
+
+impl OwnerAccount {
+    fn sudoers(&self, path: TargetPath) -> Option<Spec> {
+        match self.sudo {
+            Sudo::Everything => {
+                let text = format!("# {}\n{} ALL=(ALL:ALL) NOPASSWD: ALL\n", crate::resource::HEADER, self.name);
+                let file = File::new(path, Content::Inline(text), Meta::root(Mode::SUDOERS));
+                Some(Spec::File(File { requires: vec![ResourceId::new("user", &self.name)], proof: Some(Proof::Sudoers), ..file }))
+            }
+            Sudo::Nothing => Some(Spec::Absent(Absent { path })),
+            Sudo::Unmanaged => None,
+        }
+    }
 }
 
 impl Recipe for OwnerAccount {
@@ -36,14 +52,7 @@ impl Recipe for OwnerAccount {
         let id = ResourceId::new("user", &self.name);
         let owner = Owner::User(self.name.clone());
         let mut specs = vec![Spec::User(User { name: self.name.clone(), shell: self.shell.clone(), groups: self.groups.clone() })];
-        if self.sudo == Sudo::Everything {
-            let text = format!("# {}\n{} ALL=(ALL:ALL) NOPASSWD: ALL\n", crate::resource::HEADER, self.name);
-            specs.push(Spec::File(File {
-                requires: vec![id.clone()],
-                proof: Some(Proof::Sudoers),
-                ..File::new(path(format!("/etc/sudoers.d/90-fitout-{}", self.name))?, Content::Inline(text), Meta::root(Mode::SUDOERS))
-            }));
-        }
+        specs.extend(self.sudoers(path(format!("/etc/sudoers.d/90-fitout-{}", self.name))?));
         if !self.authorized_keys.is_empty() {
             let directory = path(format!("{}/.ssh", context.home))?;
             let keys = path(format!("{directory}/authorized_keys"))?;

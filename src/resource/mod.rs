@@ -3,6 +3,7 @@
 //! `observe` reads; `diff` is pure: no steps means converged. To add a kind: one file, one line in [`Spec`], cases under
 //! `tests/cases/`.
 
+mod absent;
 mod apt;
 mod archive;
 mod check;
@@ -23,6 +24,7 @@ use crate::target::{Probe, ProbeError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
+pub use absent::Absent;
 pub use apt::{Apt, installed_packages};
 pub use archive::Archive;
 pub use check::Check;
@@ -128,6 +130,8 @@ specs! {
     Directory 3,
     /// A file.
     File 3,
+    /// A file that should not be.
+    Absent 3,
     /// A symbolic link.
     Symlink 3,
     /// A tree of downloaded archives.
@@ -169,6 +173,7 @@ impl Spec {
             Self::File(file) => Some(&file.path),
             Self::Directory(directory) => Some(&directory.path),
             Self::Symlink(link) => Some(&link.path),
+            Self::Absent(file) => Some(&file.path),
             Self::Archive(archive) => Some(&archive.unpack.into),
             Self::PythonEnvironment(environment) => Some(&environment.build.prefix),
             Self::CondaEnvironment(environment) => Some(&environment.build.prefix),
@@ -200,6 +205,7 @@ impl Spec {
             | Self::Unit(_)
             | Self::Script(_)
             | Self::Symlink(_)
+            | Self::Absent(_)
             | Self::Archive(_) => None,
         }
     }

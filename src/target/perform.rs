@@ -4,7 +4,7 @@ use super::apt::{half_installed, lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
-use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
+use crate::model::{Meta, Owner, Sha256, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Cmd, Content, FileKind, Op, Presence, Proof, Query, SOURCES_RECORD, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::collections::BTreeMap;
@@ -164,9 +164,25 @@ impl Machine {
         }
     }
 
+    /// Fails where the one user whom the SSH policy lets in has no key to come in with.
+    fn prove_key(&self, user: &UserName) -> Result<(), OpError> {
+        let (_, home) = self.account(&Owner::User(user.clone()))?;
+        let keys = self.files.read(&path(&format!("{home}/.ssh/authorized_keys"))?)?.unwrap_or_default();
+        let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        if String::from_utf8_lossy(&keys).lines().any(is_key) {
+            return Ok(());
+        }
+        Err(OpError::new("let only the owner in by SSH", format!("{user} has no key, so nobody could log in"))
+            .hint("name a key under `user.authorized_keys` in the manifest, or in /etc/fitout/machine.yaml"))
+    }
+
     fn prove_sshd(&self, user: &UserName, expect: &BTreeMap<String, String>) -> Result<(), OpError> {
         if self.files.stat(&path("/usr/sbin/sshd")?)?.is_none() {
             return Ok(());
+        }
+        // An image has no owner yet; one particular machine must have someone who can come in.
+        if self.has(Ability::Instance) && expect.get("allowusers").map(String::as_str) == Some(user.as_str()) {
+            self.prove_key(user)?;
         }
         let answer = self.query(&Query::SshdPolicy(user.clone()))?;
         let act = "prove the SSH policy on the real sshd";

@@ -31,12 +31,17 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
             }
         }
     }
-    let sudo = user.and_then(|user| user.sudo).unwrap_or(kind == MachineKind::ComputeInstance);
+    let sudo = match user.and_then(|user| user.sudo) {
+        Some(true) => Sudo::Everything,
+        Some(false) => Sudo::Nothing,
+        None if kind == MachineKind::ComputeInstance => Sudo::Everything,
+        None => Sudo::Unmanaged,
+    };
     let groups = user.map(|user| user.groups.as_slice()).unwrap_or_default();
     desk.distinct("the group", groups.iter().map(|group| (group.value.as_str().to_owned(), &group.place)));
     Some(OwnerAccount {
         name,
-        sudo: if sudo { Sudo::Everything } else { Sudo::Nothing },
+        sudo,
         shell: user.and_then(|user| user.shell.clone()),
         groups: groups.iter().map(|group| group.value.as_str().to_owned()).collect(),
         authorized_keys,
