@@ -220,8 +220,12 @@ fn a_failure_is_1_and_explained() {
 fn a_floor_is_73_and_nothing_was_done() {
     let desk = Desk::new();
     desk.write("m.yaml", "disk: {guards: [{mount: /, minimum_free: 9000TB}]}\nfiles: [{path: /etc/motd, content: x}]\n");
-    let ended = desk.run("apply -f m.yaml --root root");
-    assert_eq!(ended.code, 73, "{ended:?}");
+    for verb in ["plan", "apply", "apply --dry-run"] {
+        let ended = desk.run(&format!("{verb} -f m.yaml --root root"));
+        assert_eq!(ended.code, 73, "{ended:?}");
+        assert!(ended.err.contains("error: / has ") && ended.err.contains("hint: make room"), "{ended:?}");
+    }
+    assert!(desk.json("plan -f m.yaml --root root -o json")["refused"].as_str().unwrap().starts_with("/ has "));
     assert!(!desk.path().join("root/etc/motd").exists());
 }
 

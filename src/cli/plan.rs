@@ -1,11 +1,13 @@
 //! `fitout plan`: the forecast.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Opened};
+use super::source::{self, Opened, Refusal};
 use super::{Exit, Form, Global, Ground};
 use crate::plan::{Plan, Planned};
+use crate::session::SessionError;
 use crate::step::{Change, Step};
 use clap::Args;
+use serde::Serialize;
 use std::fmt::Write;
 
 /// Arguments of `fitout plan`.
@@ -16,6 +18,14 @@ pub struct Arguments {
     /// Exit with 2 where there are steps to perform
     #[arg(long)]
     detailed_exitcode: bool,
+}
+
+/// A plan, and why `apply` would refuse it.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    refused: Option<String>,
 }
 
 /// The plan of `apply --dry-run`.
@@ -37,15 +47,16 @@ fn planned(ground: &Ground, global: &Global) -> Result<Plan, Exit> {
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.tell(global)),
     };
+    let refused = SessionError::of_plan(&plan);
     match global.output {
-        Form::Json => output::json(&plan),
+        Form::Json => output::json(&Document { plan: &plan, refused: refused.as_ref().map(ToString::to_string) }),
         Form::Human => output::data(&show(&plan)),
+    }
+    if let Some(refused) = refused {
+        return Err(Refusal::from(refused).tell(global));
     }
     if plan.resources.iter().any(|planned| planned.problem.is_some()) {
         return Err(Exit::Failed);
-    }
-    if plan.disks.iter().any(crate::plan::DiskPlan::breaks_floor) {
-        return Err(Exit::DiskFloor);
     }
     Ok(plan)
 }

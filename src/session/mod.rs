@@ -46,6 +46,14 @@ pub enum SessionError {
     Lock(#[from] LockError),
 }
 
+impl SessionError {
+    /// Why a plan may not be carried out, if so: it breaks a floor.
+    #[must_use]
+    pub fn of_plan(plan: &Plan) -> Option<Self> {
+        Some(plan.broken_floors()).filter(|broken| !broken.is_empty()).map(Self::Floor)
+    }
+}
+
 fn floors(disks: &[DiskPlan]) -> String {
     let one = |disk: &DiskPlan| {
         format!("{} has {} free, the work takes {}, and {} must stay free", disk.mount, disk.space.free, disk.takes, disk.minimum_free)
@@ -115,9 +123,8 @@ impl Session {
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock()?;
-        let broken = self.plan()?.broken_floors();
-        if !broken.is_empty() {
-            return Err(SessionError::Floor(broken));
+        if let Some(refused) = SessionError::of_plan(&self.plan()?) {
+            return Err(refused);
         }
         let report = apply(&self.graph, self.target.as_ref(), self, observers);
         self.keep_answers().map_err(SessionError::Own)?;
