@@ -138,6 +138,10 @@ fn wrong_usage_is_64() {
         assert_eq!(desk.run(words).code, 64, "fitout {words}");
     }
     insta::assert_snapshot!(page(&desk.run("aply")));
+    for words in ["apply -f m.yaml --root /", "plan -f m.yaml --root /etc/..", "status --root /", "disk --root /", "why --root /"] {
+        let ended = desk.run(words);
+        assert_eq!((ended.code, ended.err.contains("is this machine; leave --root out")), (64, true), "{words}: {ended:?}");
+    }
 }
 
 #[test]

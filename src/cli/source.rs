@@ -26,6 +26,8 @@ pub enum Refusal {
     Installed(InstalledError),
     /// The machine cannot be opened.
     Ground(String, io::Error),
+    /// The root that was named is this machine's own.
+    OwnRoot(String),
     /// A `--set` is none.
     Set(String),
     /// The work did not begin.
@@ -51,6 +53,7 @@ impl Refusal {
                 say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
             }
             Self::Ground(root, error) => say(&format!("cannot open the root {root}: {error}"), None, Exit::NoInput),
+            Self::OwnRoot(root) => say(&format!("{root} is this machine; leave --root out"), None, Exit::Usage),
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
@@ -157,6 +160,9 @@ pub struct Opened {
 pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Refusal> {
     let ground = root.map_or(On::Live, |root| On::Root(root.to_owned()));
     let named = root.map_or_else(|| "/".to_owned(), |root| root.display().to_string());
+    if root.is_some_and(|root| root.canonicalize().is_ok_and(|real| real == Path::new("/"))) {
+        return Err(Refusal::OwnRoot(named));
+    }
     Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
 }
 
