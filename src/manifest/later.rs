@@ -30,7 +30,6 @@ const ROWS: &[Row] = &[
     ("Manifest", "idle_time_before_shutdown_minutes", Refused(None)),
     ("Manifest", "schedules", Refused(None)),
     ("Manifest", "custom_applications", Refused(None)),
-    ("Manifest", "create_on_behalf_of", Refused(None)),
     ("Manifest", "mpi", Refused(None)),
     ("Manifest", "samples", Refused(None)),
     ("Manifest", "when", Refused(None)),
@@ -40,6 +39,13 @@ const ROWS: &[Row] = &[
     ("Manifest", "location", Recorded),
     ("Manifest", "tags", Recorded),
     ("Manifest", "resource_id", Recorded),
+    ("Manifest", "create_on_behalf_of", Recorded),
+    ("Manifest", "enable_sso", Recorded),
+    ("Manifest", "enable_root_access", Recorded),
+    ("Manifest", "enable_os_patching", Recorded),
+    ("Manifest", "release_quota_on_stop", Recorded),
+    ("Manifest", "autologger_settings", Recorded),
+    ("Manifest", "auto_logger_settings", Recorded),
     ("Manifest", "network_settings", Recorded),
     ("Manifest", "identity", Recorded),
     ("Manifest", "enable_node_public_ip", Recorded),
@@ -77,6 +83,20 @@ const ROWS: &[Row] = &[
     ("Disk", "ballast", Refused(None)),
     ("Disk", "reclaim", Refused(None)),
 ];
+
+/// What to do instead, where that is more than leaving the field out.
+const INSTEAD: &[(&str, &str)] = &[
+    ("idle_time_before_shutdown", "remove it, and stop the idle machine yourself: this version stops none"),
+    ("idle_time_before_shutdown_minutes", "remove it, and stop the idle machine yourself: this version stops none"),
+    ("schedules", "remove it, and start and stop the machine from outside, with its cloud's own schedules"),
+    ("custom_applications", "remove it, and start the containers in `setup_scripts` or as `units`"),
+];
+
+/// What to do about a field that is refused.
+#[must_use]
+pub fn instead(field: &str) -> &'static str {
+    INSTEAD.iter().find(|(name, _)| *name == field).map_or("remove it", |(_, help)| *help)
+}
 
 /// What becomes of `field` of the type `holder`; `None` where nobody knows it.
 #[must_use]

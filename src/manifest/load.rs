@@ -69,6 +69,9 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
+/// Where to start from nothing.
+const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists the keys";
+
 /// Loads a machine.
 ///
 /// # Errors
@@ -130,7 +133,7 @@ fn tree(sheets: &Sheets, sources: &mut Sources) -> Tree {
     sources.add(name, text);
     let Parsed { mut root, mut problems } = parse(name, text, &mut ids);
     if root.is_none() && problems.is_empty() {
-        problems.push(Problem::general(Code::MissingKey, format!("{name} is empty")).suggest("`fitout init` writes a first manifest"));
+        problems.push(Problem::general(Code::MissingKey, format!("{name} is empty")).suggest(FIRST));
     }
     let mut lay = |over: Node| {
         if let Some(root) = &mut root {

@@ -176,8 +176,8 @@ impl<'a> Reading<'a> {
             Some(Fate::Recorded) => self.recorded.push(Recorded { field: here.to_string(), value: text_of(&entry.value) }),
             Some(Fate::Refused(harmless)) => {
                 if !asks_nothing(&entry.value, harmless) {
-                    self.problems
-                        .push(Problem::at(Code::NotYet, &place, format!("`{here}` is not yet in this version")).suggest("remove it"));
+                    let problem = Problem::at(Code::NotYet, &place, format!("`{here}` is not yet in this version"));
+                    self.problems.push(problem.suggest(later::instead(&entry.key)));
                 }
             }
             None => {
