@@ -1,9 +1,9 @@
-//! `user`: an account, its shell and its groups. Groups that someone added stay.
+//! `user`: an account, its home, its shell and its groups. Groups that someone added stay.
 
 use super::Resource;
 use crate::model::{ResourceId, TargetPath, UserName};
 use crate::step::{Ability, Change, Op, Presence, Step};
-use crate::target::{Accounts, Probe, ProbeError};
+use crate::target::{Account, Accounts, Probe, ProbeError};
 use serde::Serialize;
 
 /// An account as it should be.
@@ -20,8 +20,27 @@ pub struct User {
 /// An account as it is.
 #[derive(Debug, Serialize)]
 pub struct State {
-    shell: Option<String>,
+    stands: Stands,
+    shell: String,
     missing_groups: Vec<String>,
+}
+
+/// How far an account has come. The tools that make one edit a file after the other, and a kill may come in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum Stands {
+    Absent,
+    HalfMade,
+    Homeless,
+    Whole,
+}
+
+fn stands(on: &dyn Probe, accounts: &Accounts, account: &Account) -> Result<Stands, ProbeError> {
+    let home = TargetPath::parse(&account.home).map_err(|e| ProbeError::new(format!("use the home of {}", account.name), e))?;
+    Ok(match (on.stat(&home)?.is_some(), accounts.is_whole(on, account)?) {
+        (true, _) => Stands::Whole,
+        (false, true) => Stands::Homeless,
+        (false, false) => Stands::HalfMade,
+    })
 }
 
 impl User {
@@ -41,19 +60,25 @@ impl Resource for User {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let accounts = Accounts::read(on)?;
         let missing = self.groups.iter().filter(|group| !accounts.is_member(self.name.as_str(), group)).cloned().collect();
-        Ok(State { shell: accounts.user(self.name.as_str()).map(|account| account.shell.clone()), missing_groups: missing })
+        let Some(account) = accounts.user(self.name.as_str()) else {
+            return Ok(State { stands: Stands::Absent, shell: String::new(), missing_groups: missing });
+        };
+        Ok(State { stands: stands(on, &accounts, account)?, shell: account.shell.clone(), missing_groups: missing })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        match &now.shell {
-            None => self.set(Change::Add, Presence::Absent, "absent".into()),
-            Some(shell) if self.shell.as_ref().is_some_and(|wanted| wanted.as_str() != shell) => {
-                self.set(Change::Modify, Presence::Present, format!("shell is {shell}"))
+        let modify = |why: String| self.set(Change::Modify, Presence::Present, why);
+        match now.stands {
+            Stands::Absent => self.set(Change::Add, Presence::Absent, "absent".into()),
+            Stands::HalfMade => self.set(Change::Replace, Presence::Absent, "half made".into()),
+            Stands::Whole | Stands::Homeless if self.shell.as_ref().is_some_and(|wanted| wanted.as_str() != now.shell) => {
+                modify(format!("shell is {}", now.shell))
             }
-            Some(_) if !now.missing_groups.is_empty() => {
-                self.set(Change::Modify, Presence::Present, format!("not in {}", now.missing_groups.join(", ")))
+            Stands::Whole | Stands::Homeless if !now.missing_groups.is_empty() => {
+                modify(format!("not in {}", now.missing_groups.join(", ")))
             }
-            Some(_) => Vec::new(),
+            Stands::Homeless => modify("without a home".into()),
+            Stands::Whole => Vec::new(),
         }
     }
 }

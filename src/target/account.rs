@@ -26,16 +26,21 @@ pub struct Accounts {
     groups: Vec<(String, u32, Vec<String>)>,
 }
 
+/// What `useradd` writes in place of a password.
+const NO_PASSWORD: &str = "!";
+
+fn text(on: &dyn Probe, file: &str) -> Result<Option<String>, ProbeError> {
+    let path = TargetPath::parse(file).map_err(|e| ProbeError::new("use a path", e))?;
+    Ok(on.read(&path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
 impl Accounts {
     /// Reads passwd and group.
     ///
     /// # Errors
     /// They exist and cannot be read.
     pub fn read(on: &dyn Probe) -> Result<Self, ProbeError> {
-        let text = |path: &str| -> Result<String, ProbeError> {
-            let path = TargetPath::parse(path).map_err(|e| ProbeError::new("use a path", e))?;
-            Ok(String::from_utf8_lossy(&on.read(&path)?.unwrap_or_default()).into_owned())
-        };
+        let text = |path: &str| Ok(text(on, path)?.unwrap_or_default());
         Ok(Self::parse(&text("/etc/passwd")?, &text("/etc/group")?))
     }
 
@@ -67,6 +72,23 @@ impl Accounts {
     pub fn is_member(&self, user: &str, group: &str) -> bool {
         let Some((_, gid, members)) = self.groups.iter().find(|(name, ..)| name == group) else { return false };
         members.iter().any(|member| member == user) || self.user(user).is_some_and(|account| account.gid == *gid)
+    }
+
+    /// Whether an account is all there. The tools that make accounts write passwd first and other files one after the other: a kill leaves
+    /// an account that some of them lack. What someone gave a password to counts as whole without subordinate ids.
+    ///
+    /// # Errors
+    /// The files exist and cannot be read.
+    pub fn is_whole(&self, on: &dyn Probe, account: &Account) -> Result<bool, ProbeError> {
+        let field = |file: &str, name: &str| -> Result<Option<String>, ProbeError> {
+            let Some(text) = text(on, file)? else { return Ok(Some(String::new())) };
+            let mut lines = text.lines().map(|line| line.split(':'));
+            Ok(lines.find_map(|mut fields| (fields.next() == Some(name)).then(|| fields.next().unwrap_or_default().to_owned())))
+        };
+        let Some((group, ..)) = self.groups.iter().find(|(_, gid, _)| *gid == account.gid) else { return Ok(false) };
+        let Some(password) = field("/etc/shadow", &account.name)? else { return Ok(false) };
+        let numbers = field("/etc/subuid", &account.name)?.and(field("/etc/subgid", &account.name)?);
+        Ok(field("/etc/gshadow", group)?.is_some() && (numbers.is_some() || password != NO_PASSWORD))
     }
 
     /// Whether there is such a group.

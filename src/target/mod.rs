@@ -25,6 +25,7 @@ mod script;
 mod sshd;
 mod state;
 mod unpack;
+mod user;
 
 use crate::model::TargetPath;
 use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};

@@ -5,7 +5,7 @@ use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
 use crate::model::{Meta, Owner, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, Cmd, Content, FileKind, Op, Presence, Proof, Query, SOURCES_RECORD, UnitVerb};
+use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, Query, SOURCES_RECORD, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -58,9 +58,6 @@ impl Target for Machine {
         Ok(self.files.remove_tree(path)?)
     }
 }
-
-/// The shell of a new account where the manifest names none: `useradd`'s own default is a bare sh.
-const NEW_SHELL: &str = "/bin/bash";
 
 /// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.
 const APT: [&str; 9] = [
@@ -231,26 +228,6 @@ impl Machine {
         self.must(&apt(&words), progress)
             .map(drop)
             .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
-    }
-
-    fn set_user(&self, name: &UserName, shell: Option<&TargetPath>, groups: &[String], exists: Presence) -> Result<(), OpError> {
-        let accounts = super::Accounts::read(self)?;
-        for group in groups.iter().filter(|group| !accounts.has_group(group)) {
-            self.must(&Cmd::new(["groupadd", "--system", "--", group]), &super::Silent)?;
-        }
-        let joined = groups.join(",");
-        let mut argv: Vec<&str> = match exists {
-            Presence::Absent => vec!["useradd", "--create-home", "--user-group"],
-            Presence::Present => vec!["usermod", "--append"],
-        };
-        let usual = (exists == Presence::Absent).then_some(NEW_SHELL);
-        if let Some(shell) = shell.map(TargetPath::as_str).or(usual) {
-            argv.extend(["--shell", shell]);
-        }
-        // `usermod --append` wants groups, even none.
-        argv.extend(if joined.is_empty() && exists == Presence::Absent { vec![] } else { vec!["--groups", joined.as_str()] });
-        argv.extend(["--", name.as_str()]);
-        self.must(&Cmd::new(argv), &super::Silent).map(drop)
     }
 
     fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {

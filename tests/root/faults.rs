@@ -113,11 +113,11 @@ fn killed_at_random_times() {
 }
 
 /// An apply under strace, which does this at the N-th call of this name; `None` where there is no N-th.
-fn injected(fitout: &Fitout<'_>, call: &str, fault: &str, number: usize) -> Option<Run> {
+fn injected(fitout: &Fitout<'_>, whom: &[&str], call: &str, fault: &str, number: usize) -> Option<Run> {
     let plain = fitout.command(&["apply"]);
     let log = fitout.beside("strace.log");
     let mut strace = command("strace");
-    strace.arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={number}")]);
+    strace.args(whom).arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={number}")]);
     let run = Run::of(strace.arg("--").arg(plain.get_program()).args(plain.get_args()));
     let log = std::fs::read_to_string(log).unwrap();
     (log.contains("INJECTED") || log.contains("killed by SIGKILL")).then_some(run)
@@ -134,7 +134,7 @@ fn at_every_call(fault: &str) {
         for number in 1.. {
             let root = base.copy();
             let fitout = workstation(&root, AFTER);
-            let Some(cut) = injected(&fitout, call, fault, number) else { break };
+            let Some(cut) = injected(&fitout, &[], call, fault, number) else { break };
             assert!(matches!(cut.code, None | Some(0 | 1 | 137)), "{fault} at {call} {number}: {cut:?}");
             assert!(!cut.stderr.contains("panicked"), "{fault} at {call} {number}: {cut:?}");
             // Only the journal, a narrative that nothing reads again, may fail without failing the run.
@@ -156,4 +156,26 @@ fn killed_at_every_call_that_changes_a_file() {
 fn every_call_that_changes_a_file_fails_once() {
     at_every_call("error=ENOSPC");
     at_every_call("error=EIO");
+}
+
+/// A workstation with an account to be made by the tools of the distribution.
+const ACCOUNT: &str = "schema: 1\nuser: {name: ada, sudo: true}\nfiles:\n  - {path: ~/notes, content: \"n\\n\"}\n";
+
+#[test]
+fn tools_that_make_accounts_are_killed() {
+    let base = Root::fresh();
+    let (expected, _) = undisturbed(&base, ACCOUNT);
+    let mut killed = 0;
+    for call in ["rename", "link", "unlink"] {
+        for number in 1.. {
+            let root = Root::fresh();
+            let fitout = workstation(&root, ACCOUNT);
+            if injected(&fitout, &["-f"], call, "signal=KILL", number).is_none() {
+                break;
+            }
+            killed += 1;
+            assert_recovers(&root, &fitout, &expected, &format!("a kill of a tool at its {call} {number}"));
+        }
+    }
+    assert!(killed > 5, "only {killed} tools were killed: does strace work here?");
 }

@@ -1,6 +1,6 @@
 //! An [`Op`] made to happen in memory, in the order of effects that a real machine has.
 
-use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
+use super::{Fake, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
 use crate::step::{Ability, CheckRun, Content, FileKind, Op, Presence, Proof, Query, ScriptRun, Trigger, UnitVerb, Unpack};
 use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, policy_gaps, stale_path};
@@ -141,6 +141,7 @@ impl Fake {
             if exists == Presence::Absent {
                 add_user(&mut state.tree, name)?;
             }
+            add_home(&mut state.tree, name)?;
             edit(&mut state.tree, "/etc/passwd", |fields| {
                 if let Some(shell) = shell.filter(|_| fields[0] == name.as_str()) {
                     fields[6] = shell.to_string();
@@ -302,8 +303,16 @@ fn add_group(tree: &mut Tree, name: &str) -> Result<(), ProbeError> {
 fn add_user(tree: &mut Tree, name: &UserName) -> Result<(), ProbeError> {
     let (uid, gid) = (free_number(tree, "/etc/passwd", FIRST_UID)?, free_number(tree, "/etc/group", FIRST_UID)?);
     add_line(tree, "/etc/passwd", &format!("{name}:x:{uid}:{gid}::/home/{name}:/bin/bash"))?;
-    add_line(tree, "/etc/group", &format!("{name}:x:{gid}:"))?;
-    let home = path(&format!("/home/{name}"))?;
-    let kept = matches!(tree.get(&home, Last::Kept).map(|node| &node.kind), Some(Kind::Directory));
-    if kept { Ok(()) } else { tree.put(&home, Node::directory(0o700, (uid, gid))).map_err(|e| failed("make", &home, e)) }
+    add_line(tree, "/etc/group", &format!("{name}:x:{gid}:"))
+}
+
+/// The home that the account names, if it is absent.
+fn add_home(tree: &mut Tree, name: &UserName) -> Result<(), ProbeError> {
+    let accounts = Accounts::parse(&tree.text(&path("/etc/passwd")?), "");
+    let Some(account) = accounts.user(name.as_str()) else { return Ok(()) };
+    let home = path(&account.home)?;
+    if tree.get(&home, Last::Kept).is_some() {
+        return Ok(());
+    }
+    tree.put(&home, Node::directory(0o700, (account.uid, account.gid))).map_err(|e| failed("make", &home, e))
 }
