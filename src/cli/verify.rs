@@ -3,7 +3,7 @@
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Opened};
 use super::{Exit, Form, Global, Ground};
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::session::CheckResult;
 use clap::Args;
 
@@ -29,13 +29,29 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn is_clean(plan: &Plan, checks: &[CheckResult]) -> bool {
-    plan.is_clean() && plan.resources.iter().all(|planned| planned.drift.is_empty()) && checks.iter().all(|check| check.problem.is_none())
+    looked_at(plan, checks).iter().all(|planned| is_fine(planned)) && checks.iter().all(|check| check.problem.is_none())
+}
+
+fn is_fine(planned: &Planned) -> bool {
+    planned.steps.is_empty() && planned.problem.is_none() && planned.drift.is_empty()
+}
+
+/// What was looked at and not run: a check is told by its result alone.
+fn looked_at<'a>(plan: &'a Plan, checks: &[CheckResult]) -> Vec<&'a Planned> {
+    plan.resources.iter().filter(|planned| checks.iter().all(|check| check.id != planned.id)).collect()
+}
+
+/// Text below its first line, under what stands there.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n           ")
 }
 
 fn show(plan: &Plan, checks: &[CheckResult]) -> String {
     let mut lines = Vec::new();
-    for planned in &plan.resources {
-        lines.extend(planned.problem.iter().map(|problem| format!("{} {}: {problem}", paint_data(Paint::Red, "  broken"), planned.id)));
+    let looked_at = looked_at(plan, checks);
+    for planned in &looked_at {
+        let broken = |problem: &String| format!("{} {}: {}", paint_data(Paint::Red, "  broken"), planned.id, indented(problem));
+        lines.extend(planned.problem.iter().map(broken));
         lines.extend(
             planned
                 .steps
@@ -46,12 +62,11 @@ fn show(plan: &Plan, checks: &[CheckResult]) -> String {
     }
     for check in checks {
         let word = if check.problem.is_none() { paint_data(Paint::Green, "  passed ") } else { paint_data(Paint::Red, "  failed ") };
-        let tail = check.problem.as_ref().map(|problem| format!(": {problem}")).unwrap_or_default();
+        let tail = check.problem.as_ref().map(|problem| format!(": {}", indented(problem))).unwrap_or_default();
         lines.push(format!("{word} {}{tail}", check.id));
     }
-    let fine =
-        plan.resources.iter().filter(|planned| planned.steps.is_empty() && planned.problem.is_none() && planned.drift.is_empty()).count();
+    let fine = looked_at.iter().filter(|planned| is_fine(planned)).count();
     let passed = checks.iter().filter(|check| check.problem.is_none()).count();
-    lines.push(format!("{fine} of {} resources as they should be, {passed} of {} checks passed", plan.resources.len(), checks.len()));
+    lines.push(format!("{fine} of {} resources as they should be, {passed} of {} checks passed", looked_at.len(), checks.len()));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
