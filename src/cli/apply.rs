@@ -60,7 +60,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&report),
         Form::Human => {
             say(&recap(&report, run));
-            if arguments.ground.file.is_some() && !arguments.install {
+            if arguments.ground.file.is_some() && !arguments.install && report.counts.failed == 0 {
                 say("Applied once; with --install it becomes the machine's manifest.");
             }
         }
