@@ -197,9 +197,32 @@ fn a_machine_from_plan_to_verify() {
     both("status", "status --root root");
     both("why_nothing", "why --root root");
     both("why_motd", "why file:/etc/motd --root root");
+    assert_eq!(desk.run("why /etc/motd --root root").out, desk.run("why file:/etc/motd --root root").out);
+    let unknown = desk.run("why file:/etc/mtod --root root");
+    assert_eq!((unknown.code, unknown.err.contains("did you mean `file:/etc/motd`?")), (64, true), "{unknown:?}");
     both("verify", "verify -f m.yaml --root root");
     desk.write("root/etc/motd", "mine\n");
     both("verify_drift", "verify -f m.yaml --root root");
+}
+
+#[test]
+fn a_run_at_work_and_one_that_was_cut_short() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.run("apply -f m.yaml --root root");
+    desk.write("root/var/lib/fitout/runs/2/journal.jsonl", "");
+    let lock = fs::File::options().read(true).write(true).open(desk.path().join("root/var/lib/fitout/lock")).unwrap();
+    lock.lock().unwrap();
+    desk.write("root/var/lib/fitout/lock", "process 7 (fitout apply)\n");
+    let status = desk.run("status --root root");
+    assert!(status.code == 0 && status.out.contains("running:   process 7 (fitout apply)\n"), "{status:?}");
+    assert!(desk.run("why --root root").out.contains("run 2 has not ended yet: process 7"));
+    drop(lock);
+    let status = desk.run("status --root root");
+    assert!(status.code == 2 && status.out.contains("run 2, cut short"), "{status:?}");
+    assert!(desk.run("why --root root").out.contains("run 2 was cut short; `fitout apply` goes on from there"));
+    desk.run("apply -f m.yaml --root root");
+    assert_eq!(desk.run("status --root root").code, 0);
 }
 
 #[test]
@@ -231,6 +254,15 @@ fn a_floor_is_73_and_nothing_was_done() {
     }
     assert!(desk.json("plan -f m.yaml --root root -o json")["refused"].as_str().unwrap().starts_with("/ has "));
     assert!(!desk.path().join("root/etc/motd").exists());
+}
+
+#[test]
+fn a_check_is_told_once() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "checks:\n  - {name: broken, command: [/usr/bin/absent]}\n");
+    let ended = desk.run("verify -f m.yaml --root root");
+    assert_eq!((ended.code, ended.out.matches("check:broken").count()), (2, 1), "{ended:?}");
+    assert!(ended.out.ends_with("0 of 0 resources as they should be, 0 of 1 checks passed\n"), "{ended:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::apply::{Counts, Outcome};
 use crate::journal;
 use crate::resource::Guard;
 use crate::session::MANIFEST;
-use crate::target::{Probe, ProbeError};
+use crate::target::{Machine, Probe, ProbeError};
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -27,6 +27,8 @@ struct Status {
     version: u32,
     agent: Option<Page>,
     manifest: Option<String>,
+    /// Process and command of the run that is at work.
+    running: Option<String>,
     last_run: Option<u64>,
     counts: Option<Counts>,
     failed: Vec<String>,
@@ -54,15 +56,24 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 impl Status {
     fn is_healthy(&self) -> bool {
-        self.failed.is_empty() && self.too_full.is_empty() && self.agent.as_ref().is_none_or(Page::is_healthy)
+        let clean = self.failed.is_empty() && self.too_full.is_empty() && !self.is_cut_short();
+        clean && self.agent.as_ref().is_none_or(Page::is_healthy)
+    }
+
+    /// Whether the last run ended without a report, and nobody goes on with it.
+    const fn is_cut_short(&self) -> bool {
+        self.last_run.is_some() && self.counts.is_none() && self.running.is_none()
     }
 }
 
-fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
+fn look(on: &Machine) -> Result<Status, ProbeError> {
     let link = crate::model::TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
     let manifest = on.stat(&link)?.map(|stat| stat.link.unwrap_or_else(|| MANIFEST.into()));
     // Runs hold what programs printed: they are root's to read.
-    let last_run = if nix::unistd::geteuid().is_root() { journal::numbers(on)?.last().copied() } else { None };
+    let is_root = nix::unistd::geteuid().is_root();
+    // Asked before its report is looked for: a run that ends between the two was not cut short.
+    let running = if is_root { on.at_work()? } else { None };
+    let last_run = if is_root { journal::numbers(on)?.last().copied() } else { None };
     let report = last_run.map(|run| journal::report(on, run)).transpose()?.flatten();
     let failed = report.iter().flat_map(|report| &report.resources).filter(|one| one.outcome == Outcome::Failed);
     let failed = failed.map(|one| one.id.to_string()).collect();
@@ -72,7 +83,8 @@ fn look(on: &dyn Probe) -> Result<Status, ProbeError> {
             too_full.push(guard.mount.to_string());
         }
     }
-    Ok(Status { version: 1, agent: Page::read(on)?, manifest, last_run, counts: report.map(|report| report.counts), failed, too_full })
+    let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full })
 }
 
 fn show(status: &Status) -> String {
@@ -84,12 +96,14 @@ fn show(status: &Status) -> String {
     let last = match (status.last_run, &status.counts) {
         (None, _) if !nix::unistd::geteuid().is_root() => "known to root only".to_owned(),
         (None, _) => "none".to_owned(),
+        (Some(run), None) if status.running.is_some() => format!("run {run}, not ended yet"),
         (Some(run), None) => format!("run {run}, cut short before its report; `fitout apply` goes on from there"),
         (Some(run), Some(counts)) => format!(
             "run {run}: changed {}, unchanged {}, deferred {}, failed {}, skipped {}",
             counts.changed, counts.unchanged, counts.deferred, counts.failed, counts.skipped
         ),
     };
+    lines.extend(status.running.iter().map(|holder| format!("running:   {holder}")));
     lines.push(format!("last run:  {last}"));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));

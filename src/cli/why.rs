@@ -5,6 +5,9 @@ use super::source;
 use super::{Exit, Form, Global};
 use crate::apply::{Outcome, Report};
 use crate::journal;
+use crate::model::ResourceId;
+use crate::problem::nearest;
+use crate::target::{Machine, ProbeError};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -23,37 +26,93 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Ok(target) => target,
         Err(refusal) => return refusal.tell(global),
     };
-    let found = match find(arguments, target.as_ref()) {
-        Ok(found) => found,
+    let answer = match answer(arguments.resource.as_deref(), target.as_ref()) {
+        Ok(answer) => answer,
         Err(error) => {
             complain(&error.to_string(), None);
             return Exit::Failed;
         }
     };
-    match (global.output, &found) {
-        (Form::Json, _) => {
+    match answer {
+        Answer::Unknown { name, near } => {
+            let hint = near.map(|near| format!("did you mean `{near}`?"));
+            complain(&format!("no run on this machine tells of `{name}`"), hint.as_deref());
+            return Exit::Usage;
+        }
+        Answer::Stories(found) if global.output == Form::Json => {
             output::json(&found.iter().map(|(run, report)| serde_json::json!({"run": run, "report": report})).collect::<Vec<_>>());
         }
-        (Form::Human, found) if found.is_empty() => output::data("Nothing to explain: no run on this machine has anything of the kind.\n"),
-        (Form::Human, found) => output::data(&found.iter().map(|(run, report)| story(*run, report)).collect::<Vec<_>>().join("\n")),
+        Answer::Stories(found) => output::data(&found.iter().map(|(run, report)| story(*run, report)).collect::<Vec<_>>().join("\n")),
+        Answer::Nothing(_) if global.output == Form::Json => output::json(&serde_json::json!([])),
+        Answer::Nothing(why) => output::data(&format!("{why}\n")),
     }
     Exit::Done
 }
 
-/// Without a name, what failed or was skipped in the last run; with one, its last report that tells of something.
-fn find(arguments: &Arguments, on: &dyn crate::target::Probe) -> Result<Vec<(u64, Report)>, crate::target::ProbeError> {
-    for run in journal::numbers(on)?.into_iter().rev() {
-        let Some(report) = journal::report(on, run)? else { continue };
-        let wanted = |one: &Report| match &arguments.resource {
-            Some(name) => one.id.to_string() == *name && one.outcome != Outcome::Unchanged,
-            None => matches!(one.outcome, Outcome::Failed | Outcome::Skipped),
-        };
-        let found: Vec<(u64, Report)> = report.resources.into_iter().filter(wanted).map(|one| (run, one)).collect();
-        if arguments.resource.is_none() || !found.is_empty() {
-            return Ok(found);
-        }
+/// What there is to tell.
+#[derive(Debug)]
+enum Answer {
+    /// What became of these, each in its run.
+    Stories(Vec<(u64, Report)>),
+    /// Nothing, and why.
+    Nothing(String),
+    /// No report holds the name; the nearest that the last one holds.
+    Unknown { name: String, near: Option<String> },
+}
+
+fn answer(name: Option<&str>, on: &Machine) -> Result<Answer, ProbeError> {
+    let runs = journal::numbers(on)?;
+    match (name, runs.last()) {
+        (_, None) => Ok(Answer::Nothing("Nothing to explain: no run on this machine changed or failed anything.".into())),
+        (None, Some(run)) => last(*run, on),
+        (Some(name), Some(_)) => named(name, &runs, on),
     }
-    Ok(Vec::new())
+}
+
+/// What failed or was skipped in the last run.
+fn last(run: u64, on: &Machine) -> Result<Answer, ProbeError> {
+    // Asked before its report is looked for: a run that ends between the two was not cut short.
+    let holder = on.at_work()?;
+    let Some(report) = journal::report(on, run)? else {
+        return Ok(Answer::Nothing(match holder {
+            Some(holder) => format!("run {run} has not ended yet: {holder}"),
+            None => format!("run {run} was cut short; `fitout apply` goes on from there"),
+        }));
+    };
+    let wanted = |one: &Report| matches!(one.outcome, Outcome::Failed | Outcome::Skipped);
+    let found: Vec<(u64, Report)> = report.resources.into_iter().filter(wanted).map(|one| (run, one)).collect();
+    Ok(if found.is_empty() { Answer::Nothing(format!("run {run} failed nothing")) } else { Answer::Stories(found) })
+}
+
+/// The last run that did something to a resource; where none did, the last that found it as it should be.
+fn named(name: &str, runs: &[u64], on: &Machine) -> Result<Answer, ProbeError> {
+    let (mut ids, mut unchanged) = (Vec::new(), None);
+    for run in runs.iter().rev() {
+        let Some(report) = journal::report(on, *run)? else { continue };
+        if ids.is_empty() {
+            ids = report.resources.iter().map(|one| one.id.to_string()).collect();
+        }
+        let Some(one) = report.resources.into_iter().find(|one| is_named(&one.id, name)) else { continue };
+        if one.outcome != Outcome::Unchanged {
+            return Ok(Answer::Stories(vec![(*run, one)]));
+        }
+        unchanged = unchanged.or(Some((*run, one)));
+    }
+    Ok(match unchanged {
+        Some(found) => Answer::Stories(vec![found]),
+        None => Answer::Unknown { name: name.to_owned(), near: near(name, &ids) },
+    })
+}
+
+/// A path alone is as good as `file:` and the path.
+fn is_named(id: &ResourceId, name: &str) -> bool {
+    id.to_string() == name || (name.starts_with('/') && id.name == name)
+}
+
+/// The resource that was meant: nearly spelled so, or with the name in its own.
+fn near(name: &str, ids: &[String]) -> Option<String> {
+    let spelled = nearest(name, ids.iter().map(String::as_str)).map(str::to_owned);
+    spelled.or_else(|| ids.iter().find(|id| id.contains(name)).cloned())
 }
 
 fn story(run: u64, report: &Report) -> String {

@@ -78,18 +78,16 @@ fn begin(on: &dyn Target) -> Result<u64, OpError> {
     Ok(known.last().map_or(1, |last| last + 1))
 }
 
-/// Keeps the report of a run that changed or failed something; returns its number.
+/// Keeps the report of a run that changed or failed something, or that ends one which was cut short; returns its number.
 ///
 /// # Errors
 /// It was not written.
 pub fn keep_report(on: &dyn Target, report: &RunReport) -> Result<Option<u64>, OpError> {
-    if report.counts.changed == 0 && report.counts.failed == 0 {
-        return Ok(None);
-    }
     let known = numbers(on)?;
     let unreported = |run: &&u64| file(**run, "report.json").is_ok_and(|path| matches!(on.stat(&path), Ok(None)));
     let run = match known.last().filter(unreported) {
         Some(run) => *run,
+        None if report.counts.changed == 0 && report.counts.failed == 0 => return Ok(None),
         None => begin(on)?,
     };
     let bytes = serde_json::to_vec_pretty(report).map_err(|e| OpError::new("write the report", e))?;

@@ -3,6 +3,7 @@
 use super::Machine;
 use super::ProbeError;
 use crate::model::TargetPath;
+use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
@@ -35,11 +36,7 @@ impl Machine {
         let file = self.files.open_own(&path)?;
         let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(lock) => lock,
-            Err((mut file, nix::errno::Errno::EWOULDBLOCK)) => {
-                let mut holder = String::new();
-                file.read_to_string(&mut holder).map_err(|e| broken(e.to_string()))?;
-                return Err(LockError::Held(holder.trim().to_owned()));
-            }
+            Err((file, Errno::EWOULDBLOCK)) => return Err(LockError::Held(holder(file, &path)?)),
             Err((_, e)) => return Err(broken(e.to_string())),
         };
         let command: Vec<String> = std::env::args().collect();
@@ -48,4 +45,25 @@ impl Machine {
         written.map_err(|e| broken(e.to_string()))?;
         Ok(Lock(lock))
     }
+
+    /// Who is at work: process and command of the lock's holder; `None` where nobody is.
+    ///
+    /// # Errors
+    /// The lock cannot be looked at.
+    pub fn at_work(&self) -> Result<Option<String>, ProbeError> {
+        let path = TargetPath::parse(LOCK).map_err(|e| ProbeError::new("use a path", e))?;
+        let Some(file) = self.files.open_file(&path)? else { return Ok(None) };
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(_) => Ok(None),
+            Err((file, Errno::EWOULDBLOCK)) => holder(file, &path).map(Some),
+            Err((_, e)) => Err(ProbeError::new(format!("look at {path}"), e)),
+        }
+    }
+}
+
+/// What the holder wrote of itself.
+fn holder(mut file: File, path: &TargetPath) -> Result<String, ProbeError> {
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
+    Ok(text.trim().to_owned())
 }
