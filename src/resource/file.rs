@@ -5,7 +5,7 @@
 
 use super::{Resource, in_the_way, kind_name, meta_gap, owner_ids};
 use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
-use crate::step::{Change, Content, DiskForecast, FileKind, Op, Proof, Stat, Step};
+use crate::step::{Change, Content, DiskForecast, FileKind, Op, Proof, REPLACED, Stat, Step};
 use crate::target::{Probe, ProbeError, Written};
 use serde::Serialize;
 
@@ -94,8 +94,10 @@ pub struct State {
 enum Matches {
     /// It is what is wanted.
     Wanted,
-    /// It is what Fitout wrote earlier, or nobody's in particular: free to change.
+    /// It is what Fitout wrote earlier: free to change.
     Ours,
+    /// It was there before Fitout: taken over, and what was there is kept.
+    Found,
     /// Someone edited it, and the manifest still wants what it wanted.
     Edited,
     /// Someone edited it, and the manifest wants something new.
@@ -119,7 +121,7 @@ impl File {
         if secret {
             return Ok(Matches::Ours);
         }
-        let Some(written) = on.written(&self.path)? else { return Ok(Matches::Ours) };
+        let Some(written) = on.written(&self.path)? else { return Ok(Matches::Found) };
         let now = on.read(&self.path)?.map(|bytes| Sha256::of(&bytes));
         Ok(self.judge(&written, now))
     }
@@ -176,6 +178,7 @@ impl Resource for File {
             return Vec::new();
         }
         match now.matches {
+            Matches::Found => return vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
             Matches::Ours | Matches::Conflict => return vec![self.write(Change::Modify, "content differs")],
             Matches::Edited if self.policy == Policy::Enforce => return vec![self.write(Change::Modify, "edited on the machine")],
             Matches::Wanted | Matches::Edited | Matches::Nothing => {}

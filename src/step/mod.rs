@@ -137,3 +137,6 @@ impl Step {
 
 /// Where the digest of apt's sources is kept, as of the last fetch of their lists.
 pub const SOURCES_RECORD: &str = "/var/lib/fitout/state/apt-sources.sha256";
+
+/// Where a file that Fitout did not write is kept when the manifest takes its path over; its own path follows.
+pub const REPLACED: &str = "/var/lib/fitout/replaced";

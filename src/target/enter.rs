@@ -90,7 +90,7 @@ pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     let code = match Entry::parse(&arguments[2..]) {
         Some((entry, command)) => stage(&entry, command, &arguments[2..]).unwrap_or_else(|error| {
             // The last words of a process that has nobody else to tell.
-            drop(writeln!(io::stderr(), "fitout: cannot enter {}: {error}", entry.root.display()));
+            drop(writeln!(io::stderr(), "fitout: in {}: {error}", entry.root.display()));
             FAILED
         }),
         None => FAILED,
@@ -128,7 +128,7 @@ fn init(entry: &Entry, command: &[String], _: &[String]) -> io::Result<u8> {
     if entry.ids != (0, 0) {
         child.uid(entry.ids.0).gid(entry.ids.1);
     }
-    let spawned = child.spawn().map_err(|e| io::Error::other(format!("{}: {e}", command[0])))?;
+    let spawned = child.spawn().map_err(|e| io::Error::other(format!("cannot start {}: {e}", command[0])))?;
     let code = reap(Pid::from_raw(i32::try_from(spawned.id()).map_err(io::Error::other)?));
     policy.withdraw();
     code

@@ -5,7 +5,7 @@ use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
 use crate::model::{Meta, Owner, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, Query, SOURCES_RECORD, UnitVerb};
+use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, Query, REPLACED, SOURCES_RECORD, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -109,6 +109,7 @@ impl Machine {
         let (ids, _) = self.account(&meta.owner)?;
         let mut fresh = self.source(content)?;
         if let Some(after) = fresh.digest {
+            self.keep_found(path, before.as_deref())?;
             self.ledger.note(&self.files, path, Written { before: before.as_deref().map(Sha256::of), after })?;
         }
         for unit in read_by.iter().filter(|_| self.has(Ability::RunningSystem)) {
@@ -119,6 +120,15 @@ impl Machine {
             Some(proof) => self.prove(proof, path).map_err(|error| self.put_back(path, before.as_deref(), error)),
             None => Ok(()),
         }
+    }
+
+    /// Keeps what somebody else wrote at a path, before Fitout writes there for the first time.
+    fn keep_found(&self, at: &TargetPath, before: Option<&[u8]>) -> Result<(), OpError> {
+        let Some(bytes) = before else { return Ok(()) };
+        if self.ledger.get(&self.files, at)?.is_some() {
+            return Ok(());
+        }
+        self.keep(&path(&format!("{REPLACED}{at}"))?, bytes)
     }
 
     fn source(&self, content: &Content) -> Result<Source, OpError> {
@@ -231,6 +241,10 @@ impl Machine {
     }
 
     fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {
+        if self.files.stat(&path("/usr/bin/systemctl")?)?.is_none() && self.files.stat(&path("/bin/systemctl")?)?.is_none() {
+            return Err(OpError::new(format!("{} {unit}", verb.as_str()), "there is no systemd on the target")
+                .hint("add `systemd-sysv` to packages.install"));
+        }
         if self.has(Ability::RunningSystem) {
             self.must(&Cmd::new(["systemctl", "daemon-reload"]), progress)?;
         }
