@@ -200,9 +200,37 @@ impl<'a> Reading<'a> {
                 "write {file: /run/secrets/NAME} or {credential: NAME}",
             );
         }
+        let message = format!("a mapping was expected, not {}", noun(node));
+        if let Some(help) = shorthand(node, holder) {
+            return Error::said(Code::WrongType, message, help);
+        }
         let keys = fields.iter().take(6).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
-        Error::said(Code::WrongType, format!("a mapping was expected, not {}", noun(node)), format!("give keys such as {keys}"))
+        Error::said(Code::WrongType, message, format!("give keys such as {keys}"))
     }
+}
+
+/// Sections whose value people give without its key: the type, and how it is written out, with `…` for what they gave.
+const SHORTHANDS: [(&str, &str); 3] = [("Packages", "packages: {install: […]}"), ("From", "from: {conda: …}"), ("User", "user: {name: …}")];
+
+/// What to write instead of a value without its key.
+fn shorthand(node: &Node, holder: &str) -> Option<String> {
+    let (_, form) = SHORTHANDS.iter().find(|(of, _)| *of == holder)?;
+    let word = |node: &Node| match &node.value {
+        Value::Scalar(scalar) if scalar.kind() == Kind::Text && is_word(&scalar.text) => Some(scalar.text.clone()),
+        Value::Scalar(_) | Value::List(_) | Value::Map(_) => None,
+    };
+    let given = match &node.value {
+        Value::List(items) if form.contains('[') => items.iter().map(word).collect::<Option<Vec<String>>>().map(|words| words.join(", ")),
+        Value::List(_) | Value::Map(_) => return None,
+        Value::Scalar(_) => word(node),
+    };
+    let given = given.filter(|text| text.chars().count() <= 60);
+    Some(format!("write {}", form.replace('…', given.as_deref().unwrap_or("…"))))
+}
+
+/// Whether a text can be shown in a suggestion as it is.
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-/=".contains(c))
 }
 
 /// "`a`, `b` and `c`".

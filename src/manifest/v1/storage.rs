@@ -5,17 +5,30 @@ use super::words::{ClientId, ShareName, StorageAccount, StorageName};
 use crate::model::{ByteSize, HomePath, Invalid, SecretRef, TargetPath};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error};
 use std::borrow::Cow;
 
 /// A size, with its unit: `5GB`, `1.5GiB`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(pub ByteSize);
+
+/// By hand, because a number without quotes lacks its unit, not its quotes.
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer).map_err(|_| D::Error::custom("write a size with its unit, such as 5GB"))?;
+        Self::try_from(text).map_err(D::Error::custom)
+    }
+}
 
 impl TryFrom<String> for Size {
     type Error = Invalid;
     fn try_from(text: String) -> Result<Self, Invalid> {
-        ByteSize::parse(&text).map(Self)
+        let meant = format!("{}B", text.trim());
+        ByteSize::parse(&text).map(Self).map_err(|error| match ByteSize::parse(&meant) {
+            Ok(_) if text.ends_with(char::is_alphabetic) => Invalid::new(format!("`{text}` lacks the B of its unit; write {meant}")),
+            Ok(_) => Invalid::new(format!("`{text}` has no unit; write a size with its unit, such as 5GB")),
+            Err(_) => error,
+        })
     }
 }
 

@@ -12,6 +12,9 @@ const RSA_BITS: usize = 2048;
 /// What to do about a key that is refused.
 const MAKE_ANOTHER: &str = "make a new one with `ssh-keygen -t ed25519` and give its .pub file";
 
+/// What to do about a value that gives no key.
+const GIVE: &str = "paste the key, one line of a .pub file, or write that file's path, relative to this manifest";
+
 /// The keys that a value gives: itself, or each line of the file that it names. Each problem is reported.
 pub fn keys(value: &At<String>, desk: &mut Desk<'_>) -> Vec<String> {
     let text = value.value.trim();
@@ -22,8 +25,13 @@ pub fn keys(value: &At<String>, desk: &mut Desk<'_>) -> Vec<String> {
     if is_key(text) {
         return checked(text, &value.place, desk).into_iter().collect();
     }
+    if text.starts_with('~') {
+        let help = "write a path relative to this manifest, or paste the key";
+        desk.say(Code::BadValue, &value.place, format!("`{text}`: `~` is not expanded here"), help);
+        return Vec::new();
+    }
     let Ok(path) = SourcePath::try_from(text.to_owned()) else {
-        desk.say(Code::BadValue, &value.place, "this is neither a public key nor the path of a file", MAKE_ANOTHER);
+        desk.say(Code::BadValue, &value.place, "this is neither a public key nor the path of a file", GIVE);
         return Vec::new();
     };
     let path = value.map(|_| path);
