@@ -7,7 +7,10 @@
 
 use serde_json::Value;
 use std::fs;
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -263,6 +266,24 @@ fn a_check_is_told_once() {
     let ended = desk.run("verify -f m.yaml --root root");
     assert_eq!((ended.code, ended.out.matches("check:broken").count()), (2, 1), "{ended:?}");
     assert!(ended.out.ends_with("0 of 0 resources as they should be, 0 of 1 checks passed\n"), "{ended:?}");
+}
+
+#[test]
+fn what_root_alone_may_look_at_is_77() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "files: [{path: /srv/closed/a, content: x}]\n");
+    desk.run("apply -f m.yaml --root root");
+    let set = |name: &str, mode| fs::set_permissions(desk.path().join(name), Permissions::from_mode(mode)).unwrap();
+    set(".", 0o755);
+    set("root/srv/closed", 0o700);
+    let program = desk.path().join("fitout");
+    fs::copy(PROGRAM, &program).unwrap();
+    for words in ["plan -f m.yaml --root root", "verify -f m.yaml --root root", "why --root root"] {
+        let mut command = Command::new(&program);
+        command.args(words.split(' ')).current_dir(desk.path()).uid(65534).gid(65534).stdin(Stdio::null());
+        let ended = desk.end(&mut command);
+        assert!(ended.code == 77 && ended.err.contains("use sudo"), "{words}: {ended:?}");
+    }
 }
 
 #[test]

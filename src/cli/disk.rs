@@ -36,10 +36,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     let rows = match rows(target.as_ref()) {
         Ok(rows) => rows,
-        Err(error) => {
-            output::complain(&error.to_string(), None);
-            return Exit::Failed;
-        }
+        Err(error) => return source::failed(&error.to_string()),
     };
     let cache = ByteSize(fs_extra::dir::get_size(&global.cache).unwrap_or_default());
     match global.output {

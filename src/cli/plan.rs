@@ -55,10 +55,11 @@ fn planned(ground: &Ground, global: &Global) -> Result<Plan, Exit> {
     if let Some(refused) = refused {
         return Err(Refusal::from(refused).tell(global));
     }
-    if plan.resources.iter().any(|planned| planned.problem.is_some()) {
-        return Err(Exit::Failed);
+    let mut problems = plan.resources.iter().filter_map(|planned| planned.problem.as_ref()).peekable();
+    if problems.peek().is_none() {
+        return Ok(plan);
     }
-    Ok(plan)
+    Err(problems.find(|problem| source::is_denied(problem)).map_or(Exit::Failed, |denied| source::failed(denied)))
 }
 
 fn painted(step: &Step) -> String {

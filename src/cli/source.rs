@@ -10,6 +10,7 @@ use crate::resolve::Cause;
 use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError};
+use nix::errno::Errno;
 use serde_json::json;
 use std::io;
 use std::path::Path;
@@ -49,6 +50,7 @@ impl Refusal {
             Self::Rejected(rejected) => problems(&rejected.problems, &rejected.sources, global),
             Self::Session(SessionError::Manifest(found)) => problems(&found, &Sources::default(), global),
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
+            Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
             Self::Installed(error) => {
                 say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
             }
@@ -58,7 +60,7 @@ impl Refusal {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
             Self::Own(error) => say(&error.to_string(), error.hint.as_deref(), Exit::Failed),
-            Self::Session(error) => session(&error),
+            Self::Session(error) => session(&error, global),
         }
     }
 }
@@ -68,11 +70,28 @@ fn say(message: &str, hint: Option<&str>, exit: Exit) -> Exit {
     exit
 }
 
-fn session(error: &SessionError) -> Exit {
+/// Whether this is what only root may do, and we are not root.
+pub fn is_denied(message: &str) -> bool {
+    !nix::unistd::geteuid().is_root() && [Errno::EACCES, Errno::EPERM].iter().any(|denied| message.contains(denied.desc()))
+}
+
+/// Tells what could not be looked at, and who may.
+pub fn failed(message: &str) -> Exit {
+    if is_denied(message) {
+        return say(message, Some("only root may look at all of a machine: use sudo"), Exit::NotRoot);
+    }
+    say(message, None, Exit::Failed)
+}
+
+fn session(error: &SessionError, global: &Global) -> Exit {
     let message = error.to_string();
     match error {
         SessionError::Manifest(_) => Exit::Manifest,
-        SessionError::Probe(_) => say(&message, None, Exit::Failed),
+        SessionError::Probe(_) => failed(&message),
+        SessionError::Resolve(_) if is_denied(&message) => {
+            let hint = format!("{} cannot be written; use sudo, or name another folder with --cache DIR", global.cache.display());
+            say(&message, Some(&hint), Exit::NotRoot)
+        }
         SessionError::Resolve(error) => say(&message, None, unresolved(&error.cause)),
         SessionError::Own(cause) => say(&message, cause.hint.as_deref(), Exit::Failed),
         SessionError::Floor(_) => {

@@ -42,10 +42,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     let status = match look(target.as_ref()) {
         Ok(status) => status,
-        Err(error) => {
-            output::complain(&error.to_string(), None);
-            return Exit::Failed;
-        }
+        Err(error) => return source::failed(&error.to_string()),
     };
     match global.output {
         Form::Json => output::json(&status),

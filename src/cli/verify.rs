@@ -25,6 +25,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&serde_json::json!({"version": 1, "clean": is_clean(&plan, &checks), "plan": plan, "checks": checks})),
         Form::Human => output::data(&show(&plan, &checks)),
     }
+    let mut problems = plan.resources.iter().filter_map(|planned| planned.problem.as_ref());
+    if let Some(denied) = problems.find(|problem| source::is_denied(problem)) {
+        return source::failed(denied);
+    }
     if is_clean(&plan, &checks) { Exit::Done } else { Exit::NotClean }
 }
 

@@ -28,10 +28,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     let answer = match answer(arguments.resource.as_deref(), target.as_ref()) {
         Ok(answer) => answer,
-        Err(error) => {
-            complain(&error.to_string(), None);
-            return Exit::Failed;
-        }
+        Err(error) => return source::failed(&error.to_string()),
     };
     match answer {
         Answer::Unknown { name, near } => {
