@@ -5,7 +5,7 @@
 
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
-use super::reading::{Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
+use super::reading::{Document, Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
 use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
@@ -13,11 +13,11 @@ use std::cell::RefCell;
 use std::marker::PhantomData;
 
 /// Reads a tree as `T`. `None` where not even the document itself could be read; problems are in the report in any case.
-pub fn read<'a, T: DeserializeOwned>(root: &Node, required: Required<'a>) -> (Option<T>, Reading<'a>) {
+pub fn read<'a, T: DeserializeOwned>(root: &Node, document: Document, required: Required<'a>) -> (Option<T>, Reading<'a>) {
     let reading = RefCell::new(Reading::new(required));
     let mut value = None;
     for _ in 0..=MOST_PROBLEMS {
-        value = Reader { node: root, path: &Path::Root, reading: &reading }.give(PhantomData::<T>).ok();
+        value = Reader { node: root, path: &Path::Root(document), reading: &reading }.give(PhantomData::<T>).ok();
         if value.is_some() || reading.borrow().is_poisoned(root) {
             break;
         }

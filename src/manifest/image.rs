@@ -3,8 +3,9 @@
 use super::at::At;
 use super::de;
 use super::load::{Rejected, Source};
+use super::other;
 use super::parse::{Parsed, parse};
-use super::reading::Reading;
+use super::reading::{Document, Reading};
 use super::schema::required_in;
 use super::v1::{Console, ImageName, Size, SourcePath};
 use crate::model::ByteSize;
@@ -144,13 +145,17 @@ pub fn load_image(source: &Source) -> Result<ImageDefinition, Rejected> {
     let Parsed { root, mut problems } = parse(&source.name, &source.text, &mut 0);
     let Some(root) = root else {
         if problems.is_empty() {
-            problems.push(Problem::general(Code::MissingKey, format!("{} is empty", source.name)));
+            problems
+                .push(Problem::general(Code::MissingKey, format!("{} is empty", source.name)).suggest("docs/images.md shows a first one"));
         }
         return Err(Rejected { problems, sources });
     };
+    if let Some(problem) = other::than_image(&root) {
+        return Err(Rejected { problems: vec![problem], sources });
+    }
     let schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<Sheet>().to_value();
     let required = |holder: &str| required_in(&schema, "Sheet", holder);
-    let (sheet, reading) = de::read::<Sheet>(&root, &required);
+    let (sheet, reading) = de::read::<Sheet>(&root, Document::Image, &required);
     let Reading { problems: found, .. } = reading;
     problems.extend(found);
     let definition = sheet.and_then(|sheet| definition(&sheet, &mut problems));
@@ -240,6 +245,8 @@ mod tests {
         let text = "schema: 2\nname: x\nbase: {distribution: debian}\nmanifest: m.yaml\ndisk: {size: 3GB}\noutputs: [raw, raw]\n";
         insta::assert_snapshot!(read(text).unwrap_err());
         let text = "schema: 1\nname: Big Image\nbase: {rootfs: x.tar, oci: y}\ndisk: {size: 8}\noutputs: [vmdk]\n";
+        insta::assert_snapshot!(read(text).unwrap_err());
+        let text = "schema: 1\nname: lab\npackages: {install: [git]}\n";
         insta::assert_snapshot!(read(text).unwrap_err());
     }
 }

@@ -3,10 +3,11 @@
 use super::de;
 use super::files::{Files, TextError, text};
 use super::machine::Machine;
-use super::node::{Node, NodeId, Value};
+use super::node::{Node, NodeId};
+use super::other;
 use super::overlay::{merge, restrict, setting, setting_file};
 use super::parse::{MAX_BYTES, Parsed, parse};
-use super::reading::{MOST_PROBLEMS, Reading};
+use super::reading::{Document, MOST_PROBLEMS, Reading};
 use super::schema::required;
 use super::v1::Manifest;
 use super::validate::{self, Desk};
@@ -79,11 +80,12 @@ const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists t
 pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
     let mut sources = Sources::default();
     let Tree { root, mut problems } = tree(sheets, &mut sources);
-    if let Some(problem) = root.as_ref().and_then(other_compute) {
+    let Source { name, text } = &sheets.manifest;
+    if let Some(problem) = root.as_ref().and_then(|root| other::than_manifest(name, text, root)) {
         return Err(rejected(vec![problem], sources));
     }
     let machine = root.and_then(|root| {
-        let (manifest, reading) = de::read::<Manifest>(&root, &required);
+        let (manifest, reading) = de::read::<Manifest>(&root, Document::Manifest, &required);
         let patchy = reading.patchy(&root);
         let Reading { problems: found, recorded, hidden, .. } = reading;
         for place in &hidden {
@@ -98,18 +100,6 @@ pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
         Some(machine) if problems.is_empty() => Ok(machine),
         _ => Err(rejected(problems, sources)),
     }
-}
-
-/// Azure ML's other types of compute, whose fields are others: one answer for the whole text.
-const OTHER_COMPUTE: [(&str, &str); 2] = [("amlcompute", "a cluster"), ("virtualmachine", "an attached machine")];
-
-fn other_compute(root: &Node) -> Option<Problem> {
-    let Value::Map(entries) = &root.value else { return None };
-    let kind = &entries.iter().find(|entry| entry.key == "type")?.value;
-    let Value::Scalar(word) = &kind.value else { return None };
-    let (name, what) = OTHER_COMPUTE.iter().find(|(name, _)| *name == word.text)?;
-    let problem = Problem::at(Code::NotYet, &kind.mark.place(), format!("`{name}`, {what} of Azure ML, is not yet in this version"));
-    Some(problem.suggest("this version makes single machines: `type: computeinstance` or `type: workstation`"))
 }
 
 fn rejected(mut problems: Vec<Problem>, sources: Sources) -> Rejected {

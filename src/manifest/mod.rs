@@ -15,6 +15,7 @@ mod later;
 mod load;
 mod machine;
 mod node;
+mod other;
 mod overlay;
 mod parse;
 mod reading;

@@ -49,22 +49,42 @@ impl de::Error for Error {
     }
 }
 
+/// What is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Document {
+    /// A manifest, which `fitout explain` knows.
+    Manifest,
+    /// An image definition, which docs/images.md explains.
+    Image,
+}
+
 /// Where in the document a value is, as people write it: `environments[0].name`.
 #[derive(Debug, Clone, Copy)]
 pub enum Path<'a> {
     /// The document.
-    Root,
+    Root(Document),
     /// A value of a mapping.
     Key(&'a Path<'a>, &'a str),
     /// An item of a list.
     Item(&'a Path<'a>, usize),
 }
 
+impl Path<'_> {
+    /// What the path is in.
+    const fn document(&self) -> Document {
+        match self {
+            Self::Root(document) => *document,
+            Self::Key(above, _) | Self::Item(above, _) => above.document(),
+        }
+    }
+}
+
 impl fmt::Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Root => f.write_str("manifest"),
-            Self::Key(Self::Root, key) => f.write_str(key),
+            Self::Root(Document::Manifest) => f.write_str("manifest"),
+            Self::Root(Document::Image) => f.write_str("image definition"),
+            Self::Key(Self::Root(_), key) => f.write_str(key),
             Self::Key(above, key) => write!(f, "{above}.{key}"),
             Self::Item(above, index) => write!(f, "{above}[{index}]"),
         }
@@ -162,7 +182,7 @@ impl<'a> Reading<'a> {
             return;
         }
         let problem = Problem::at(Code::MissingKey, &node.mark.place(), format!("`{path}` lacks {}", enumerated(&missing)));
-        self.problems.push(problem.suggest(format!("`fitout explain {}` says what each is", explained(path))));
+        self.problems.push(problem.suggest(format!("{} says what each is", explained(path))));
     }
 
     /// Decides on a key that is no field of `holder`: recorded, refused, or unknown. Decides once.
@@ -243,12 +263,20 @@ fn enumerated(names: &[String]) -> String {
     }
 }
 
-/// The path as `fitout explain` takes it: without indices.
+/// What explains the fields at a path.
 fn explained(path: &Path<'_>) -> String {
+    match path.document() {
+        Document::Manifest => format!("`fitout explain {}`", plain(path)),
+        Document::Image => "docs/images.md".into(),
+    }
+}
+
+/// The path without indices.
+fn plain(path: &Path<'_>) -> String {
     match path {
-        Path::Root | Path::Key(Path::Root, _) => path.to_string(),
-        Path::Key(above, key) => format!("{}.{key}", explained(above)),
-        Path::Item(above, _) => explained(above),
+        Path::Root(_) | Path::Key(Path::Root(_), _) => path.to_string(),
+        Path::Key(above, key) => format!("{}.{key}", plain(above)),
+        Path::Item(above, _) => plain(above),
     }
 }
 
@@ -259,8 +287,11 @@ fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> S
         return format!("did you mean `{near}`?");
     }
     match fields.len() {
+        0..=LISTED if path.document() == Document::Image => {
+            format!("the keys here are {}; docs/images.md says what each is", fields.join(", "))
+        }
         0..=LISTED => format!("the keys here are {}", fields.join(", ")),
-        _ => format!("`fitout explain {}` lists the keys", explained(path)),
+        _ => format!("{} lists the keys", explained(path)),
     }
 }
 
