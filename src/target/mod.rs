@@ -96,10 +96,11 @@ impl OpError {
         Self { act: act.into(), cause: cause.to_string(), hint: None }
     }
 
-    /// With advice.
+    /// With advice, before any that it has.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        let hint = hint.into();
+        self.hint = Some(self.hint.map_or_else(|| hint.clone(), |more| format!("{hint}; {more}")));
         self
     }
 }

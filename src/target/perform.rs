@@ -3,11 +3,10 @@
 use super::apt::{half_installed, lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
-use super::{OpError, Probe, Progress, Target, policy_gaps, stale_path};
-use crate::model::{Meta, Owner, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, Query, REPLACED, SOURCES_RECORD, UnitVerb};
+use super::{OpError, Probe, Progress, Target, stale_path};
+use crate::model::{Meta, Sha256, TargetPath, UnitName};
+use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
@@ -27,7 +26,7 @@ impl Target for Machine {
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
             Op::SetHostname { name } => self.set_hostname(name),
-            Op::ProveSshd { user, expect } => self.prove_sshd(user, expect),
+            Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
             Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
             Op::BuildPython(build) => super::python::perform(self, build, progress),
             Op::BuildConda(build) => super::conda::perform(self, build, progress),
@@ -100,12 +99,14 @@ impl Machine {
         proof: Option<&Proof>,
         read_by: &[UnitName],
     ) -> Result<(), OpError> {
-        if let Some(stat) = self.files.stat(path)?
-            && stat.kind == FileKind::Directory
-        {
-            return Err(OpError::new(format!("write {path}"), "a directory is there").hint("move it away, or name another path"));
-        }
-        let before = self.files.read(path)?;
+        let old = self.files.stat(path)?;
+        let before = match old.as_ref().map(|stat| stat.kind) {
+            Some(FileKind::Directory) => {
+                return Err(OpError::new(format!("write {path}"), "a directory is there").hint("move it away, or name another path"));
+            }
+            Some(FileKind::File) => self.files.read(path)?,
+            Some(FileKind::Symlink | FileKind::Other) | None => None,
+        };
         let (ids, _) = self.account(&meta.owner)?;
         let mut fresh = self.source(content)?;
         if let Some(after) = fresh.digest {
@@ -117,7 +118,7 @@ impl Machine {
         }
         self.files.write(path, &mut fresh.bytes, meta.mode.bits(), ids)?;
         match proof {
-            Some(proof) => self.prove(proof, path).map_err(|error| self.put_back(path, before.as_deref(), error)),
+            Some(proof) => self.prove(proof, path).map_err(|error| self.put_back(path, old.as_ref(), before.as_deref(), error)),
             None => Ok(()),
         }
     }
@@ -145,13 +146,11 @@ impl Machine {
     }
 
     /// Undoes a write whose proof failed, and says so.
-    fn put_back(&self, path: &TargetPath, before: Option<&[u8]>, error: OpError) -> OpError {
-        let undone = match before {
-            Some(mut bytes) => self.files.stat(path).and_then(|stat| {
-                let (mode, ids) = stat.map_or((0o644, (0, 0)), |stat| (stat.mode, (stat.uid, stat.gid)));
-                self.files.write(path, &mut bytes, mode, ids)
-            }),
-            None => self.files.remove(path),
+    fn put_back(&self, path: &TargetPath, old: Option<&Stat>, before: Option<&[u8]>, error: OpError) -> OpError {
+        let undone = match (old, before) {
+            (Some(stat), Some(mut bytes)) => self.files.write(path, &mut bytes, stat.mode, (stat.uid, stat.gid)),
+            (Some(Stat { link: Some(to), .. }), None) => self.files.remove(path).and_then(|()| self.files.symlink(path, to)),
+            (Some(_) | None, _) => self.files.remove(path),
         };
         match undone {
             Ok(()) => error.hint(format!("{path} is as it was before")),
@@ -167,39 +166,7 @@ impl Machine {
                 }
                 self.must(&Cmd::new(["/usr/sbin/visudo", "-cqf", path.as_str()]), &super::Silent).map(drop)
             }
-            Proof::Sshd { user, expect } => self.prove_sshd(user, expect),
-        }
-    }
-
-    /// Fails where the one user whom the SSH policy lets in has no key to come in with.
-    fn prove_key(&self, user: &UserName) -> Result<(), OpError> {
-        let (_, home) = self.account(&Owner::User(user.clone()))?;
-        let keys = self.files.read(&path(&format!("{home}/.ssh/authorized_keys"))?)?.unwrap_or_default();
-        let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
-        if String::from_utf8_lossy(&keys).lines().any(is_key) {
-            return Ok(());
-        }
-        Err(OpError::new("let only the owner in by SSH", format!("{user} has no key, so nobody could log in"))
-            .hint("name a key under `user.authorized_keys` in the manifest, or in /etc/fitout/machine.yaml"))
-    }
-
-    fn prove_sshd(&self, user: &UserName, expect: &BTreeMap<String, String>) -> Result<(), OpError> {
-        if self.files.stat(&path("/usr/sbin/sshd")?)?.is_none() {
-            return Ok(());
-        }
-        // An image has no owner yet; one particular machine must have someone who can come in.
-        if self.has(Ability::Instance) && expect.get("allowusers").map(String::as_str) == Some(user.as_str()) {
-            self.prove_key(user)?;
-        }
-        let answer = self.query(&Query::SshdPolicy(user.clone()))?;
-        let act = "prove the SSH policy on the real sshd";
-        if answer.status != 0 {
-            return Err(OpError::new(act, answer.stderr.trim()));
-        }
-        match policy_gaps(&answer.stdout, expect) {
-            gaps if gaps.is_empty() => Ok(()),
-            gaps => Err(OpError::new(act, gaps.join("; "))
-                .hint("sshd keeps the first value it reads: look for these keywords before `Include /etc/ssh/sshd_config.d/*.conf` in /etc/ssh/sshd_config")),
+            Proof::Sshd { user, expect } => super::sshd::prove(self, user, expect),
         }
     }
 

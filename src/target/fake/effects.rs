@@ -1,10 +1,10 @@
 //! An [`Op`] made to happen in memory, in the order of effects that a real machine has.
 
-use super::{Fake, Last, Node, Said, State, Tree, failed, path, seed};
+use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, CheckRun, Content, FileKind, Op, Presence, Proof, Query, ScriptRun, Trigger, UnitVerb, Unpack};
-use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, policy_gaps, stale_path};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::step::{Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Trigger, UnitVerb, Unpack};
+use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, sshd, stale_path};
+use std::collections::BTreeSet;
 
 /// Where units are, the administrator's first.
 const UNITS: [&str; 3] = ["/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
@@ -32,7 +32,7 @@ impl Target for Fake {
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit),
             Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),
-            Op::ProveSshd { user, expect } => self.prove_sshd(user, expect),
+            Op::ProveSshd { user, expect } => sshd::prove(self, user, expect),
             Op::Unpack(unpack) => self.unpack(unpack),
             Op::BuildPython(build) if self.stat(&build.interpreter)?.is_none() => {
                 Err(OpError::new(summary, format!("{} is absent", build.interpreter)))
@@ -99,10 +99,14 @@ impl Fake {
             return Err(failed("write", path, "a directory is there").into());
         }
         let before = self.with(|state| state.tree.get(path, Last::Kept).cloned());
-        let (old, new) = (self.read(path)?, self.rendered(content)?);
+        let old = match &before {
+            Some(Node { kind: Kind::File(bytes), .. }) => Some(Sha256::of(bytes)),
+            Some(_) | None => None,
+        };
+        let new = self.rendered(content)?;
         let ids = self.ids(&meta.owner)?;
         if !matches!(content, Content::Secret { .. }) {
-            let written = Written { before: old.as_deref().map(Sha256::of), after: Sha256::of(&new) };
+            let written = Written { before: old, after: Sha256::of(&new) };
             self.effect(|state| Ok(state.ledger.insert(path.clone(), written)))?;
         }
         for unit in read_by.iter().filter(|_| self.has(Ability::RunningSystem)) {
@@ -110,7 +114,7 @@ impl Fake {
         }
         self.put(path, Node::file(new, meta.mode.bits(), ids))?;
         match proof {
-            Some(Proof::Sshd { user, expect }) => self.prove_sshd(user, expect).or_else(|error| {
+            Some(Proof::Sshd { user, expect }) => sshd::prove(self, user, expect).or_else(|error| {
                 match before {
                     Some(node) => self.put(path, node),
                     None => self.discard(path),
@@ -119,14 +123,6 @@ impl Fake {
             }),
             Some(Proof::Sudoers) | None => Ok(()),
         }
-    }
-
-    fn prove_sshd(&self, user: &UserName, expect: &BTreeMap<String, String>) -> Result<(), OpError> {
-        if self.stat(&path("/usr/sbin/sshd")?)?.is_none() {
-            return Ok(());
-        }
-        let gaps = policy_gaps(&self.query(&Query::SshdPolicy(user.clone()))?.stdout, expect);
-        if gaps.is_empty() { Ok(()) } else { Err(OpError::new("prove the SSH policy on the real sshd", gaps.join("; "))) }
     }
 
     fn set_user(&self, name: &UserName, shell: Option<&TargetPath>, groups: &[String], exists: Presence) -> Result<(), OpError> {

@@ -149,11 +149,12 @@ impl Tree {
     /// Something else is in the way.
     pub fn make_directories(&mut self, path: &TargetPath, mode: u32) -> Result<(), String> {
         let real = self.real(path, Last::Followed);
-        match self.0.get(&real) {
+        // A link to nothing is in the way as well.
+        match self.0.get(&real).or_else(|| self.get(path, Last::Kept)) {
             Some(Node { kind: Kind::Directory, .. }) => Ok(()),
             Some(_) => Err(format!("{path} is no directory; move it away, or name another path")),
             None => {
-                if let Some(above) = real.parent() {
+                if let Some(above) = path.parent() {
                     self.make_directories(&above, mode)?;
                 }
                 let ids = real.parent().and_then(|above| self.0.get(&above)).map_or((0, 0), |above| above.ids);
