@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod agreement;
 mod pipeline;
 mod properties;
 mod recipes;

@@ -11,7 +11,7 @@ use fitout::session::{SessionError, ordered};
 use fitout::step::{Blob, Op, PythonPackages, UnitVerb};
 use fitout::store::Store;
 use fitout::target::fake::Fake;
-use fitout::target::{OpError, Progress, read_facts};
+use fitout::target::{OpError, Probe, Progress, Target, read_facts};
 use std::collections::BTreeMap;
 
 /// Downloads nothing: a machine in memory unpacks nothing.
@@ -24,7 +24,7 @@ impl Supply for Nothing {
 }
 
 /// What a manifest asks of a machine, in order, or what is wrong with it, a line each.
-pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &Fake) -> Result<Graph, Vec<String>> {
+pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> Result<Graph, Vec<String>> {
     let files = MemoryFiles(beside.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect());
     let source = Source { name: "manifest.yaml".into(), text: text.into() };
     let lines = |problems: &[Problem]| problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect();
@@ -73,7 +73,7 @@ pub fn forecast(graph: &Graph, on: &Fake) -> Plan {
 }
 
 /// The work.
-pub fn perform(graph: &Graph, on: &Fake) -> RunReport {
+pub fn perform(graph: &Graph, on: &dyn Target) -> RunReport {
     apply(graph, on, &Nothing, &Observers::default())
 }
 
