@@ -41,7 +41,8 @@ const ROWS: &[Row] = &[
     ("Manifest", "resource_id", Recorded),
     ("Manifest", "create_on_behalf_of", Recorded),
     ("Manifest", "enable_sso", Recorded),
-    ("Manifest", "enable_root_access", Recorded),
+    // What it takes away is the right that `user.sudo: false` takes away; recorded, it would be a promise not kept.
+    ("Manifest", "enable_root_access", Refused(Some("true"))),
     ("Manifest", "enable_os_patching", Recorded),
     ("Manifest", "release_quota_on_stop", Recorded),
     ("Manifest", "autologger_settings", Recorded),
