@@ -38,6 +38,9 @@ impl Machine {
         for group in groups.iter().filter(|group| !accounts.has_group(group)) {
             self.must(&Cmd::new(["groupadd", "--system", "--", group]), &Silent)?;
         }
+        if exists == Presence::Present && shell.is_none() && groups.is_empty() {
+            return self.make_home(name);
+        }
         let mut argv: Vec<&str> = match exists {
             // A group of that name is one that a kill left, or someone's; either way it is the account's.
             Presence::Absent if accounts.has_group(name.as_str()) => vec!["useradd", "--no-create-home", "--gid", name.as_str()],
