@@ -6,12 +6,12 @@
 //! Mount points are resolved inside the root, so a hostile link in it leads nowhere.
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode as Bits, mkdirat};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, UnlinkatFlags, linkat, unlinkat};
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -304,18 +304,16 @@ enum ServicePolicy {
 }
 
 const POLICY: &str = "usr/sbin/policy-rc.d";
+/// Beside it, while it is written.
+const POLICY_FRESH: &str = ".policy-rc.d.fitout-new";
 const POLICY_TEXT: &str = "#!/bin/sh\n# Fitout: nothing is started in a root where nothing runs.\nexit 101\n";
 
 impl ServicePolicy {
     fn impose(inside: &Inside) -> io::Result<Self> {
         let Ok(folder) = inside.open("usr/sbin", OFlag::O_PATH | OFlag::O_DIRECTORY) else { return Ok(Self::None) };
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        match openat(&folder, "policy-rc.d", flags, Bits::from_bits_truncate(0o755)) {
-            Ok(fd) => {
-                fs::File::from(fd).write_all(POLICY_TEXT.as_bytes())?;
-                Ok(Self::Made(folder))
-            }
-            Err(Errno::EEXIST) => {
+        match Self::place(&folder) {
+            Ok(()) => Ok(Self::Made(folder)),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 let there = inside.open(POLICY, OFlag::O_RDONLY)?;
                 let ours = io::read_to_string(fs::File::from(there)).is_ok_and(|text| text == POLICY_TEXT);
                 Ok(if ours { Self::Made(folder) } else { Self::None })
@@ -324,10 +322,23 @@ impl ServicePolicy {
         }
     }
 
+    /// Puts the file there whole: half of it, left by a kill, would allow what it is to forbid, and look like somebody else's.
+    fn place(folder: &OwnedFd) -> io::Result<()> {
+        let sweep =
+            || unlinkat(folder, POLICY_FRESH, UnlinkatFlags::NoRemoveDir).or_else(|e| if e == Errno::ENOENT { Ok(()) } else { Err(e) });
+        sweep()?;
+        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(folder, POLICY_FRESH, flags, Bits::from_bits_truncate(0o755))?;
+        fs::File::from(fd).write_all(POLICY_TEXT.as_bytes())?;
+        let placed = linkat(folder, POLICY_FRESH, folder, "policy-rc.d", AtFlags::empty());
+        sweep()?;
+        Ok(placed?)
+    }
+
     fn withdraw(self) {
         if let Self::Made(folder) = self {
             // A file left behind is harmless and taken over next time.
-            nix::unistd::unlinkat(&folder, "policy-rc.d", nix::unistd::UnlinkatFlags::NoRemoveDir).ok();
+            unlinkat(&folder, "policy-rc.d", UnlinkatFlags::NoRemoveDir).ok();
         }
     }
 }

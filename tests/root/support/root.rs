@@ -41,6 +41,8 @@ impl Root {
         root.write("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n");
         root.write("/etc/passwd", "root:x:0:0::/root:/bin/sh\nada:x:1000:1000::/home/ada:/bin/bash\n");
         root.write("/etc/group", "root:x:0:\nada:x:1000:\n");
+        fs::create_dir_all(root.at("/home/ada")).unwrap();
+        std::os::unix::fs::chown(root.at("/home/ada"), Some(1000), Some(1000)).unwrap();
         root
     }
 
