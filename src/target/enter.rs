@@ -98,8 +98,31 @@ pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     Some(ExitCode::from(code))
 }
 
-fn die_with_parent() -> nix::Result<()> {
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
+/// Names the process that started a stage, as `/proc` numbers it.
+pub(super) const PARENT: &str = "FITOUT_PARENT";
+
+/// Numbers of this process and of its parent, by `/proc`: the same for both stages, whatever namespace they are in.
+fn numbers() -> io::Result<(String, String)> {
+    let text = fs::read_to_string("/proc/self/stat")?;
+    // proc(5): number, name in parentheses, state, parent.
+    let own = text.split(' ').next().unwrap_or_default();
+    let parent = text.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)).unwrap_or_default();
+    Ok((own.to_owned(), parent.to_owned()))
+}
+
+/// The number of this process, for the stage that it starts.
+pub(super) fn own_number() -> String {
+    numbers().map(|(own, _)| own).unwrap_or_default()
+}
+
+/// Ends with the parent, even with one that was killed before this could be asked for: it would run on beside the next try.
+fn die_with_parent() -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    let (_, parent) = numbers()?;
+    if std::env::var(PARENT).is_ok_and(|expected| expected == parent) {
+        return Ok(());
+    }
+    Err(io::Error::other("who asked for this has ended"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
@@ -107,7 +130,7 @@ fn outer(_: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
     die_with_parent()?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).status()?;
+    let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
     Ok(status_code(status))
 }
 
@@ -124,7 +147,7 @@ fn init(entry: &Entry, command: &[String], _: &[String]) -> io::Result<u8> {
     nix::unistd::chroot(".")?;
     std::env::set_current_dir(&entry.directory).map_err(|e| io::Error::other(format!("{}: {e}", entry.directory)))?;
     let mut child = Command::new(&command[0]);
-    child.args(&command[1..]);
+    child.args(&command[1..]).env_remove(PARENT);
     if entry.ids != (0, 0) {
         child.uid(entry.ids.0).gid(entry.ids.1);
     }

@@ -3,7 +3,7 @@
 //! Every program gets a fixed, small environment, no standard input, and a process group of its own, killed whole at its deadline.
 //! Output is streamed line by line, made harmless for terminals, and kept to a bound.
 
-use super::enter::{Entry, FAILED, View};
+use super::enter::{Entry, FAILED, PARENT, View, own_number};
 use super::{Progress, Silent};
 use crate::model::Span;
 use crate::step::{Cmd, Output, PATH};
@@ -89,6 +89,9 @@ impl Runner {
             }
         };
         command.env_clear().env("PATH", PATH).env("HOME", job.home).env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
+        if !matches!((self, job.view), (Self::Direct, View::Writable)) {
+            command.env(PARENT, own_number());
+        }
         if matches!(self, Self::Inside(_)) {
             // systemd's own tools then know that nothing runs, although a PID namespace hides the chroot from them.
             command.env("SYSTEMD_OFFLINE", "1");
