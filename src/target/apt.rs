@@ -49,13 +49,53 @@ pub fn lists_are_current(on: &dyn Probe) -> Result<bool, ProbeError> {
     Ok(fetched && recorded.is_some_and(|text| text.trim() == now))
 }
 
-/// Whether dpkg left a package in between: unpacked, half installed, half configured, or waiting for triggers.
+/// Packages that dpkg left in between.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Between {
+    /// Their files may be incomplete: they must be installed anew, which apt does only where they are named.
+    pub half_installed: Vec<String>,
+    /// Unpacked, half configured, or waiting for triggers: dpkg can go on with them.
+    pub unconfigured: Vec<String>,
+}
+
+/// What dpkg left in between.
 ///
 /// # Errors
 /// dpkg's database cannot be read.
-pub fn half_installed(on: &dyn Probe) -> Result<bool, ProbeError> {
+pub fn between(on: &dyn Probe) -> Result<Between, ProbeError> {
     let bytes = on.read(&path("/var/lib/dpkg/status")?)?.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    let states = text.lines().filter_map(|line| line.strip_prefix("Status: ")).filter_map(|status| status.rsplit(' ').next());
-    Ok(states.into_iter().any(|state| !matches!(state, "installed" | "config-files" | "not-installed")))
+    Ok(sort_out(&String::from_utf8_lossy(&bytes)))
+}
+
+fn sort_out(status: &str) -> Between {
+    let mut found = Between::default();
+    for stanza in status.split("\n\n") {
+        let field = |name: &str| stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        let (Some(name), Some(status)) = (field("Package"), field("Status")) else { continue };
+        match status.split(' ').collect::<Vec<_>>().as_slice() {
+            [_, "reinstreq", _] | [.., "half-installed"] => found.half_installed.push(name.to_owned()),
+            [.., "installed" | "config-files" | "not-installed"] => {}
+            _ => found.unconfigured.push(name.to_owned()),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_whole_is_left_alone() {
+        let stanza = |name: &str, status: &str| format!("Package: {name}\nStatus: {status}\nVersion: 1\n\n");
+        let text = [
+            stanza("whole", "install ok installed"),
+            stanza("gone", "deinstall ok config-files"),
+            stanza("torn", "install reinstreq half-installed"),
+            stanza("waits", "install ok triggers-pending"),
+            stanza("unpacked", "install ok unpacked"),
+        ];
+        let expected = Between { half_installed: vec!["torn".into()], unconfigured: vec!["waits".into(), "unpacked".into()] };
+        assert_eq!(sort_out(&text.concat()), expected);
+    }
 }

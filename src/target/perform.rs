@@ -1,6 +1,6 @@
 //! An [`Op`] made to happen on a real machine.
 
-use super::apt::{half_installed, lists_are_current, sources_digest};
+use super::apt::{Between, between, lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Probe, Progress, Target, stale_path};
@@ -192,19 +192,26 @@ impl Machine {
         if !lists_are_current(self)? {
             self.apt_update(progress)?;
         }
-        // What an earlier, killed run left half done must be ended first; with nothing to do this is quick.
-        let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
-        if !pending.is_empty() || half_installed(self)? {
-            self.must(
-                &Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]).env("DEBIAN_FRONTEND", "noninteractive"),
-                progress,
-            )?;
-            self.must(&apt(&["--fix-broken", "install"]), progress)?;
-        }
+        self.finish_packages(progress)?;
         let words: Vec<&str> = ["install", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
         self.must(&apt(&words), progress)
             .map(drop)
             .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
+    }
+
+    /// Ends what an earlier, killed run left half done.
+    fn finish_packages(&self, progress: &dyn Progress) -> Result<(), OpError> {
+        let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
+        if pending.is_empty() && between(self)? == Between::default() {
+            return Ok(());
+        }
+        let configure = Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]);
+        // What it cannot do for lack of another package, apt does below.
+        self.run(&configure.env("DEBIAN_FRONTEND", "noninteractive"), None, progress)?;
+        let torn = between(self)?.half_installed;
+        let words: Vec<&str> =
+            ["--fix-broken", "--reinstall", "install", "--"].into_iter().chain(torn.iter().map(String::as_str)).collect();
+        self.must(&apt(&words), progress).map(drop)
     }
 
     fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {
