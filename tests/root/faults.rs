@@ -93,7 +93,6 @@ fn killed_at_every_event() {
 }
 
 #[test]
-#[ignore = "fails now and then on a busy machine, not yet understood: run it with --ignored"]
 fn killed_at_random_times() {
     const TIMES: u32 = 20;
     let base = Root::fresh();
