@@ -76,6 +76,9 @@ pub struct RunReport {
     pub counts: Counts,
     /// How long it took.
     pub milliseconds: u64,
+    /// The signal that ended it before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_by: Option<String>,
     /// Each resource, in the order of work.
     pub resources: Vec<Report>,
 }
@@ -90,7 +93,7 @@ impl RunReport {
             failed: count(Outcome::Failed),
             skipped: count(Outcome::Skipped),
         };
-        Self { version: 1, counts, milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX), resources }
+        Self { version: 1, counts, milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX), ended_by: None, resources }
     }
 }
 

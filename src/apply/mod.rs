@@ -11,7 +11,7 @@ use crate::graph::{Graph, Node};
 use crate::model::ResourceId;
 use crate::plan::split;
 use crate::step::{Op, Step};
-use crate::target::{OpError, Progress, Target};
+use crate::target::{OpError, Progress, Target, asked_to_end, go_on};
 use std::time::Instant;
 
 pub use event::{Counts, Event, Observer, Observers, Outcome, Report, RunReport};
@@ -39,7 +39,8 @@ pub fn apply(graph: &Graph, on: &dyn Target, supply: &dyn Supply, observers: &Ob
         observers.tell(&Event::ResourceFinished { report: report.clone() });
         reports.push(report);
     }
-    let report = RunReport::new(reports, began.elapsed());
+    let mut report = RunReport::new(reports, began.elapsed());
+    report.ended_by = asked_to_end().filter(|_| report.counts.failed + report.counts.skipped > 0).map(|signal| signal.to_string());
     observers.tell(&Event::RunFinished { counts: report.counts });
     report
 }
@@ -54,6 +55,11 @@ impl Engine<'_> {
     fn resource(&self, node: &Node, earlier: &[Report]) -> Report {
         let began = Instant::now();
         let mut report = Report::new(node.spec.id());
+        if let Err(ended) = go_on() {
+            report.outcome = Outcome::Skipped;
+            report.reason = Some(format!("{ended} before its turn"));
+            return report;
+        }
         let required = || node.requires.iter().map(|n| &earlier[*n]);
         if let Some(cause) = required().find(|other| matches!(other.outcome, Outcome::Failed | Outcome::Skipped)) {
             report.outcome = Outcome::Skipped;
@@ -99,6 +105,7 @@ impl Engine<'_> {
         let progress = Telling { observers: self.observers, id };
         self.observers.tell(&Event::StepStarted { id: id.clone(), summary: step.op.summary(), why: step.why.clone() });
         let began = Instant::now();
+        go_on().map_err(|ended| OpError::new(step.op.summary(), ended))?;
         self.supply.supply(&step.op, &progress)?;
         self.on.perform(&step.op, &progress)?;
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -110,7 +110,9 @@ pub fn recap(report: &RunReport, run: Option<u64>) -> String {
     for drift in report.resources.iter().flat_map(|one| &one.drift) {
         lines.push(format!("{} {drift}", paint(Paint::Yellow, "note:")));
     }
-    if let (Some(run), true) = (run, counts.failed > 0) {
+    if let Some(signal) = &report.ended_by {
+        lines.push(format!("{signal} ended this run early; `fitout apply` goes on from there."));
+    } else if let (Some(run), true) = (run, counts.failed > 0) {
         lines.push(format!("This was run {run}; `fitout why` explains what failed."));
     }
     lines.join("\n")

@@ -25,6 +25,10 @@ pub enum Exit {
     Locked,
     /// Only root may do this.
     NotRoot,
+    /// Ctrl-C ended it early.
+    Interrupted,
+    /// SIGTERM ended it early.
+    Terminated,
 }
 
 /// The table, as `--help` shows it.
@@ -39,7 +43,9 @@ Exit codes:
   69  something could not be fetched
   73  the work would leave less room than a disk guard asks for
   75  another run is at work on this machine
-  77  only root may do this";
+  77  only root may do this
+ 130  Ctrl-C ended it early; `fitout apply` goes on from there
+ 143  SIGTERM did";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
@@ -54,6 +60,8 @@ impl From<Exit> for ExitCode {
             Exit::DiskFloor => 73,
             Exit::Locked => 75,
             Exit::NotRoot => 77,
+            Exit::Interrupted => 130,
+            Exit::Terminated => 143,
         })
     }
 }

@@ -7,6 +7,7 @@ mod apply;
 mod bake;
 mod completions;
 mod disk;
+mod ending;
 mod exit;
 mod explain;
 mod output;
@@ -124,7 +125,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     let exit = match cli.verb {
         Verb::Validate(arguments) => validate::run(&arguments, global),
         Verb::Plan(arguments) => plan::run(&arguments, global),
-        Verb::Apply(arguments) => apply::run(&arguments, global),
+        Verb::Apply(arguments) => ending::cleanly(|| apply::run(&arguments, global)),
         Verb::Bake(arguments) => bake::run(&arguments, global),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),

@@ -5,7 +5,7 @@ use super::error::{Cause, FetchError};
 use crate::model::{ByteSize, Sha256};
 use crate::step::Blob;
 use crate::store::Store;
-use crate::target::Progress;
+use crate::target::{Progress, go_on};
 use reqwest::header::{ETAG, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use sha2::Digest;
@@ -140,6 +140,7 @@ impl<'a> Incoming<'a> {
     }
 
     fn take(&mut self, bytes: &[u8], progress: &dyn Progress) -> Result<(), Cause> {
+        go_on()?;
         let limit = self.blob.size.map_or(LARGEST, |size| size.0);
         if self.length + bytes.len() as u64 > limit {
             return Err(Cause::TooLarge(ByteSize(limit)));

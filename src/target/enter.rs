@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode as Bits, mkdirat};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, UnlinkatFlags, linkat, unlinkat};
@@ -117,7 +118,7 @@ pub(super) fn own_number() -> String {
 
 /// Ends with the parent, even with one that was killed before this could be asked for: it would run on beside the next try.
 fn die_with_parent() -> io::Result<()> {
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL)?;
     let (_, parent) = numbers()?;
     if std::env::var(PARENT).is_ok_and(|expected| expected == parent) {
         return Ok(());
@@ -125,9 +126,16 @@ fn die_with_parent() -> io::Result<()> {
     Err(io::Error::other("who asked for this has ended"))
 }
 
+/// What the group of a command is asked to end with. It is for the command: the first stage waits for the second, which as process 1 of
+/// its namespace is not reached by it, and tidies up.
+fn for_the_command() -> SigSet {
+    [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
+}
+
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 fn outer(_: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
     die_with_parent()?;
+    for_the_command().thread_block()?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
     let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
@@ -143,6 +151,7 @@ fn status_code(status: ExitStatus) -> u8 {
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 fn init(entry: &Entry, command: &[String], _: &[String]) -> io::Result<u8> {
     die_with_parent()?;
+    for_the_command().thread_unblock()?;
     let policy = furnish(entry)?;
     nix::unistd::chroot(".")?;
     std::env::set_current_dir(&entry.directory).map_err(|e| io::Error::other(format!("{}: {e}", entry.directory)))?;

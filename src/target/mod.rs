@@ -24,6 +24,7 @@ mod run;
 mod script;
 mod sshd;
 mod state;
+mod stop;
 mod unpack;
 mod user;
 
@@ -42,6 +43,7 @@ pub use machine::{Ground, Machine};
 pub use run::{HostTool, quick_host, run_host};
 pub use sshd::policy_gaps;
 pub use state::{CheckVerdict, Verdict, stale_path};
+pub use stop::{asked_to_end, go_on, listen};
 pub use unpack::program_in_wheel;
 
 /// Something about a target could not be told. Never used for "absent".

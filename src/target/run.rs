@@ -4,11 +4,11 @@
 //! Output is streamed line by line, made harmless for terminals, and kept to a bound.
 
 use super::enter::{Entry, FAILED, PARENT, View, own_number};
+use super::stop::{Group, asked_to_end, ended_by};
 use super::{Progress, Silent};
 use crate::model::Span;
 use crate::step::{Cmd, Output, PATH};
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -104,7 +104,7 @@ impl Runner {
     /// Runs a program to its end or its deadline.
     ///
     /// # Errors
-    /// It could not be started.
+    /// It could not be started, or a signal asked Fitout to end and it was ended.
     pub fn run(&self, job: &Job<'_>, progress: &dyn Progress) -> io::Result<Ended> {
         follow(self.command(job).spawn()?, job.timeout, progress)
     }
@@ -124,7 +124,7 @@ pub struct HostTool {
 /// Runs a tool of the host.
 ///
 /// # Errors
-/// It could not be started.
+/// It could not be started, or a signal asked Fitout to end and it was ended.
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> {
     let mut command = Command::new(&tool.argv[0]);
@@ -153,36 +153,48 @@ fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> i
     }
     let mut kept = Kept::default();
     let deadline = timeout.map(|span| Instant::now() + span.as_duration());
-    let (status, timed_out) = wait(&mut child, deadline, &lines, &mut kept, progress)?;
+    let group = Group::new(child.id())?;
+    let (status, cut) = wait(&mut child, &group, deadline, &lines, &mut kept, progress)?;
     let end = Instant::now() + GRACE;
     while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
         kept.take(line, progress);
     }
+    if let Some(Cut::Asked(signal)) = cut {
+        return Err(ended_by(signal));
+    }
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(i32::from(FAILED));
-    Ok(Ended { output: Output { status: code, stdout: kept.out.text(), stderr: kept.err.text() }, timed_out })
+    Ok(Ended { output: Output { status: code, stdout: kept.out.text(), stderr: kept.err.text() }, timed_out: cut.is_some() })
+}
+
+/// Why a program was ended before its own end.
+#[derive(Debug, Clone, Copy)]
+enum Cut {
+    Deadline,
+    Asked(Signal),
 }
 
 fn wait(
     child: &mut Child,
+    group: &Group,
     deadline: Option<Instant>,
     lines: &Receiver<Line>,
     kept: &mut Kept,
     progress: &dyn Progress,
-) -> io::Result<(ExitStatus, bool)> {
-    let group = Pid::from_raw(i32::try_from(child.id()).map_err(io::Error::other)?);
-    let mut asked = None;
+) -> io::Result<(ExitStatus, Option<Cut>)> {
+    let mut cut = None;
     let mut open = true;
     loop {
         if let Some(status) = child.try_wait()? {
-            return Ok((status, asked.is_some()));
+            return Ok((status, cut.map(|(why, _)| why)));
         }
-        match (asked, deadline) {
-            (None, Some(at)) if Instant::now() >= at => {
+        let late = deadline.filter(|at| Instant::now() >= *at).map(|_| Cut::Deadline);
+        match (cut, late.or_else(|| asked_to_end().map(Cut::Asked))) {
+            (None, Some(why)) => {
                 // A group that has just ended is as good as one that was asked.
-                killpg(group, Signal::SIGTERM).unwrap_or_default();
-                asked = Some(Instant::now());
+                killpg(group.0, Signal::SIGTERM).unwrap_or_default();
+                cut = Some((why, Instant::now()));
             }
-            (Some(since), _) if since.elapsed() >= MERCY => killpg(group, Signal::SIGKILL).unwrap_or_default(),
+            (Some((_, since)), _) if since.elapsed() >= MERCY => killpg(group.0, Signal::SIGKILL).unwrap_or_default(),
             _ => {}
         }
         let pause = Duration::from_millis(20);

@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod ending;
 mod faults;
 mod support;
 mod workstation;
