@@ -1,6 +1,6 @@
 //! The order of work: what requires what, and among the free, what a person would do first.
 
-use crate::model::{Owner, ResourceId};
+use crate::model::{Owner, ResourceId, TargetPath};
 use crate::problem::{Code, Problem, nearest};
 use crate::resource::Spec;
 use petgraph::algo::tarjan_scc;
@@ -32,19 +32,23 @@ impl Graph {
     pub fn order(specs: Vec<Spec>) -> Result<Self, Vec<Problem>> {
         let specs = distinct(specs)?;
         let ids: BTreeMap<ResourceId, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.id(), n)).collect();
+        let places = places(&specs);
         let mut problems = Vec::new();
         let mut requires: Vec<Vec<usize>> = Vec::new();
         for spec in &specs {
             let wanted = spec.requires();
             problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(spec, id, &ids)));
             let named = wanted.iter().filter_map(|id| ids.get(id).copied());
-            let mut edges: Vec<usize> = named.chain(inferred(spec, &specs, &ids)).collect();
+            let mut edges: Vec<usize> = named.chain(inferred(spec, &places, &ids)).collect();
             edges.sort_unstable();
             edges.dedup();
             requires.push(edges);
         }
-        problems.extend(circles(&specs, &requires));
-        if problems.is_empty() { Ok(sorted(specs, &requires)) } else { Err(problems) }
+        let order = sorted(&specs, &requires);
+        if order.len() < specs.len() {
+            problems.extend(circles(&specs, &requires));
+        }
+        if problems.is_empty() { Ok(laid_out(specs, &requires, &order)) } else { Err(problems) }
     }
 }
 
@@ -75,16 +79,23 @@ fn unknown(spec: &Spec, id: &ResourceId, ids: &BTreeMap<ResourceId, usize>) -> P
     }
 }
 
+/// Who makes what is at a path.
+fn places(specs: &[Spec]) -> BTreeMap<&TargetPath, Vec<usize>> {
+    let mut places: BTreeMap<&TargetPath, Vec<usize>> = BTreeMap::new();
+    for (n, path) in specs.iter().enumerate().filter_map(|(n, spec)| Some((n, spec.path()?))) {
+        places.entry(path).or_default().push(n);
+    }
+    places
+}
+
 /// What a person would not write down: the directory that something lies in, the user whose it is.
-fn inferred(spec: &Spec, specs: &[Spec], ids: &BTreeMap<ResourceId, usize>) -> Vec<usize> {
-    let above = spec.path().into_iter().flat_map(|path| {
-        specs.iter().enumerate().filter(move |(_, other)| other.path().is_some_and(|folder| folder != path && path.is_within(folder)))
-    });
+fn inferred(spec: &Spec, places: &BTreeMap<&TargetPath, Vec<usize>>, ids: &BTreeMap<ResourceId, usize>) -> Vec<usize> {
+    let above = spec.path().into_iter().flat_map(TargetPath::ancestors).filter_map(|folder| places.get(&folder)).flatten().copied();
     let owner = match spec.owner() {
         Some(Owner::User(name)) => ids.get(&ResourceId::new("user", name)).copied(),
         Some(Owner::Root) | None => None,
     };
-    above.map(|(n, _)| n).chain(owner).collect()
+    above.chain(owner).collect()
 }
 
 fn circles(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<Problem> {
@@ -101,47 +112,66 @@ fn circles(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<Problem> {
     circles.map(|members| Problem::general(Code::Cycle, format!("{members} wait for each other"))).collect()
 }
 
-/// The work in order. What is needed early is early itself: a file that a package request requires comes with the packages.
-fn sorted(specs: Vec<Spec>, requires: &[Vec<usize>]) -> Graph {
+/// The stage of each; what is needed early is early itself: a file that a package request requires comes with the packages.
+fn stages(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<u8> {
     let mut stage: Vec<u8> = specs.iter().map(Spec::stage).collect();
-    let mut changed = true;
-    while changed {
-        changed = false;
-        for (n, edges) in requires.iter().enumerate() {
-            for edge in edges {
-                if stage[*edge] > stage[n] {
-                    stage[*edge] = stage[n];
-                    changed = true;
-                }
+    let mut moved: Vec<usize> = (0..specs.len()).collect();
+    while let Some(n) = moved.pop() {
+        for edge in &requires[n] {
+            if stage[*edge] > stage[n] {
+                stage[*edge] = stage[n];
+                moved.push(*edge);
             }
         }
     }
+    stage
+}
+
+/// The work in order, without what waits for itself.
+fn sorted(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<usize> {
+    let stage = stages(specs, requires);
+    let required_by = required_by(requires);
     let mut waiting: Vec<usize> = requires.iter().map(Vec::len).collect();
-    let mut ready: BinaryHeap<Reverse<(u8, usize)>> =
-        (0..specs.len()).filter(|n| waiting[*n] == 0).map(|n| Reverse((stage[n], n))).collect();
-    let mut position = vec![0; specs.len()];
+    let free = (0..specs.len()).filter(|n| waiting[*n] == 0);
+    let mut ready: BinaryHeap<Reverse<(u8, usize)>> = free.map(|n| Reverse((stage[n], n))).collect();
     let mut order = Vec::new();
     while let Some(Reverse((_, n))) = ready.pop() {
-        position[n] = order.len();
         order.push(n);
-        for (other, edges) in requires.iter().enumerate() {
-            if edges.contains(&n) {
-                waiting[other] -= 1;
-                if waiting[other] == 0 {
-                    ready.push(Reverse((stage[other], other)));
-                }
+        for other in &required_by[n] {
+            waiting[*other] -= 1;
+            if waiting[*other] == 0 {
+                ready.push(Reverse((stage[*other], *other)));
             }
         }
     }
+    order
+}
+
+/// The other direction of the edges.
+fn required_by(requires: &[Vec<usize>]) -> Vec<Vec<usize>> {
+    let mut required_by = vec![Vec::new(); requires.len()];
+    for (n, edges) in requires.iter().enumerate() {
+        for edge in edges {
+            required_by[*edge].push(n);
+        }
+    }
+    required_by
+}
+
+fn laid_out(specs: Vec<Spec>, requires: &[Vec<usize>], order: &[usize]) -> Graph {
+    let mut position = vec![0; specs.len()];
+    for (at, n) in order.iter().enumerate() {
+        position[*n] = at;
+    }
     let mut slots: Vec<Option<Spec>> = specs.into_iter().map(Some).collect();
-    let node = |n: usize| Some(Node { spec: slots[n].take()?, requires: requires[n].iter().map(|edge| position[*edge]).collect() });
-    Graph { nodes: order.into_iter().filter_map(node).collect() }
+    let node = |n: &usize| Some(Node { spec: slots[*n].take()?, requires: requires[*n].iter().map(|edge| position[*edge]).collect() });
+    Graph { nodes: order.iter().filter_map(node).collect() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Meta, Mode, TargetPath};
+    use crate::model::{Meta, Mode};
     use crate::resource::{Apt, Directory, File};
     use crate::step::Content;
 

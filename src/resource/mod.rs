@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 pub use absent::Absent;
-pub use apt::{Apt, installed_packages};
+pub use apt::Apt;
 pub use archive::Archive;
 pub use check::Check;
 pub use directory::Directory;
@@ -231,7 +231,7 @@ fn meta_gap(stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<S
 fn owner_ids(on: &dyn Probe, owner: &Owner) -> Result<Option<(u32, u32)>, ProbeError> {
     match owner {
         Owner::Root => Ok(Some((0, 0))),
-        Owner::User(name) => Ok(crate::target::Accounts::read(on)?.user(name.as_str()).map(|account| (account.uid, account.gid))),
+        Owner::User(name) => Ok(on.accounts()?.user(name.as_str()).map(|account| (account.uid, account.gid))),
     }
 }
 

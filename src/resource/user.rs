@@ -58,7 +58,7 @@ impl Resource for User {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let accounts = Accounts::read(on)?;
+        let accounts = on.accounts()?;
         let missing = self.groups.iter().filter(|group| !accounts.is_member(self.name.as_str(), group)).cloned().collect();
         let Some(account) = accounts.user(self.name.as_str()) else {
             return Ok(State { stands: Stands::Absent, shell: String::new(), missing_groups: missing });

@@ -16,7 +16,7 @@ use crate::resolve::{ResolveError, resolve};
 use crate::resource::Spec;
 use crate::step::Op;
 use crate::store::Store;
-use crate::target::{Accounts, LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
+use crate::target::{LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -188,7 +188,7 @@ fn lower(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) 
 fn home(manifest: &Manifest, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
     let text = match &manifest.owner {
         None => "/root".to_owned(),
-        Some(owner) => Accounts::read(on)?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
+        Some(owner) => on.accounts()?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
     };
     TargetPath::parse(&text).map_err(|e| ProbeError::new("use the owner's home", e))
 }

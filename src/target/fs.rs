@@ -23,6 +23,10 @@ pub struct Rooted {
     root: OwnedFd,
 }
 
+/// Tells one state of a file from another: device, inode, size, and both times to the nanosecond.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp([i128; 5]);
+
 /// Numbers of an owner and group.
 pub type Ids = (u32, u32);
 
@@ -117,6 +121,20 @@ impl Rooted {
         };
         let size = u64::try_from(raw.st_size).unwrap_or_default();
         Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, link }))
+    }
+
+    /// What tells whether a file, links followed, is still the same; `None` where nothing is.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn stamp(&self, path: &TargetPath) -> Result<Option<Stamp>, ProbeError> {
+        let stamp = |fd: OwnedFd| {
+            let raw = fstat(&fd)?;
+            let time = |seconds: i64, more: i64| i128::from(seconds) * 1_000_000_000 + i128::from(more);
+            let (changed, written) = (time(raw.st_ctime, raw.st_ctime_nsec), time(raw.st_mtime, raw.st_mtime_nsec));
+            Ok(Some(Stamp([raw.st_dev.into(), raw.st_ino.into(), raw.st_size.into(), changed, written])))
+        };
+        self.lookup(path.relative(), OFlag::O_PATH).and_then(stamp).or_else(absent).map_err(|e| failed("look at", path, e))
     }
 
     /// Names in a directory, sorted; `None` if it is absent.

@@ -1,15 +1,19 @@
 //! A real machine: this one, or an offline root directory. What differs is data (abilities, how programs run), not code.
 
+use super::dpkg::STATUS;
 use super::enter::View;
 use super::fs::Rooted;
+use super::known::Known;
 use super::ledger::Ledger;
 use super::run::{Ended, Job, Runner};
-use super::{Accounts, OpError, Probe, ProbeError, Progress, Silent, Written};
+use super::{Accounts, OpError, Packages, Probe, ProbeError, Progress, Silent, Written};
 use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
 use crate::step::{Ability, Cmd, Content, Output, Query, Space, Stat};
 use crate::store::Store;
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What kind of ground a machine stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub struct Machine {
     pub(super) ledger: Ledger,
     pub(super) store: Store,
     abilities: Vec<Ability>,
+    accounts: Known<Accounts>,
+    packages: Known<Packages>,
 }
 
 impl Machine {
@@ -51,13 +57,27 @@ impl Machine {
             Ground::Live => Runner::Direct,
             Ground::Root(_) | Ground::Image(_) => Runner::Inside(root.clone()),
         };
-        Ok(Self { files: Rooted::open(&root)?, runner, ledger: Ledger::default(), store, abilities: abilities.to_vec() })
+        Ok(Self {
+            files: Rooted::open(&root)?,
+            runner,
+            ledger: Ledger::default(),
+            store,
+            abilities: abilities.to_vec(),
+            accounts: Known::default(),
+            packages: Known::default(),
+        })
+    }
+
+    /// The machine is being changed.
+    pub(super) fn forget(&self) {
+        self.accounts.forget();
+        self.packages.forget();
     }
 
     /// Numbers and home of an owner, looked up now.
     pub(super) fn account(&self, owner: &Owner) -> Result<((u32, u32), String), OpError> {
         let Owner::User(name) = owner else { return Ok(((0, 0), "/root".into())) };
-        let accounts = Accounts::read(self)?;
+        let accounts = self.accounts()?;
         let account = accounts.user(name.as_str()).ok_or_else(|| {
             OpError::new(format!("look up user {name}"), "there is no such user on the target")
                 .hint("name it under `user`, or use an owner that exists")
@@ -147,12 +167,12 @@ impl Probe for Machine {
                 let now = Sha256::of_reader(file).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
                 return Ok(now == blob.sha256);
             }
-            Content::Inline(text) => text.clone(),
-            Content::Secret { template, refs } => self.rendered(template, refs)?,
+            Content::Inline(text) => Cow::Borrowed(text),
+            Content::Secret { template, refs } => Cow::Owned(self.rendered(template, refs)?),
         };
         let Some(file) = self.files.open_file(path)? else { return Ok(false) };
-        let mut now = Vec::new();
         // One byte more than wanted is enough to know that a file is longer.
+        let mut now = Vec::with_capacity(text.len() + 1);
         file.take(text.len() as u64 + 1).read_to_end(&mut now).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
         Ok(now == text.as_bytes())
     }
@@ -180,6 +200,14 @@ impl Probe for Machine {
 
     fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError> {
         self.ledger.get(&self.files, path)
+    }
+
+    fn accounts(&self) -> Result<Arc<Accounts>, ProbeError> {
+        self.accounts.get(&self.files, &["/etc/passwd", "/etc/group"], || Accounts::read(self))
+    }
+
+    fn packages(&self) -> Result<Arc<Packages>, ProbeError> {
+        self.packages.get(&self.files, &[STATUS], || Packages::read(self))
     }
 
     fn has(&self, ability: Ability) -> bool {

@@ -9,12 +9,14 @@ mod apt;
 mod conda;
 mod console;
 mod device;
+mod dpkg;
 mod enter;
 mod facts;
 #[doc(hidden)]
 pub mod fake;
 mod fs;
 mod generation;
+mod known;
 mod ledger;
 mod lock;
 mod machine;
@@ -30,10 +32,12 @@ mod user;
 
 use crate::model::TargetPath;
 use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
+use std::sync::Arc;
 
 pub use account::{Account, Accounts};
 pub use console::{notify, say};
 pub use device::{Device, devices};
+pub use dpkg::Packages;
 pub use enter::enter_main;
 pub use facts::read_facts;
 pub use fs::Rooted;
@@ -156,6 +160,18 @@ pub trait Probe: Send + Sync {
     /// # Errors
     /// The ledger cannot be read.
     fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError>;
+
+    /// Users and groups, as passwd and group have them now.
+    ///
+    /// # Errors
+    /// They exist and cannot be read.
+    fn accounts(&self) -> Result<Arc<Accounts>, ProbeError>;
+
+    /// Packages, as dpkg's database has them now.
+    ///
+    /// # Errors
+    /// It exists and cannot be read.
+    fn packages(&self) -> Result<Arc<Packages>, ProbeError>;
 
     /// Whether the target can do this.
     fn has(&self, ability: Ability) -> bool;

@@ -1,9 +1,9 @@
 //! An [`Op`] made to happen on a real machine.
 
-use super::apt::{Between, between, lists_are_current, sources_digest};
+use super::apt::{lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
-use super::{OpError, Probe, Progress, Target, stale_path};
+use super::{OpError, Packages, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, TargetPath, UnitName};
 use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
@@ -16,23 +16,9 @@ fn path(text: &str) -> Result<TargetPath, OpError> {
 
 impl Target for Machine {
     fn perform(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        match op {
-            Op::MakeDirectory { path, meta } => self.make_directory(path, meta),
-            Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
-            Op::SetMeta { path, meta } => self.set_meta(path, meta),
-            Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
-            Op::Remove { path } => Ok(self.files.remove(path)?),
-            Op::AptInstall { packages } => self.apt_install(packages, progress),
-            Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
-            Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
-            Op::SetHostname { name } => self.set_hostname(name),
-            Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
-            Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
-            Op::BuildPython(build) => super::python::perform(self, build, progress),
-            Op::BuildConda(build) => super::conda::perform(self, build, progress),
-            Op::RunScript(run) => self.run_script(run, progress),
-            Op::RunCheck(run) => self.run_check(run, progress),
-        }
+        let done = self.effect(op, progress);
+        self.forget();
+        done
     }
 
     fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError> {
@@ -81,6 +67,26 @@ fn apt(arguments: &[&str]) -> Cmd {
 }
 
 impl Machine {
+    fn effect(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
+        match op {
+            Op::MakeDirectory { path, meta } => self.make_directory(path, meta),
+            Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
+            Op::SetMeta { path, meta } => self.set_meta(path, meta),
+            Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
+            Op::Remove { path } => Ok(self.files.remove(path)?),
+            Op::AptInstall { packages } => self.apt_install(packages, progress),
+            Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
+            Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
+            Op::SetHostname { name } => self.set_hostname(name),
+            Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
+            Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
+            Op::BuildPython(build) => super::python::perform(self, build, progress),
+            Op::BuildConda(build) => super::conda::perform(self, build, progress),
+            Op::RunScript(run) => self.run_script(run, progress),
+            Op::RunCheck(run) => self.run_check(run, progress),
+        }
+    }
+
     fn make_directory(&self, path: &TargetPath, meta: &Meta) -> Result<(), OpError> {
         self.files.make_directories(path, Bits::from_bits_truncate(0o755))?;
         self.set_meta(path, meta)
@@ -202,13 +208,13 @@ impl Machine {
     /// Ends what an earlier, killed run left half done.
     fn finish_packages(&self, progress: &dyn Progress) -> Result<(), OpError> {
         let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
-        if pending.is_empty() && between(self)? == Between::default() {
+        if pending.is_empty() && Packages::read(self)?.is_whole() {
             return Ok(());
         }
         let configure = Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]);
         // What it cannot do for lack of another package, apt does below.
         self.run(&configure.env("DEBIAN_FRONTEND", "noninteractive"), None, progress)?;
-        let torn = between(self)?.half_installed;
+        let torn = Packages::read(self)?.half_installed;
         let words: Vec<&str> =
             ["--fix-broken", "--reinstall", "install", "--"].into_iter().chain(torn.iter().map(String::as_str)).collect();
         self.must(&apt(&words), progress).map(drop)

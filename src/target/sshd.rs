@@ -1,6 +1,6 @@
 //! What the real sshd answers, held against what it should.
 
-use super::{Accounts, OpError, Probe, ProbeError};
+use super::{OpError, Probe, ProbeError};
 use crate::model::{TargetPath, UserName};
 use crate::step::{Ability, Query};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub(super) fn prove(on: &dyn Probe, user: &UserName, expect: &BTreeMap<String, S
 
 /// Fails where the one user whom the SSH policy lets in has no key to come in with.
 fn prove_key(on: &dyn Probe, user: &UserName) -> Result<(), OpError> {
-    let accounts = Accounts::read(on)?;
+    let accounts = on.accounts()?;
     let home = accounts.user(user.as_str()).map_or_else(|| format!("/home/{user}"), |account| account.home.clone());
     let keys = on.read(&path(&format!("{home}/.ssh/authorized_keys"))?)?.unwrap_or_default();
     let is_key = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');

@@ -9,12 +9,12 @@ mod seed;
 mod sshd;
 mod tree;
 
-use super::{Accounts, OpError, Probe, ProbeError, Written};
+use super::{Accounts, OpError, Packages, Probe, ProbeError, Written};
 use crate::model::{ByteSize, Owner, SecretRef, Sha256, TargetPath, UnitName};
 use crate::step::{Ability, Content, Output, Query, Space, Stat};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use tree::{Kind, Last, Node, Tree};
 
@@ -229,6 +229,14 @@ impl Probe for Fake {
 
     fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError> {
         Ok(self.with(|state| state.ledger.get(path).copied()))
+    }
+
+    fn accounts(&self) -> Result<Arc<Accounts>, ProbeError> {
+        Accounts::read(self).map(Arc::new)
+    }
+
+    fn packages(&self) -> Result<Arc<Packages>, ProbeError> {
+        Packages::read(self).map(Arc::new)
     }
 
     fn has(&self, ability: Ability) -> bool {
