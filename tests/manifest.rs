@@ -3,7 +3,7 @@
 
 #![cfg(test)]
 
-use fitout::manifest::{HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
+use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -53,15 +53,29 @@ fn says_what_is_wrong() {
     assert!(differences.is_empty(), "{differences}");
 }
 
+/// A machine, with those of its manifest's fields that are not simply enforced.
+fn machine(path: &str) -> Machine {
+    let mut machine = load_file(Path::new(path)).unwrap_or_else(|rejected| panic!("{rejected}"));
+    machine.fields.retain(|field| field.disposition != Disposition::Enforced);
+    machine
+}
+
 #[test]
 fn a_full_manifest_becomes_a_machine() {
-    insta::assert_debug_snapshot!(load_file(Path::new("tests/cases/manifest/full.yaml")).unwrap_or_else(|rejected| panic!("{rejected}")));
+    insta::assert_debug_snapshot!(machine("tests/cases/manifest/full.yaml"));
+}
+
+#[test]
+fn every_field_of_azures_has_a_disposition() {
+    let of = |name: &str| load_file(Path::new(name)).unwrap_or_else(|rejected| panic!("{rejected}")).fields;
+    let said = |field: &fitout::manifest::Field| format!("{:<8} {} — {}\n", field.disposition.as_str(), field.path, field.why);
+    let fields = ["azure_cloud", "azure_schedule"].map(|name| of(&format!("tests/cases/manifest/{name}.yaml")));
+    insta::assert_snapshot!(fields.iter().flatten().map(said).collect::<String>());
 }
 
 #[test]
 fn a_compute_instance_has_what_azure_gives_it() {
-    let machine = load_file(Path::new("tests/cases/manifest/azure.yaml")).unwrap_or_else(|rejected| panic!("{rejected}"));
-    insta::assert_debug_snapshot!(machine);
+    insta::assert_debug_snapshot!(machine("tests/cases/manifest/azure.yaml"));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
 use super::reading::{Document, Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
+use super::v1::SCALAR;
 use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
@@ -119,6 +120,9 @@ impl<'de> Deserializer<'de> for Reader<'_, '_> {
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value, Error> {
         if name == MARKER {
             return visitor.visit_seq(PlaceThenValue { part: 0, reader: self });
+        }
+        if name == SCALAR {
+            return visitor.visit_str(&self.scalar("a single value")?.text);
         }
         visitor.visit_newtype_struct(self)
     }
@@ -264,6 +268,16 @@ impl<'de> de::MapAccess<'de> for KeyAccess<'_, '_> {
     }
 }
 
+/// Choices of Azure's, whose words its tools take in every case, with or without `_`: `Stop`, `SystemAssigned`.
+const AZURES_CHOICES: [&str; 9] =
+    ["MachineType", "IdentityKind", "PowerAction", "Switch", "TriggerKind", "Frequency", "WeekDay", "ApplicationKind", "SharingPolicy"];
+
+/// Whether Azure's tools take a word for a variant.
+fn is_azures(variant: &str, word: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| !"_, ".contains(*c)).map(|c| c.to_ascii_lowercase()).collect::<String>();
+    letters(variant) == letters(word)
+}
+
 /// A word, or a mapping of one key, that picks a variant.
 struct Choice<'r, 'a> {
     name: &'static str,
@@ -296,7 +310,11 @@ impl<'r> Choice<'r, '_> {
     }
 
     fn known<'w>(&self, word: &'w str) -> Result<&'w str, Error> {
-        if self.variants.contains(&word) { Ok(word) } else { Err(not_a_choice(word, self.name, self.variants)) }
+        let same = |variant: &&&'static str| **variant == word || AZURES_CHOICES.contains(&self.name) && is_azures(variant, word);
+        match self.variants.iter().find(same) {
+            Some(variant) => Ok(variant),
+            None => Err(not_a_choice(word, self.name, self.variants)),
+        }
     }
 
     /// Whether variants of this type carry values, and so must be mappings.

@@ -1,6 +1,7 @@
 //! From texts to a validated machine, or to everything that is wrong with them.
 
 use super::de;
+use super::disposition;
 use super::files::{Files, TextError, text};
 use super::machine::Machine;
 use super::node::{Node, NodeId};
@@ -8,7 +9,7 @@ use super::other;
 use super::overlay::{merge, restrict, setting, setting_file};
 use super::parse::{MAX_BYTES, Parsed, parse};
 use super::reading::{Document, MOST_PROBLEMS, Reading};
-use super::schema::required;
+use super::schema::{required, schema};
 use super::v1::Manifest;
 use super::validate::{self, Desk};
 use crate::problem::{Code, Problem, Sources, render};
@@ -87,14 +88,14 @@ pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
     let machine = root.and_then(|root| {
         let (manifest, reading) = de::read::<Manifest>(&root, Document::Manifest, &required);
         let patchy = reading.patchy(&root);
-        let Reading { problems: found, recorded, hidden, .. } = reading;
+        let Reading { problems: found, hidden, .. } = reading;
         for place in &hidden {
             sources.hide(place);
         }
         problems.extend(found);
         let manifest = manifest?;
         let machine = validate::validate(&manifest, Desk::new(files, &mut problems, &mut sources, patchy));
-        Some(Machine { recorded, ..machine })
+        Some(Machine { fields: disposition::fields(&root, &schema()), ..machine })
     });
     match machine {
         Some(machine) if problems.is_empty() => Ok(machine),

@@ -1,6 +1,6 @@
 //! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
 
-use super::reading::Recorded;
+use super::disposition::Field;
 use crate::model::{ComputeName, UserName};
 use crate::recipe::Want;
 
@@ -15,8 +15,8 @@ pub struct Machine {
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.
     pub wants: Vec<Want>,
-    /// Fields that were kept for reports; nothing is done about them.
-    pub recorded: Vec<Recorded>,
+    /// Every field of its manifest, with what becomes of it.
+    pub fields: Vec<Field>,
 }
 
 /// What kind of machine it is, which decides what absent fields mean.

@@ -7,8 +7,10 @@
 //! [`load`] is the whole of it. To add a field: its line in `v1` with a comment (schema and `explain` follow), its check and
 //! its [`crate::recipe::Want`] in `validate/`, a case under `tests/cases/manifest/`.
 
+mod arm;
 mod at;
 mod de;
+mod disposition;
 mod files;
 mod image;
 mod later;
@@ -25,11 +27,11 @@ mod types;
 mod v1;
 mod validate;
 
+pub use disposition::{Disposition, Field};
 pub use files::{Files, HostFiles, MemoryFiles, TextError};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
 pub use load::{Rejected, Sheets, Source, load};
 pub use machine::{Machine, MachineKind};
 pub use node::{Node, Value};
 pub use parse::{Parsed, parse};
-pub use reading::Recorded;
 pub use schema::{explain, meant, schema};

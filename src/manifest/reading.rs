@@ -1,7 +1,7 @@
-//! The report of one reading: what is wrong, what is poisoned, what was only recorded; and how mistakes are put into words.
+//! The report of one reading: what is wrong, and what is poisoned; and how mistakes are put into words.
 
-use super::later::{self, Fate};
 use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
+use super::{arm, disposition, later};
 use crate::problem::{Code, Place, Problem, nearest};
 use serde::de;
 use std::collections::HashSet;
@@ -94,15 +94,6 @@ impl fmt::Display for Path<'_> {
 /// More problems than this help nobody, and a hostile text can have very many.
 pub const MOST_PROBLEMS: usize = 100;
 
-/// A field that was kept for reports and not acted upon.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// Its path, such as `size`.
-    pub field: String,
-    /// Its text; empty for lists and mappings.
-    pub value: String,
-}
-
 /// Types of `v1` whose values say where a secret is: a scalar in their place may be the secret itself.
 pub const HOLDS_SECRET: [&str; 2] = ["SecretRef", "Credential"];
 
@@ -116,8 +107,6 @@ pub type Required<'a> = &'a dyn Fn(&str) -> Vec<String>;
 pub struct Reading<'a> {
     /// Everything wrong so far.
     pub problems: Vec<Problem>,
-    /// Fields that were only recorded.
-    pub recorded: Vec<Recorded>,
     /// Places that may hold a secret by mistake: their text must not be shown.
     pub hidden: Vec<Place>,
     poisoned: HashSet<NodeId>,
@@ -128,7 +117,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// An empty report.
     pub fn new(required: Required<'a>) -> Self {
-        Self { problems: Vec::new(), recorded: Vec::new(), hidden: Vec::new(), poisoned: HashSet::new(), settled: HashSet::new(), required }
+        Self { problems: Vec::new(), hidden: Vec::new(), poisoned: HashSet::new(), settled: HashSet::new(), required }
     }
 
     /// Whether a node is treated as absent, because it has a problem.
@@ -185,29 +174,28 @@ impl<'a> Reading<'a> {
         self.problems.push(problem.suggest(format!("{} says what each is", explained(path))));
     }
 
-    /// Decides on a key that is no field of `holder`: recorded, refused, or unknown. Decides once.
+    /// Decides on a key that is no field of `holder`: recorded, not yet, or unknown. Decides once.
     pub fn stray(&mut self, entry: &Entry, path: &Path<'_>, holder: &str, fields: &[&'static str]) {
         if !self.settled.insert((entry.value.id, entry.key.clone())) || self.problems.len() > MOST_PROBLEMS {
             return;
         }
         let place = entry.mark.place();
         let here = Path::Key(path, &entry.key);
-        match later::fate(holder, &entry.key) {
-            Some(Fate::Recorded) => self.recorded.push(Recorded { field: here.to_string(), value: text_of(&entry.value) }),
-            Some(Fate::Refused(harmless)) => {
-                if !asks_nothing(&entry.value, harmless) {
-                    let problem = Problem::at(Code::NotYet, &place, format!("`{here}` is not yet in this version"));
-                    self.problems.push(problem.suggest(later::instead(&entry.key)));
-                }
-            }
-            None => {
-                if SECRET_WORDS.iter().any(|word| entry.key.to_lowercase().contains(word)) {
-                    self.hidden.push(entry.value.mark.place());
-                }
-                let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
-                self.problems.push(problem.suggest(meant(&entry.key, path, fields, holder)));
-            }
+        if disposition::is_recorded(holder, &entry.key) {
+            return;
         }
+        if let Some(awaited) = later::awaited(holder, &entry.key) {
+            if !asks_nothing(&entry.value, awaited.harmless) {
+                let problem = Problem::at(Code::NotYet, &place, format!("`{here}` is not yet in this version"));
+                self.problems.push(problem.suggest("remove it; `fitout explain later` lists what is to come"));
+            }
+            return;
+        }
+        if SECRET_WORDS.iter().any(|word| entry.key.to_lowercase().contains(word)) {
+            self.hidden.push(entry.value.mark.place());
+        }
+        let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
+        self.problems.push(problem.suggest(meant(&entry.key, path, fields, holder)));
     }
 
     /// What to say of a scalar or list where a mapping belongs.
@@ -223,6 +211,9 @@ impl<'a> Reading<'a> {
         let message = format!("a mapping was expected, not {}", noun(node));
         if let Some(help) = shorthand(node, holder) {
             return Error::said(Code::WrongType, message, help);
+        }
+        if fields.is_empty() {
+            return Error::said(Code::WrongType, message, "write each on a line of its own: `name: value`");
         }
         let keys = fields.iter().take(6).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
         Error::said(Code::WrongType, message, format!("give keys such as {keys}"))
@@ -283,6 +274,9 @@ fn plain(path: &Path<'_>) -> String {
 fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> String {
     /// More fields than this are better read with `explain`.
     const LISTED: usize = 8;
+    if let Some(ours) = arm::renamed(key, holder, fields) {
+        return format!("write `{ours}`: this is the name in Azure Resource Manager, and manifests use that of `az ml`");
+    }
     if let Some(near) = nearest(key, fields.iter().copied().chain(later::names(holder))) {
         return format!("did you mean `{near}`?");
     }
@@ -300,13 +294,6 @@ fn asks_nothing(node: &Node, harmless: Option<&str>) -> bool {
         Value::Scalar(scalar) => scalar.kind() == Kind::Null || harmless == Some(scalar.text.as_str()),
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => entries.is_empty(),
-    }
-}
-
-fn text_of(node: &Node) -> String {
-    match &node.value {
-        Value::Scalar(scalar) => scalar.text.clone(),
-        Value::List(_) | Value::Map(_) => String::new(),
     }
 }
 
@@ -405,7 +392,7 @@ pub fn whole(scalar: &Scalar, low: i64, high: i64) -> Result<i64, Error> {
 
 /// A word that is none of the choices.
 pub fn not_a_choice(word: &str, holder: &str, choices: &[&str]) -> Error {
-    if let Some(Fate::Refused(_)) = later::fate(holder, word) {
+    if later::awaited(holder, word).is_some() {
         return Error::said(
             Code::NotYet,
             format!("`{word}` is not yet in this version"),

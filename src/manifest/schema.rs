@@ -1,5 +1,6 @@
 //! The JSON Schema of manifests, for editors, and what `fitout explain` prints of it. Both come from the types of `v1`.
 
+use super::disposition::{self, Disposition};
 use super::later;
 use super::v1::Manifest;
 use crate::problem::nearest;
@@ -24,14 +25,11 @@ pub fn schema() -> Value {
     schema
 }
 
-/// What the schema says of fields that are recorded and not acted upon.
-const RECORDED: &str = "Recorded for reports; nothing is done about it.";
-
-/// Fields that are recorded and not acted upon are allowed, with any value.
+/// Fields that are recorded, whatever their value, are allowed.
 fn admit_recorded(holder: &str, definition: &mut Value) {
     if let Some(properties) = definition.get_mut("properties").and_then(Value::as_object_mut) {
-        for field in later::recorded(holder) {
-            properties.insert(field.to_owned(), json!({"description": RECORDED}));
+        for (field, why) in disposition::recorded(holder) {
+            properties.entry(field).or_insert_with(|| json!({"description": format!("Recorded: {why}.")}));
         }
     }
 }
@@ -50,27 +48,58 @@ pub fn required_in(schema: &Value, top: &str, holder: &str) -> Vec<String> {
 }
 
 /// What a field is, as `fitout explain user.sudo` prints it: its comment, its type, its default, its fields. `manifest`, or an empty
-/// path, stands for the whole. `None` where no such field exists.
+/// path, stands for the whole; `later` for what is not yet in this version. `None` where no such field exists.
 #[must_use]
 pub fn explain(path: &str) -> Option<String> {
     let root = schema();
-    let (mut here, mut holder, mut fate) = (&root, "Manifest".to_owned(), None);
-    let steps = path.split('.').filter(|step| !step.is_empty());
-    let steps: Vec<&str> = if path == "manifest" { Vec::new() } else { steps.collect() };
-    for step in &steps {
-        let name = step.split('[').next().unwrap_or(step);
-        fate = later::fate(&holder, name);
-        if let Some(found) = property(&root, here, name) {
-            here = found;
-            holder = type_name(here).unwrap_or_default();
-        } else if fate.is_none() {
-            return None;
-        } else {
-            return Some(format!("{path}\n\n  Not yet in this version.\n"));
+    match path {
+        "manifest" | "" => {
+            return Some(format!(
+                "{}\n  `fitout explain later` lists what is not yet in this version.\n",
+                describe(&root, &root, "manifest")
+            ));
         }
+        "later" => return Some(format!("Not yet in this version:\n\n{}\n", to_come(&root).join("\n"))),
+        _ => {}
     }
-    let _ = fate;
-    Some(describe(&root, here, if steps.is_empty() { "manifest" } else { path }))
+    let (mut here, mut holder, mut fate) = (&root, "Manifest".to_owned(), None);
+    for step in path.split('.').filter(|step| !step.is_empty()) {
+        let name = step.split('[').next().unwrap_or(step);
+        fate = disposition::row(&holder, name).or(fate);
+        let Some(found) = property(&root, here, name) else {
+            return later::awaited(&holder, name).map(|_| format!("{path}\n\n  Not yet in this version.\n"));
+        };
+        here = found;
+        holder = type_name(here).unwrap_or_default();
+    }
+    let said = fate.map(|(disposition, why)| format!("  {}: {why}\n", disposition.as_str())).unwrap_or_default();
+    Some(describe(&root, here, path) + &said)
+}
+
+/// Every field that is not yet in this version, as a line with its path.
+fn to_come(root: &Value) -> Vec<String> {
+    let mut paths = vec![("Manifest".to_owned(), String::new())];
+    let mut next = 0;
+    while let Some((_, path)) = paths.get(next).cloned() {
+        let here = if path.is_empty() { Some(root) } else { at(root, &path) };
+        for name in here.map(|here| names(root, here)).unwrap_or_default() {
+            let below = if path.is_empty() { name } else { format!("{path}.{name}") };
+            let found = at(root, &below).and_then(type_name).filter(|found| !paths.iter().any(|(known, _)| known == found));
+            paths.extend(found.map(|found| (found, below)));
+        }
+        next += 1;
+    }
+    let line = |(holder, path): &(String, String)| {
+        let fields: Vec<&str> = later::names(holder).collect();
+        let what = if path.is_empty() { "(top)" } else { path };
+        (!fields.is_empty()).then(|| format!("  {what:<28} {}", fields.join(", ")))
+    };
+    paths.iter().filter_map(line).collect()
+}
+
+/// The schema of the field at a path.
+fn at<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split('.').try_fold(root, |here, step| property(root, here, step))
 }
 
 /// The field that may have been meant by a path that names none.
@@ -104,7 +133,7 @@ fn inside(holder: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The schema of a field, through references, lists and choices.
-fn property<'a>(root: &'a Value, holder: &'a Value, name: &str) -> Option<&'a Value> {
+pub fn property<'a>(root: &'a Value, holder: &'a Value, name: &str) -> Option<&'a Value> {
     let holder = resolve(root, holder);
     if let Some(found) = holder.get("properties").and_then(|all| all.get(name)) {
         return Some(found);
@@ -113,12 +142,12 @@ fn property<'a>(root: &'a Value, holder: &'a Value, name: &str) -> Option<&'a Va
 }
 
 /// The reference in a schema, followed.
-fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+pub fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     type_name(schema).and_then(|name| root.get(DEFINITIONS)?.get(&name)).unwrap_or(schema)
 }
 
 /// The type of `v1` that a schema refers to: itself, wrapped, or in its items.
-fn type_name(schema: &Value) -> Option<String> {
+pub fn type_name(schema: &Value) -> Option<String> {
     let own = schema.get("$ref").and_then(Value::as_str).and_then(|text| text.rsplit_once('/')).map(|(_, name)| name.to_owned());
     let wrapped = || ["allOf", "anyOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten().find_map(type_name);
     own.or_else(wrapped).or_else(|| schema.get("items").and_then(type_name))
@@ -148,16 +177,27 @@ fn describe(root: &Value, schema: &Value, path: &str) -> String {
     out
 }
 
+/// The first sentence of what is said of a field.
+pub fn summary(root: &Value, field: &Value) -> String {
+    let all = text(field, "description").or_else(|| text(resolve(root, field), "description")).unwrap_or_default().replace('\n', " ");
+    all.split(". ").next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
+/// Least width of a column of names: lists of different sections then look alike.
+const NARROWEST: usize = 28;
+
 fn fields(root: &Value, holder: &Value, properties: &Map<String, Value>) -> String {
     let needed: Vec<&str> = holder.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    let width = properties.keys().map(String::len).max().unwrap_or_default().max(NARROWEST);
     let line = |(name, field): (&String, &Value)| {
-        let summary = text(field, "description").or_else(|| text(resolve(root, field), "description")).unwrap_or_default();
-        let summary = summary.replace('\n', " ");
-        let first = summary.split(". ").next().unwrap_or_default().trim_end_matches('.');
+        let first = summary(root, field);
         let mark = if needed.contains(&name.as_str()) { " (required)" } else { "" };
-        format!("  {name:<28} {first}{mark}")
+        format!("  {name:<width$} {first}{mark}")
     };
-    let (recorded, handled): (Vec<_>, Vec<_>) = properties.iter().partition(|(_, field)| text(field, "description") == Some(RECORDED));
+    let outside = |name: &String| {
+        std::ptr::eq(root, holder) && disposition::row("Manifest", name).is_some_and(|(fate, _)| fate == Disposition::Recorded)
+    };
+    let (recorded, handled): (Vec<_>, Vec<_>) = properties.iter().partition(|(name, _)| outside(name));
     let mut lines: Vec<String> = handled.into_iter().map(line).collect();
     if !recorded.is_empty() {
         let names: Vec<&str> = recorded.iter().map(|(name, _)| name.as_str()).collect();

@@ -4,6 +4,7 @@
 //! problems yields no machine anyway.
 
 mod access;
+mod azure;
 mod desk;
 mod environments;
 mod keys;
@@ -30,6 +31,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
     format(manifest, &mut desk);
     let owner = access::owner(manifest, kind, &mut desk);
     desk.owner = owner.as_ref().map(|account| account.name.clone());
+    azure::check(manifest, kind, &mut desk);
     let name = manifest.name.as_ref().map(|name| name.value.clone());
     let wants = [
         name.iter().map(|name| Want::Hostname(Hostname { name: name.clone() })).collect(),
@@ -46,7 +48,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         scripts::scripts(manifest, &mut desk),
         scripts::checks(manifest, &mut desk),
     ];
-    Machine { name, kind, owner: desk.owner.take(), wants: wants.into_iter().flatten().collect(), recorded: Vec::new() }
+    Machine { name, kind, owner: desk.owner.take(), wants: wants.into_iter().flatten().collect(), fields: Vec::new() }
 }
 
 fn format(manifest: &Manifest, desk: &mut Desk<'_>) {

@@ -6,11 +6,18 @@
 //! summary; name units and defaults.
 
 mod access;
+mod azure;
+mod cron;
 mod software;
 mod storage;
 mod words;
+mod zones;
 
 pub use access::{Network, Script, SetupScripts, SshSettings, User};
+pub use azure::{
+    CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
+    TriggerKind,
+};
 pub use software::{
     Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, From, Gpu, Jupyter, Packages, Repository, Requirements, Unit,
 };
@@ -18,13 +25,17 @@ pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
 pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
 
 use super::at::At;
-use crate::model::ComputeName;
+use crate::model::{ComputeName, Span};
+use azure::{AutologgerSettings, OnBehalfOf, SharingPolicy, Verbatim};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use std::collections::BTreeMap;
+use words::{ArmId, Label, VmSize};
 
 /// A machine-learning workstation, described. What is not mentioned is not managed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "fields that are only recorded are checked by being read")]
 pub struct Manifest {
     /// Version of this format. Azure ML's files have none and are read as 1.
     #[schemars(extend("const" = 1))]
@@ -34,6 +45,8 @@ pub struct Manifest {
     /// What kind of machine this is, which decides what absent fields mean.
     #[serde(rename = "type")]
     pub kind: Option<MachineType>,
+    /// What this machine is, for people.
+    pub description: Option<String>,
     /// Whether the owner may come in by SSH, by key only. Absent, SSH is left as it is on a workstation, and closed on a
     /// computeinstance.
     pub ssh_public_access_enabled: Option<At<bool>>,
@@ -71,6 +84,45 @@ pub struct Manifest {
     /// What must be true in the end, proved by running it.
     #[serde(default)]
     pub checks: Vec<At<Check>>,
+    /// The size of the virtual machine, such as `Standard_DS3_v2`.
+    pub size: Option<VmSize>,
+    /// Azure's region.
+    pub location: Option<Label>,
+    /// Words for reports and bills.
+    pub tags: Option<BTreeMap<String, Verbatim>>,
+    /// The machine's id in Azure.
+    pub resource_id: Option<ArmId>,
+    /// The person for whom somebody else makes the machine.
+    pub create_on_behalf_of: Option<At<OnBehalfOf>>,
+    /// Where the machine is in Azure's networks.
+    pub network_settings: Option<At<NetworkSettings>>,
+    /// Whether the machine has a public address.
+    pub enable_node_public_ip: Option<bool>,
+    /// Who the machine is to Azure.
+    pub identity: Option<At<Identity>>,
+    /// When the machine starts and stops.
+    pub schedules: Option<At<Schedules>>,
+    /// Minutes without use after which the machine stops: from 15 to 4320 (3 days).
+    pub idle_time_before_shutdown_minutes: Option<At<u32>>,
+    /// The same as a length of time, such as `PT30M`. Azure's older way to say it.
+    pub idle_time_before_shutdown: Option<At<Span>>,
+    /// Containers that run beside Jupyter, such as `RStudio`.
+    #[serde(default)]
+    pub custom_applications: Vec<At<CustomApplication>>,
+    /// Who may use custom applications.
+    pub application_sharing_policy: Option<SharingPolicy>,
+    /// Whether the owner may do everything with sudo; Azure's way to say `user.sudo`.
+    pub enable_root_access: Option<At<bool>>,
+    /// Whether people sign in once for all of a workspace.
+    pub enable_sso: Option<bool>,
+    /// Whether Azure installs updates of the operating system.
+    pub enable_os_patching: Option<bool>,
+    /// Whether a stopped machine gives back its share of the quota.
+    pub release_quota_on_stop: Option<bool>,
+    /// Whether only Microsoft Entra may let people in.
+    pub disable_local_auth: Option<bool>,
+    /// What is logged of training without being asked for.
+    pub autologger_settings: Option<AutologgerSettings>,
 }
 
 /// What kind of machine this is.

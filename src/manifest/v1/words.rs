@@ -7,6 +7,7 @@ use crate::model::Invalid;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use std::borrow::Cow;
+use std::fmt;
 
 /// What a text may be.
 pub struct Rule {
@@ -87,6 +88,40 @@ fn dotted(text: &str, parts: std::ops::RangeInclusive<usize>) -> bool {
     parts.contains(&numbers.len()) && numbers.iter().all(|part| shaped(part, |c| c.is_ascii_digit(), |c| c.is_ascii_digit(), 1..=5))
 }
 
+/// An id as Azure and Microsoft Entra write it.
+fn guid(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-')
+}
+
+/// `/subscriptions/ID/resourceGroups/GROUP/providers/NAMESPACE/KIND/NAME`, whatever the case of the fixed words, as Azure's SDK checks it.
+fn resource_id(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('/').collect();
+    let ["", subscriptions, subscription, groups, group, providers, namespace, kind, name, ..] = parts.as_slice() else { return false };
+    subscriptions.eq_ignore_ascii_case("subscriptions")
+        && guid(subscription)
+        && groups.eq_ignore_ascii_case("resourceGroups")
+        && providers.eq_ignore_ascii_case("providers")
+        && shaped(namespace, |c| c.is_ascii_alphabetic(), |c| c.is_ascii_alphabetic() || c == '.', 1..=90)
+        && shaped(kind, |c| c.is_ascii_alphabetic(), |c| c.is_ascii_alphabetic(), 1..=90)
+        && !group.is_empty()
+        && !name.is_empty()
+        && text.len() <= 2048
+        && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+fn network_name(text: &str) -> bool {
+    shaped(text, any, |c| any(c) || "_.-".contains(c), 1..=80)
+}
+
+/// `yyyy-MM-ddTHH:mm:ss`, and a day that exists.
+fn wall_time(text: &str) -> bool {
+    text.len() == 19 && jiff::civil::DateTime::strptime("%Y-%m-%dT%H:%M:%S", text).is_ok()
+}
+
+fn image_reference(text: &str) -> bool {
+    shaped(text, lower, |c| any(c) || "._/:@+-".contains(c), 1..=512) && !text.contains("//") && !text.ends_with([':', '/', '@'])
+}
+
 fn console(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("tty") else { return false };
     let number = rest.trim_start_matches(|c: char| c.is_ascii_uppercase());
@@ -101,7 +136,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $name:ident: $what:literal, $words:literal, $pattern:literal, $holds:expr;)*) => {
         $(
             $(#[$doc])*
-            #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+            #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
             #[serde(try_from = "String")]
             pub struct $name(String);
 
@@ -112,6 +147,12 @@ macro_rules! words {
                 #[must_use]
                 pub fn as_str(&self) -> &str {
                     &self.0
+                }
+            }
+
+            impl fmt::Debug for $name {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.debug_tuple(stringify!($name)).field(&self.as_str()).finish()
                 }
             }
 
@@ -185,8 +226,31 @@ words! {
         r"^(?=.{3,63}$)[a-z0-9](-?[a-z0-9])+$", |text| shaped(text, lower, |c| lower(c) || c == '-', 3..=63) && !text.contains("--") && !text.ends_with('-');
     /// The client id of a managed identity.
     ClientId: "a client id", "five groups of hexadecimal digits, as in 00000000-0000-0000-0000-000000000000",
-        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$",
-        |text| text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", guid;
+    /// An id of Azure or Microsoft Entra.
+    Guid: "an id of Azure", "five groups of hexadecimal digits, as in 00000000-0000-0000-0000-000000000000",
+        r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$", guid;
+    /// A resource of Azure.
+    ArmId: "the id of a resource of Azure", "write /subscriptions/ID/resourceGroups/GROUP/providers/NAMESPACE/KIND/NAME",
+        r"^/[Ss][Uu][Bb][Ss][Cc][Rr][Ii][Pp][Tt][Ii][Oo][Nn][Ss]/[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}/[Rr][Ee][Ss][Oo][Uu][Rr][Cc][Ee][Gg][Rr][Oo][Uu][Pp][Ss]/[!-.0-~]+/[Pp][Rr][Oo][Vv][Ii][Dd][Ee][Rr][Ss]/[A-Za-z][A-Za-z.]*/[A-Za-z]+/[!-.0-~][!-~]*$", resource_id;
+    /// A virtual network.
+    NetworkName: "the name of a virtual network", "letters, digits, `_`, `.`, `-`; a letter or digit first; at most 80",
+        r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,79}$", network_name;
+    /// A subnet.
+    Subnet: "a subnet", "write its name, or its whole id: /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.Network/virtualNetworks/NAME/subnets/NAME",
+        r"^(/[A-Za-z]+/[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}/[A-Za-z]+/[!-.0-~]+/[A-Za-z]+/[A-Za-z][A-Za-z.]*/[A-Za-z]+/[!-.0-~][!-~]*|[A-Za-z0-9][A-Za-z0-9_.-]{0,79})$", |text| network_name(text) || resource_id(text);
+    /// A size of virtual machine.
+    VmSize: "a size of virtual machine", "write it as Azure does, such as Standard_DS3_v2",
+        r"^[A-Za-z][A-Za-z0-9_-]{1,63}$", |text| shaped(text, |c| c.is_ascii_alphabetic(), |c| any(c) || "_-".contains(c), 2..=64);
+    /// A date and a time of day, on some clock.
+    WallTime: "a date and time", "write it as 2026-03-01T18:00:00, without a zone",
+        r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$", wall_time;
+    /// An image of a container.
+    ImageReference: "an image of a container", "write registry/name:tag, such as ghcr.io/azure/rocker-rstudio-ml-verse:latest",
+        r"^(?!.*//)[a-z0-9]([A-Za-z0-9._/:@+-]{0,510}[A-Za-z0-9._+-])?$", image_reference;
+    /// A variable of an environment.
+    VariableName: "the name of a variable", "letters, digits and `_`, no digit first",
+        r"^[A-Za-z_][A-Za-z0-9_]{0,254}$", |text| shaped(text, |c| c.is_ascii_alphabetic() || c == '_', |c| any(c) || c == '_', 1..=255);
     /// A version of CUDA.
     CudaVersion: "a version of CUDA", "write it in quotes, such as \"13.0\" or \"13.0.48\"",
         r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
@@ -258,6 +322,18 @@ mod tests {
         "root",
         "Root",
         "_apt",
+        "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/v/subnets/s",
+        "/Subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/lab/providers/Microsoft.ManagedIdentity/userAssignedIdentities/x",
+        "/subscriptions/0/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/v",
+        "/subscriptions/00000000-0000-0000-0000-000000000000",
+        "Standard_DS3_v2",
+        "2026-03-01T18:00:00",
+        "2026-03-01",
+        "ghcr.io/azure/rocker-rstudio-ml-verse:latest",
+        "registry.example.org:5000/x@sha256:00",
+        "x:",
+        "RSP_LICENSE",
+        "9X",
         "keys/a.pub",
         "~/a.pub",
         "../a b",

@@ -31,7 +31,8 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
             }
         }
     }
-    let sudo = match user.and_then(|user| user.sudo) {
+    let root_access = manifest.enable_root_access.as_ref().map(|access| access.value);
+    let sudo = match user.and_then(|user| user.sudo).or(root_access) {
         Some(true) => Sudo::Everything,
         Some(false) => Sudo::Nothing,
         None if kind == MachineKind::ComputeInstance => Sudo::Everything,
