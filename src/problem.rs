@@ -27,7 +27,7 @@ impl fmt::Display for Place {
 }
 
 macro_rules! codes {
-    ($($variant:ident = $code:literal, $title:literal, $explanation:literal;)*) => {
+    ($($variant:ident = $code:literal, $title:literal, $explanation:literal, $mend:literal, $example:literal;)*) => {
         /// The kinds of problem. Codes are public: scripts may match them.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
@@ -50,10 +50,22 @@ macro_rules! codes {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// What the code means and what to do, for `fitout explain CODE`.
+            /// What the code means.
             #[must_use]
             pub const fn explanation(self) -> &'static str {
                 match self { $(Self::$variant => $explanation,)* }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub const fn mend(self) -> &'static str {
+                match self { $(Self::$variant => $mend,)* }
+            }
+
+            /// A manifest (`manifest.yaml`) that has this problem.
+            #[must_use]
+            pub const fn example(self) -> &'static str {
+                match self { $(Self::$variant => $example,)* }
             }
         }
     };
@@ -61,31 +73,53 @@ macro_rules! codes {
 
 codes! {
     Syntax = "E0101", "not well-formed YAML",
-        "The text is not YAML, or uses a part of YAML that manifests may not use (custom tags, several documents, anchors beyond the budget). Common causes: a tab used for indentation, a missing space after `:`, a quote that is not closed.";
+        "The text is not YAML, or uses a part of YAML that manifests may not use: custom tags, several documents, merge keys.",
+        "Look for a tab used as indentation, a missing space after `:`, a quote or bracket that is not closed; put quotes around text that holds `: ` or ` #`.",
+        "packages:\n\tinstall: [git]\n";
     UnknownKey = "E0102", "unknown key",
-        "No field of that name exists here. Names are snake_case; the message lists near matches. `fitout explain PATH` lists the fields of a section.";
+        "No field of that name exists here. Fitout ignores nothing silently: a misspelt field would be a wish that nobody hears.",
+        "Take the name that the message suggests; `fitout explain PATH` lists the fields of a section. Names are snake_case: for camelCase of Azure Resource Manager the message says ours.",
+        "pakages: {install: [git]}\n";
     DuplicateKey = "E0103", "key given twice",
-        "A mapping holds the same key twice. YAML readers disagree on which one wins, so Fitout refuses both. Keep one.";
+        "A mapping holds the same key twice. Readers of YAML disagree on which one wins, so Fitout refuses both.",
+        "Keep one of the two, or join their contents.",
+        "name: lab-a\nname: lab-b\n";
     WrongType = "E0104", "wrong type of value",
-        "The value is of another type than the field: a number where text is expected, a list where a mapping is. Quote what must stay text: versions (`\"12.4\"`), modes (`\"0644\"`), and words that YAML 1.1 reads as booleans.";
+        "The value is of another type than the field: a number where text is expected, a mapping where a list is; or the file is no manifest at all.",
+        "Quote what must stay text: versions (`\"12.4\"`), modes (`\"0644\"`), and words such as `no` that YAML 1.1 reads as truth values. `fitout explain PATH` says the type.",
+        "environments:\n  - {name: quick, from: {python: 3.11}}\n";
     MissingKey = "E0105", "a required key is missing",
-        "The mapping lacks a field that it cannot do without. The message names it.";
+        "The mapping lacks a field that it cannot do without. The message names it.",
+        "Add the field; `fitout explain PATH` says what each field of the section is.",
+        "files:\n  - {content: hello}\n";
     BadValue = "E0106", "a value that breaks its field's rule",
-        "The value has the right type but breaks a rule of its field: a name, path, size, mode, length of time, time zone, version. The message states the rule.";
+        "The value has the right type but breaks a rule of its field: a name, path, size, mode, length of time, time zone, version, port. The message states the rule.",
+        "Write a value that keeps the rule.",
+        "name: 1-lab\n";
     Conflict = "E0107", "two parts that contradict each other",
-        "Two fields cannot both hold, or two items have the same name. The message names both.";
+        "Two fields cannot both hold, or two items have the same name. The message names both.",
+        "Keep one of the two, or give each a name of its own.",
+        "files:\n  - {path: /etc/motd, content: hello, source: motd.txt}\n";
     NotYet = "E0108", "not yet in this version",
-        "The field is part of the manifest's format and will work in a later version. This version would have to ignore it, and ignoring silently is worse than refusing: remove the field, or use a newer Fitout.";
+        "The field is part of the manifest's format and will work in a later version. This version would have to ignore it, and ignoring silently is worse than refusing.",
+        "Remove the field, or use a newer Fitout. `fitout explain later` lists every such field.",
+        "mpi: {implementation: intel}\n";
     MissingFile = "E0109", "a named file does not exist",
-        "The manifest points at a file that is not there. Relative paths are relative to the file that names them.";
+        "The manifest points at a file that is not there. Relative paths are relative to the file that names them.",
+        "Correct the path, or put the file there.",
+        "setup_scripts:\n  creation_script: {path: absent.sh}\n";
     TooLarge = "E0110", "the manifest exceeds a limit",
-        "Manifests are limited to 8 MiB, 250,000 nodes and 64 levels, so that a hostile document cannot exhaust the machine.";
+        "Manifests are limited to 8 MiB, 250,000 nodes and 64 levels, so that a hostile document cannot exhaust the machine.",
+        "Put large contents into files that the manifest names; write repeated values out instead of nesting aliases.",
+        "unmanaged: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n";
     UnknownReference = "E0111", "a reference to something that the manifest does not hold",
-        "A `requires`, `kernel` or similar names something that is nowhere in the manifest. The message lists near matches.";
+        "A `requires`, `kernel`, `~` or similar names something that is nowhere in the manifest. The message lists near matches.",
+        "Correct the name, or add what it names.",
+        "checks:\n  - {name: notebook, kernel: quick, runs: import torch}\n";
     Cycle = "E0112", "resources that wait for each other",
-        "The order that the manifest asks for goes round in a circle; the message names its members. Remove one `requires`.";
-    Unsupported = "E0113", "not possible on this machine",
-        "The manifest asks for something that this distribution, release or processor does not offer. The message says what would work.";
+        "The order that the manifest asks for goes round in a circle; the message names its members.",
+        "Remove one `requires`.",
+        "include: [manifest.yaml]\n";
 }
 
 impl fmt::Display for Code {

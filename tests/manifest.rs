@@ -3,6 +3,9 @@
 
 #![cfg(test)]
 
+#[path = "support/pages.rs"]
+mod pages;
+
 use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
 use proptest::prelude::*;
 use std::fmt::Write;
@@ -101,12 +104,7 @@ fn the_schema_refuses_what_the_program_refuses() {
 
 #[test]
 fn the_schema_file_is_current() {
-    let (path, text) = (Path::new("schema/workstation.schema.json"), format!("{:#}\n", schema()));
-    if env::var_os("UPDATE_CASES").is_some() {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, &text).unwrap();
-    }
-    assert!(fs::read_to_string(path).unwrap_or_default() == text, "run UPDATE_CASES=1 cargo test --test manifest");
+    pages::current("schema/workstation.schema.json", &format!("{:#}\n", schema()));
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Exit {
     let what = &arguments.what;
     if let Some(code) = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(what)) {
-        output::data(&format!("{code}: {}\n\n{}\n", code.title(), code.explanation()));
+        output::data(&page(*code));
         return Exit::Done;
     }
     if let Some(text) = manifest::explain(what) {
@@ -29,6 +29,12 @@ pub fn run(arguments: &Arguments) -> Exit {
     let hint = near.map_or_else(|| "`fitout explain` lists the fields".to_owned(), |near| format!("did you mean `{near}`?"));
     complain(&format!("`{what}` is neither a field of the manifest nor the code of a problem"), Some(&hint));
     Exit::Usage
+}
+
+/// What there is to say of a code.
+fn page(code: Code) -> String {
+    let example: String = code.example().lines().flat_map(|line| ["    ", line, "\n"]).collect();
+    format!("{code}: {}\n\n{}\n\nWhat to do: {}\n\nA manifest that has it:\n\n{example}", code.title(), code.explanation(), code.mend())
 }
 
 pub fn schema() -> Exit {
