@@ -2,6 +2,7 @@
 
 use fitout::manifest::{MemoryFiles, Sheets, Source, load};
 use fitout::problem::Code;
+use std::fmt::Write;
 use std::{env, fs};
 
 /// Compares a generated file with what it should hold, or writes it where `UPDATE_CASES` is set.
@@ -30,7 +31,7 @@ fn every_code_has_its_page() {
     // Until manifests can say `requires` or `include`, no text of theirs makes a circle.
     for code in Code::ALL.iter().filter(|code| **code != Code::Cycle) {
         let (title, meaning, mend, example) = (code.title(), code.explanation(), code.mend(), code.example());
-        page += &format!("\n## {code}: {title}\n\n{meaning}\n\n```yaml\n{example}```\n\n```text\n{}```\n\n{mend}\n", said(*code));
+        write!(page, "\n## {code}: {title}\n\n{meaning}\n\n```yaml\n{example}```\n\n```text\n{}```\n\n{mend}\n", said(*code)).unwrap();
     }
     current("docs/errors.md", &page);
 }
