@@ -97,8 +97,8 @@ codes! {
         "Write a value that keeps the rule.",
         "name: 1-lab\n";
     Conflict = "E0107", "two parts that contradict each other",
-        "Two fields cannot both hold, or two items have the same name. The message names both.",
-        "Keep one of the two, or give each a name of its own.",
+        "Two fields cannot both hold, two items have the same name, or two files give one field differently. The message names both.",
+        "Keep one of the two, or give each a name of its own; of two files, the later one holds where it says `override: true` beside the field.",
         "files:\n  - {path: /etc/motd, content: hello, source: motd.txt}\n";
     NotYet = "E0108", "not yet in this version",
         "The field is part of the manifest's format and will work in a later version. This version would have to ignore it, and ignoring silently is worse than refusing.",
@@ -109,16 +109,16 @@ codes! {
         "Correct the path, or put the file there.",
         "setup_scripts:\n  creation_script: {path: absent.sh}\n";
     TooLarge = "E0110", "the manifest exceeds a limit",
-        "Manifests are limited to 8 MiB, 250,000 nodes and 64 levels, so that a hostile document cannot exhaust the machine.",
+        "Manifests, with all that they include, are limited to 8 MiB, 250,000 nodes, 64 levels and 256 files, so that a hostile document cannot exhaust the machine.",
         "Put large contents into files that the manifest names; write repeated values out instead of nesting aliases.",
         "unmanaged: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n";
     UnknownReference = "E0111", "a reference to something that the manifest does not hold",
         "A `requires`, `kernel`, `~` or similar names something that is nowhere in the manifest. The message lists near matches.",
         "Correct the name, or add what it names.",
         "checks:\n  - {name: notebook, kernel: quick, runs: import torch}\n";
-    Cycle = "E0112", "resources that wait for each other",
+    Cycle = "E0112", "resources or files that wait for each other",
         "The order that the manifest asks for goes round in a circle; the message names its members.",
-        "Remove one `requires`.",
+        "Remove one `requires`, or one `include`.",
         "include: [manifest.yaml]\n";
 }
 
@@ -141,6 +141,9 @@ pub struct Problem {
     pub code: Code,
     /// Where; `None` only where no text is to blame (a file that is absent).
     pub place: Option<Place>,
+    /// The place of what it contradicts, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Place>,
     /// What is wrong, in a sentence without a full stop.
     pub message: String,
     /// What to do about it.
@@ -150,12 +153,19 @@ pub struct Problem {
 impl Problem {
     /// A problem at a place.
     pub fn at(code: Code, place: &Place, message: impl Into<String>) -> Self {
-        Self { code, place: Some(place.clone()), message: message.into(), suggestion: None }
+        Self { place: Some(place.clone()), ..Self::general(code, message) }
     }
 
     /// A problem that no text shows.
     pub fn general(code: Code, message: impl Into<String>) -> Self {
-        Self { code, place: None, message: message.into(), suggestion: None }
+        Self { code, place: None, earlier: None, message: message.into(), suggestion: None }
+    }
+
+    /// With the place of what it contradicts.
+    #[must_use]
+    pub fn earlier(mut self, place: &Place) -> Self {
+        self.earlier = Some(place.clone());
+        self
     }
 
     /// With a suggestion.
@@ -176,7 +186,7 @@ impl fmt::Display for Problem {
 }
 
 /// The texts that problems point into, by file name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Sources(BTreeMap<String, String>);
 
 impl Sources {
@@ -234,16 +244,23 @@ fn render_one(problem: &Problem, sources: &Sources) -> String {
     }
     // Writing to a String cannot fail.
     let _ = writeln!(out, "error[{}]: {}", problem.code, problem.message);
-    if let Some((place, line)) = problem.place.as_ref().and_then(|place| Some((place, sources.line(place)?))) {
-        let (shown, caret) = excerpt(line, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
-        let number = place.line.to_string();
-        let gutter = " ".repeat(number.len());
-        let _ = writeln!(out, "  {gutter} |\n  {number} | {shown}\n  {gutter} | {caret}");
+    out.extend(problem.place.as_ref().and_then(|place| pointed(place, sources)));
+    if let Some(place) = &problem.earlier {
+        let _ = writeln!(out, "  first at {place}");
+        out.extend(pointed(place, sources));
     }
     if let Some(suggestion) = &problem.suggestion {
         let _ = writeln!(out, "  help: {suggestion}");
     }
     out
+}
+
+/// The line of a place, with carets under what is meant.
+fn pointed(place: &Place, sources: &Sources) -> Option<String> {
+    let (shown, caret) = excerpt(sources.line(place)?, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
+    let number = place.line.to_string();
+    let gutter = " ".repeat(number.len());
+    Some(format!("  {gutter} |\n  {number} | {shown}\n  {gutter} | {caret}\n"))
 }
 
 /// The line, cut to a readable window, with control characters made harmless, and the caret line under it.

@@ -93,7 +93,7 @@ fn a_cloud_config_names_the_owner_and_the_keys() {
     assert_eq!(overlay.warnings, Vec::<String>::new());
     assert_eq!(overlay.instance.as_deref(), Some("i-42"));
     insta::assert_snapshot!(overlay.to_yaml().replace(KEY, "KEY"), @r##"
-    # Written by `fitout agent` at each start, from NoCloud at /var/lib/cloud/seed/nocloud. Edits are lost; use manifest.yaml.
+    # Written by `fitout agent` at each start, from NoCloud at /var/lib/cloud/seed/nocloud. Edits are lost, unless this line is removed.
     name: "lab-b"
     user: {"authorized_keys":["KEY"],"name":"alice"}
     "##);
@@ -107,7 +107,7 @@ fn a_fragment_selects_and_never_elevates() {
     );
     let overlay = said("", &user);
     insta::assert_snapshot!(overlay.to_yaml().replace(KEY, "KEY") + &overlay.warnings.join("\n"), @r##"
-    # Written by `fitout agent` at each start, from NoCloud at /var/lib/cloud/seed/nocloud. Edits are lost; use manifest.yaml.
+    # Written by `fitout agent` at each start, from NoCloud at /var/lib/cloud/seed/nocloud. Edits are lost, unless this line is removed.
     name: "lab-c"
     network: {"mirrors":{"pypi":"https://pypi.example.org/simple"}}
     user: {"authorized_keys":["KEY"],"name":"bob"}

@@ -37,6 +37,12 @@ fn fitout(arguments: &[&str], folder: &Path) -> (i32, String) {
     (done.status.code().unwrap_or(-1), String::from_utf8_lossy(&done.stderr).into_owned())
 }
 
+/// The file that a block says it is, in its first line; else one that nothing includes.
+fn file_of(block: &str) -> String {
+    let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).filter(|name| name.ends_with(".yaml") && !name.contains(' '));
+    name.unwrap_or("example.yaml").to_owned()
+}
+
 #[test]
 fn every_manifest_is_valid() {
     let folder = tempfile::tempdir().unwrap();
@@ -50,9 +56,16 @@ fn every_manifest_is_valid() {
     let mut count = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
-        for block in blocks(&text, "yaml").iter().filter(|block| block.contains("schema: 1") && !block.contains("base:")) {
-            fs::write(folder.path().join("lab.yaml"), block).unwrap();
-            let (code, said) = fitout(&["validate", "-f", "lab.yaml"], folder.path());
+        // A block that begins with the name of a file is that file: others of its page may include it.
+        let all: Vec<(String, String)> = blocks(&text, "yaml").into_iter().map(|block| (file_of(&block), block)).collect();
+        for (file, block) in &all {
+            let path = folder.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, block).unwrap();
+        }
+        for (file, block) in all.iter().filter(|(_, block)| block.contains("schema: 1") && !block.contains("base:")) {
+            fs::write(folder.path().join(file), block).unwrap();
+            let (code, said) = fitout(&["validate", "-f", file], folder.path());
             assert_eq!(code, 0, "{}:\n{block}\n{said}", page.display());
             count += 1;
         }

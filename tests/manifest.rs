@@ -32,9 +32,21 @@ fn load_file(path: &Path) -> Result<Machine, Rejected> {
     load(&sheets, &HostFiles)
 }
 
+/// Whether a case is about what becomes of several texts, so that what was accepted is to be seen.
+fn is_composed(path: &Path) -> bool {
+    let name = path.file_name().unwrap().to_string_lossy();
+    ["include_", "machine_", "set_", "when_", "requires_"].iter().any(|kind| name.starts_with(kind))
+}
+
 fn said(path: &Path) -> String {
     match load_file(path) {
-        Ok(machine) => format!("accepted: {} wants\n", machine.wants.len()),
+        Ok(machine) => {
+            let mut shown = format!("accepted: {} wants\n", machine.wants.len());
+            for want in machine.wants.iter().filter(|_| is_composed(path)) {
+                writeln!(shown, "{want:?}").unwrap();
+            }
+            shown
+        }
         Err(rejected) => rejected.to_string().replace("tests/cases/manifest/", ""),
     }
 }
@@ -153,6 +165,29 @@ fn hostile_texts_are_refused_quickly() {
         assert!(shown.len() < 100_000, "{name}: {} bytes of problems", shown.len());
         // Generous for a debug build on a busy machine; what is excluded is quadratic and exponential work.
         assert!(taken < Duration::from_secs(20), "{name}: {taken:?}");
+    }
+}
+
+#[test]
+fn files_without_end_are_refused_quickly() {
+    let all: Vec<String> = (0..300).map(|n| format!("f{n}.yaml")).collect();
+    let every = format!("include: [{}]\n", all.join(", "));
+    let chain = |n: usize| format!("include: [f{}.yaml]\n", n + 1);
+    let large = |_| format!("packages: {{install: [{}]}}\n", "git, ".repeat(100_000));
+    let long = |n: usize| format!("# {}\nname: lab{n}\n", "x".repeat(1024 * 1024));
+    let text = |name: &str, n: usize| match name {
+        "all include all" => every.clone(),
+        "a chain" => chain(n),
+        "large" => large(n),
+        _ => long(n),
+    };
+    for name in ["all include all", "a chain", "large", "long"] {
+        let started = Instant::now();
+        let files = MemoryFiles(all.iter().enumerate().map(|(n, file)| (file.clone(), text(name, n).into_bytes())).collect());
+        let sheets = Sheets::new(Source { name: "m.yaml".into(), text: if name == "a chain" { chain(0) } else { every.clone() } });
+        let rejected = load(&sheets, &files).map(|_| ()).unwrap_err();
+        assert!(rejected.problems.iter().any(|problem| problem.code.as_str() == "E0110"), "{name}: {rejected}");
+        assert!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
     }
 }
 

@@ -5,7 +5,7 @@ use super::instance::Instance;
 use super::page::{self, Page};
 use super::state::{Fault, SetUp, Told};
 use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
-use crate::datasource::{self, MACHINE, Overlay};
+use crate::datasource::{self, MACHINE, Overlay, is_own};
 use crate::journal::Journal;
 use crate::manifest::load;
 use crate::model::{ResourceId, TargetPath};
@@ -84,7 +84,7 @@ impl Workstation {
         match (&overlay, taken) {
             (_, Some(taken)) => {
                 told = Told { instance: taken.instance.clone(), warnings: taken.warnings.clone() };
-                self.keep(taken)?;
+                told.warnings.extend(self.keep(taken)?);
             }
             (Some(strange), None) => {
                 told.warnings.push(format!("{} is not this machine's; what it says is not taken", strange.source));
@@ -98,13 +98,18 @@ impl Workstation {
         Ok(told)
     }
 
-    fn keep(&self, overlay: &Overlay) -> Result<(), OpError> {
+    /// Keeps what was said, unless somebody wrote the file; a warning says so.
+    fn keep(&self, overlay: &Overlay) -> Result<Option<String>, OpError> {
         let path = TargetPath::parse(MACHINE).map_err(|e| OpError::new("use a path", e))?;
         let text = overlay.to_yaml();
-        if overlay.is_empty() || self.machine.read(&path)?.as_deref() == Some(text.as_bytes()) {
-            return Ok(());
+        let now = self.machine.read(&path)?;
+        if overlay.is_empty() || now.as_deref() == Some(text.as_bytes()) {
+            return Ok(None);
         }
-        self.machine.publish(&path, text.as_bytes())
+        if now.is_some_and(|now| !is_own(&now)) {
+            return Ok(Some(format!("{MACHINE} is somebody's own; what {} says is not taken", overlay.source)));
+        }
+        self.machine.publish(&path, text.as_bytes()).map(|()| None)
     }
 }
 

@@ -136,7 +136,7 @@ pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refu
     };
     let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
     let manifest = load(&sheets, &files).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-    Ok((manifest, Installable::new(&sheets.manifest, files)))
+    Ok((manifest, Installable::new(&sheets, files)))
 }
 
 /// The manifest alone, for `validate`.

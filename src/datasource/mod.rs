@@ -17,7 +17,7 @@ use std::io;
 
 pub use medium::Medium;
 pub use nocloud::NoCloud;
-pub use overlay::{Giver, MACHINE, Overlay};
+pub use overlay::{Giver, MACHINE, Overlay, is_own};
 
 /// A place that may say something about this machine.
 pub trait Datasource {

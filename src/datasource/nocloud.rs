@@ -2,7 +2,7 @@
 //! and every hypervisor's tools make them.
 
 use super::{Datasource, Giver, Overlay, cloud_config, read_volume};
-use crate::manifest::{Node, parse};
+use crate::manifest::{Node, Tally, parse};
 use crate::model::TargetPath;
 use crate::problem::Problem;
 use crate::target::{Device, Probe, ProbeError, devices};
@@ -110,7 +110,7 @@ impl Seed {
 
 /// The document in a text; what is wrong with it is a warning.
 fn document(name: &str, text: &str, overlay: &mut Overlay) -> Option<Node> {
-    let parsed = parse(name, text, &mut 0);
+    let parsed = parse(name, text, &mut Tally::default());
     parsed.problems.iter().map(Problem::to_string).for_each(|problem| overlay.warn(problem));
     parsed.root
 }

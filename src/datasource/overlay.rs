@@ -12,6 +12,9 @@ use std::fmt::Write;
 /// Where the fragment is kept, beside the installed manifest.
 pub const MACHINE: &str = "/etc/fitout/machine.yaml";
 
+/// How a file begins that the agent wrote, and may write anew. Any other is somebody's own.
+const OWN: &str = "# Written by `fitout agent`";
+
 /// Keys of a fragment, and of its `user`. `network` passes as it is: its addresses are checked where the manifest is.
 const KEYS: [&str; 4] = ["name", "user", "ssh_settings", "network"];
 const USER_KEYS: [&str; 3] = ["name", "shell", "authorized_keys"];
@@ -143,13 +146,19 @@ impl Overlay {
     /// The text of [`MACHINE`]. Values are JSON, which is YAML too, so nothing in them can be read otherwise than it was meant.
     #[must_use]
     pub fn to_yaml(&self) -> String {
-        let mut out = format!("# Written by `fitout agent` at each start, from {}. Edits are lost; use manifest.yaml.\n", self.source);
+        let mut out = format!("{OWN} at each start, from {}. Edits are lost, unless this line is removed.\n", self.source);
         for (key, value) in self.sections() {
             // Writing to a String cannot fail.
             let _ = writeln!(out, "{key}: {value}");
         }
         out
     }
+}
+
+/// Whether [`MACHINE`] with this text is the agent's.
+#[must_use]
+pub fn is_own(text: &[u8]) -> bool {
+    text.starts_with(OWN.as_bytes())
 }
 
 /// A node as JSON. Scalars stay text: the manifest's reader decides what they mean.

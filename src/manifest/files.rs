@@ -13,6 +13,12 @@ pub trait Files {
     /// # Errors
     /// The file is there and cannot be read, or is longer.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>>;
+
+    /// The names of what is in a folder; none where there is no such folder.
+    ///
+    /// # Errors
+    /// The folder is there and cannot be read.
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
 }
 
 /// The files of this host.
@@ -30,6 +36,15 @@ impl Files for HostFiles {
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit { Err(too_long(limit)) } else { Ok(Some(bytes)) }
     }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        match std::fs::read_dir(folder) {
+            Ok(entries) => entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// Files in memory, by path.
@@ -42,6 +57,11 @@ impl Files for MemoryFiles {
             Some(bytes) if bytes.len() as u64 > limit => Err(too_long(limit)),
             found => Ok(found.cloned()),
         }
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let inside = self.0.keys().map(Path::new).filter(|path| path.parent() == Some(folder));
+        Ok(inside.filter_map(Path::file_name).map(|name| name.to_string_lossy().into_owned()).collect())
     }
 }
 

@@ -4,7 +4,7 @@ use super::at::At;
 use super::de;
 use super::load::{Rejected, Source};
 use super::other;
-use super::parse::{Parsed, parse};
+use super::parse::{Parsed, Tally, parse};
 use super::reading::{Document, Reading};
 use super::schema::required_in;
 use super::v1::{Console, ImageName, Size, SourcePath};
@@ -142,7 +142,7 @@ const SMALLEST: ByteSize = ByteSize(2 << 30);
 pub fn load_image(source: &Source) -> Result<ImageDefinition, Rejected> {
     let mut sources = Sources::default();
     sources.add(&source.name, &source.text);
-    let Parsed { root, mut problems } = parse(&source.name, &source.text, &mut 0);
+    let Parsed { root, mut problems } = parse(&source.name, &source.text, &mut Tally::default());
     let Some(root) = root else {
         if problems.is_empty() {
             problems

@@ -13,7 +13,6 @@ const COMMON: [(&str, Option<&str>); 5] =
     [("state", Some("present")), ("requires", None), ("on_drift", Some("report")), ("on_removal", Some("release")), ("when", None)];
 
 const ROWS: &[Row] = &[
-    ("Manifest", "include", None),
     ("Manifest", "unmanaged", None),
     ("Manifest", "mpi", None),
     ("Manifest", "samples", None),

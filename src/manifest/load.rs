@@ -3,12 +3,10 @@
 use super::de;
 use super::disposition;
 use super::files::{Files, TextError, text};
+use super::include::{Document, assemble};
 use super::machine::Machine;
-use super::node::{Node, NodeId};
-use super::other;
-use super::overlay::{merge, restrict, setting, setting_file};
-use super::parse::{MAX_BYTES, Parsed, parse};
-use super::reading::{Document, MOST_PROBLEMS, Reading};
+use super::parse::MAX_BYTES;
+use super::reading::{self, MOST_PROBLEMS, Reading};
 use super::schema::{required, schema};
 use super::v1::Manifest;
 use super::validate::{self, Desk};
@@ -40,9 +38,9 @@ impl Source {
 pub struct Sheets {
     /// The manifest.
     pub manifest: Source,
-    /// What differs per machine: `machine.yaml`, or a datasource's fragment.
+    /// What differs on one machine: `machine.yaml`.
     pub machine: Option<Source>,
-    /// `--set PATH=VALUE`, the last one first in force.
+    /// `--set PATH=VALUE`; of two for one path the last holds.
     pub settings: Vec<(String, String)>,
 }
 
@@ -71,22 +69,21 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Where to start from nothing.
-const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists the keys";
-
 /// Loads a machine.
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
     let mut sources = Sources::default();
-    let Tree { root, mut problems } = tree(sheets, &mut sources);
-    let Source { name, text } = &sheets.manifest;
-    if let Some(problem) = root.as_ref().and_then(|root| other::than_manifest(name, text, root)) {
-        return Err(rejected(vec![problem], sources));
+    let Document { root, mut problems, hidden } = match assemble(sheets, files, &mut sources) {
+        Ok(document) => document,
+        Err(problem) => return Err(rejected(vec![*problem], sources)),
+    };
+    for place in &hidden {
+        sources.hide(place);
     }
     let machine = root.and_then(|root| {
-        let (manifest, reading) = de::read::<Manifest>(&root, Document::Manifest, &required);
+        let (manifest, reading) = de::read::<Manifest>(&root, reading::Document::Manifest, &required);
         let patchy = reading.patchy(&root);
         let Reading { problems: found, hidden, .. } = reading;
         for place in &hidden {
@@ -94,7 +91,7 @@ pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
         }
         problems.extend(found);
         let manifest = manifest?;
-        let machine = validate::validate(&manifest, Desk::new(files, &mut problems, &mut sources, patchy));
+        let machine = validate::validate(&manifest, Desk::new(&sheets.manifest.name, files, &mut problems, &mut sources, patchy));
         Some(Machine { fields: disposition::fields(&root, &schema()), ..machine })
     });
     match machine {
@@ -110,42 +107,4 @@ fn rejected(mut problems: Vec<Problem>, sources: Sources) -> Rejected {
         problems.push(Problem::general(Code::TooLarge, format!("there are {more} more problems")));
     }
     Rejected { problems, sources }
-}
-
-/// The tree of all sheets, laid over each other.
-struct Tree {
-    root: Option<Node>,
-    problems: Vec<Problem>,
-}
-
-fn tree(sheets: &Sheets, sources: &mut Sources) -> Tree {
-    let mut ids: NodeId = 0;
-    let Source { name, text } = &sheets.manifest;
-    sources.add(name, text);
-    let Parsed { mut root, mut problems } = parse(name, text, &mut ids);
-    if root.is_none() && problems.is_empty() {
-        problems.push(Problem::general(Code::MissingKey, format!("{name} is empty")).suggest(FIRST));
-    }
-    let mut lay = |over: Node| {
-        if let Some(root) = &mut root {
-            merge(root, over);
-        }
-    };
-    if let Some(Source { name, text }) = &sheets.machine {
-        sources.add(name, text);
-        let overlay = parse(name, text, &mut ids);
-        problems.extend(overlay.problems);
-        if let Some(mut over) = overlay.root {
-            problems.extend(restrict(&mut over));
-            lay(over);
-        }
-    }
-    for (path, value) in &sheets.settings {
-        sources.add(&setting_file(path), value);
-        match setting(path, value, &mut ids) {
-            Ok(over) => lay(over),
-            Err(found) => problems.extend(found),
-        }
-    }
-    Tree { root, problems }
 }

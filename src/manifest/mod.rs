@@ -1,7 +1,7 @@
 //! Manifests: text to a validated [`Machine`], with every problem reported at once.
 //!
 //! ```text
-//! text --parse--> Node tree --overlay--> --de--> v1 types --validate--> Machine
+//! texts --parse, include, merge--> one tree --de--> v1 types --validate--> Machine
 //! ```
 //!
 //! [`load`] is the whole of it. To add a field: its line in `v1` with a comment (schema and `explain` follow), its check and
@@ -9,19 +9,22 @@
 
 mod arm;
 mod at;
+mod composed;
 mod de;
 mod disposition;
 mod files;
 mod image;
+mod include;
 mod later;
 mod load;
 mod machine;
+mod merge;
 mod node;
 mod other;
-mod overlay;
 mod parse;
 mod reading;
 mod schema;
+mod setting;
 mod syntax;
 mod types;
 mod v1;
@@ -33,5 +36,5 @@ pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
 pub use load::{Rejected, Sheets, Source, load};
 pub use machine::{Machine, MachineKind};
 pub use node::{Node, Value};
-pub use parse::{Parsed, parse};
+pub use parse::{Parsed, Tally, parse};
 pub use schema::{explain, meant, schema};

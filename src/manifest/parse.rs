@@ -21,6 +21,22 @@ pub const MAX_DEPTH: usize = 64;
 /// Most aliases; manifests repeat a value a few times, attacks repeat it exponentially.
 pub const MAX_ALIASES: usize = 64;
 
+/// What the texts that make one document have used of its limits, and the identities that their nodes have.
+#[derive(Debug, Default)]
+pub struct Tally {
+    ids: NodeId,
+    nodes: usize,
+    bytes: usize,
+}
+
+impl Tally {
+    /// An identity that no other node has.
+    pub const fn id(&mut self) -> NodeId {
+        self.ids += 1;
+        self.ids
+    }
+}
+
 /// What came of a text.
 #[derive(Debug)]
 pub struct Parsed {
@@ -30,12 +46,14 @@ pub struct Parsed {
     pub problems: Vec<Problem>,
 }
 
-/// Reads one document. `ids` gives out identities and goes on counting from one text to the next.
+/// Reads one document. `tally` goes on counting from one text to the next.
 #[must_use]
-pub fn parse(file: &str, text: &str, ids: &mut NodeId) -> Parsed {
+pub fn parse(file: &str, text: &str, tally: &mut Tally) -> Parsed {
     let start = Place { file: file.to_owned(), line: 1, column: 1, width: 1 };
-    if text.len() > MAX_BYTES {
-        let message = format!("the text has {} bytes; a manifest may have {MAX_BYTES}", text.len());
+    tally.bytes = tally.bytes.saturating_add(text.len());
+    if tally.bytes > MAX_BYTES {
+        let with = if tally.bytes == text.len() { "the text has" } else { "with this text the manifest has" };
+        let message = format!("{with} {} bytes; a manifest may have {MAX_BYTES}", tally.bytes);
         return Parsed { root: None, problems: vec![Problem::at(Code::TooLarge, &start, message)] };
     }
     let mut options = Options::default();
@@ -43,8 +61,7 @@ pub fn parse(file: &str, text: &str, ids: &mut NodeId) -> Parsed {
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
     let events = Parser::new_from_str_with_options(text, options);
-    let mut builder =
-        Builder { file: file.into(), text, events, problems: Vec::new(), anchors: BTreeMap::new(), nodes: 0, aliases: 0, ids };
+    let mut builder = Builder { file: file.into(), text, events, problems: Vec::new(), anchors: BTreeMap::new(), aliases: 0, tally };
     match builder.document() {
         Ok(root) => Parsed { root, problems: builder.problems },
         Err(fatal) => {
@@ -63,9 +80,8 @@ struct Builder<'a, I> {
     events: I,
     problems: Vec<Problem>,
     anchors: BTreeMap<usize, Anchored>,
-    nodes: usize,
     aliases: usize,
-    ids: &'a mut NodeId,
+    tally: &'a mut Tally,
 }
 
 /// A finished node that aliases may repeat.
@@ -120,7 +136,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
 
     /// A node and its height: 0 for a scalar.
     fn node(&mut self, event: Event<'a>, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
-        let before = self.nodes;
+        let before = self.tally.nodes;
         self.count(1, span)?;
         self.refuse_tag(event.tag(), span);
         let anchor = event.anchor_id();
@@ -135,7 +151,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
             self.map(span, spot)?
         };
         if let Some(id) = anchor {
-            self.anchors.insert(id, Anchored { node: node.clone(), nodes: self.nodes - before, height });
+            self.anchors.insert(id, Anchored { node: node.clone(), nodes: self.tally.nodes - before, height });
         }
         Ok((node, height))
     }
@@ -232,13 +248,12 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
     }
 
     fn make(&mut self, value: Value, mark: Mark) -> Node {
-        *self.ids += 1;
-        Node { id: *self.ids, value, mark }
+        Node { id: self.tally.id(), value, mark }
     }
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Fatal> {
-        self.nodes += nodes;
-        if self.nodes <= MAX_NODES {
+        self.tally.nodes += nodes;
+        if self.tally.nodes <= MAX_NODES {
             return Ok(());
         }
         Err(Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), format!("more than {MAX_NODES} values and keys"))))

@@ -1,7 +1,7 @@
 //! The report of one reading: what is wrong, and what is poisoned; and how mistakes are put into words.
 
 use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
-use super::{arm, disposition, later};
+use super::{arm, composed, disposition, later};
 use crate::problem::{Code, Place, Problem, nearest};
 use serde::de;
 use std::collections::HashSet;
@@ -22,6 +22,12 @@ impl Error {
     /// A problem with advice.
     pub fn said(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self::Said(code, message.into(), Some(help.into()))
+    }
+
+    /// As a problem of what is called `what`, unless it is written down elsewhere.
+    pub fn at(self, place: &Place, what: impl fmt::Display) -> Option<Problem> {
+        let Self::Said(code, message, suggestion) = self else { return None };
+        Some(Problem { suggestion, ..Problem::at(code, place, format!("`{what}`: {message}")) })
     }
 }
 
@@ -71,7 +77,7 @@ pub enum Path<'a> {
 
 impl Path<'_> {
     /// What the path is in.
-    const fn document(&self) -> Document {
+    pub const fn document(&self) -> Document {
         match self {
             Self::Root(document) => *document,
             Self::Key(above, _) | Self::Item(above, _) => above.document(),
@@ -150,9 +156,7 @@ impl<'a> Reading<'a> {
 
     /// Writes down why a node could not be read, and poisons it.
     pub fn write(&mut self, node: &Node, path: &Path<'_>, error: Error) {
-        if let Error::Said(code, message, help) = error {
-            let mut problem = Problem::at(code, &node.mark.place(), format!("`{path}`: {message}"));
-            problem.suggestion = help;
+        if let Some(problem) = error.at(&node.mark.place(), path) {
             self.problems.push(problem);
             self.poison(node);
         }
@@ -277,7 +281,7 @@ fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> S
     if let Some(ours) = arm::renamed(key, holder, fields) {
         return format!("write `{ours}`: this is the name in Azure Resource Manager, and manifests use that of `az ml`");
     }
-    if let Some(near) = nearest(key, fields.iter().copied().chain(later::names(holder))) {
+    if let Some(near) = nearest(key, fields.iter().copied().chain(later::names(holder)).chain(composed::known_at(path))) {
         return format!("did you mean `{near}`?");
     }
     match fields.len() {

@@ -1,5 +1,6 @@
 //! The JSON Schema of manifests, for editors, and what `fitout explain` prints of it. Both come from the types of `v1`.
 
+use super::composed;
 use super::disposition::{self, Disposition};
 use super::later;
 use super::v1::Manifest;
@@ -22,6 +23,7 @@ pub fn schema() -> Value {
         }
     }
     admit_recorded("Manifest", &mut schema);
+    composed::admit(&mut schema, DEFINITIONS);
     schema
 }
 
@@ -197,11 +199,16 @@ fn fields(root: &Value, holder: &Value, properties: &Map<String, Value>) -> Stri
     let outside = |name: &String| {
         std::ptr::eq(root, holder) && disposition::row("Manifest", name).is_some_and(|(fate, _)| fate == Disposition::Recorded)
     };
-    let (recorded, handled): (Vec<_>, Vec<_>) = properties.iter().partition(|(name, _)| outside(name));
+    let own = properties.iter().filter(|(name, _)| !composed::names().contains(&name.as_str()));
+    let (recorded, handled): (Vec<_>, Vec<_>) = own.partition(|(name, _)| outside(name));
     let mut lines: Vec<String> = handled.into_iter().map(line).collect();
     if !recorded.is_empty() {
         let names: Vec<&str> = recorded.iter().map(|(name, _)| name.as_str()).collect();
         lines.push(format!("\n  Recorded for reports, with nothing done about them: {}", names.join(", ")));
+    }
+    let everywhere: Vec<&str> = composed::names().into_iter().filter(|name| properties.contains_key(*name)).collect();
+    if !everywhere.is_empty() {
+        lines.push(format!("\n  As in every part: {}", everywhere.join(", ")));
     }
     lines.join("\n")
 }

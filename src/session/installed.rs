@@ -40,6 +40,11 @@ impl Files for TargetFiles<'_> {
             found => Ok(found),
         }
     }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let path = target_path(&normal(folder)).map_err(io::Error::other)?;
+        Ok(self.0.list(&path).map_err(io::Error::other)?.unwrap_or_default())
+    }
 }
 
 /// A path with its `.` and `..` parts worked out, as text.
@@ -87,7 +92,17 @@ pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
         Err(TextError::Absent) => None,
         Err(error) => return Err(InstalledError::Unreadable(MACHINE.into(), error)),
     };
-    Ok(Sheets { machine, ..Sheets::new(manifest) })
+    let settings = match read(&settings_of(&manifest.name)) {
+        Ok(source) => serde_json::from_str(&source.text).map_err(|e| ProbeError::new(format!("read {}", source.name), e))?,
+        Err(TextError::Absent) => Vec::new(),
+        Err(error) => return Err(InstalledError::Unreadable(settings_of(&manifest.name), error)),
+    };
+    Ok(Sheets { manifest, machine, settings })
+}
+
+/// Where `--set` of a manifest is installed, as a list of pairs of path and value.
+fn settings_of(manifest: &str) -> String {
+    format!("{manifest}.set.json")
 }
 
 /// The files of the host, each remembered as it is read, so that a manifest can be installed with all that it names.
@@ -104,6 +119,10 @@ impl Files for RecordedFiles {
         }
         Ok(found)
     }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        crate::manifest::HostFiles.list(folder)
+    }
 }
 
 /// A manifest with every file that it names.
@@ -116,13 +135,18 @@ pub struct Installable {
 }
 
 impl Installable {
-    /// What was read, with `manifest` (a path of the host, or `-`) among it.
+    /// What was read, with the manifest (a path of the host, or `-`) among it, and what was set.
     #[must_use]
-    pub fn new(manifest: &Source, read: RecordedFiles) -> Self {
-        let own = if manifest.name == "-" { None } else { std::path::absolute(&manifest.name).ok() };
+    pub fn new(sheets: &Sheets, read: RecordedFiles) -> Self {
+        let manifest = &sheets.manifest;
+        // Standard input lies, as it were, in the folder where its reader stands.
+        let own = std::path::absolute(if manifest.name == "-" { "stdin.yaml" } else { &manifest.name }).ok();
         let mut files: BTreeMap<String, Vec<u8>> = read.seen.into_inner().into_iter().map(|(path, bytes)| (normal(&path), bytes)).collect();
         let own = own.map_or_else(|| "/manifest.yaml".to_owned(), |path| normal(&path));
         files.insert(own.clone(), manifest.text.clone().into_bytes());
+        if !sheets.settings.is_empty() {
+            files.insert(settings_of(&own), serde_json::json!(sheets.settings).to_string().into_bytes());
+        }
         let shared = shared_folder(files.keys());
         let below = |path: &String| path[shared.len()..].trim_start_matches('/').to_owned();
         Self { manifest: below(&own), files: files.iter().map(|(path, bytes)| (below(path), bytes.clone())).collect() }
@@ -173,8 +197,12 @@ mod tests {
         let read = RecordedFiles::default();
         read.seen.borrow_mut().insert("/p/manifests/../setup-scripts/a.sh".into(), b"x".to_vec());
         let manifest = Source { name: "/p/manifests/m.yaml".into(), text: "name: abc".into() };
-        let bundle = Installable::new(&manifest, read);
+        let settings = vec![("name".to_owned(), "lab".to_owned())];
+        let bundle = Installable::new(&Sheets { settings, ..Sheets::new(manifest) }, read);
         assert_eq!(bundle.manifest, "manifests/m.yaml");
-        assert_eq!(bundle.files.keys().map(String::as_str).collect::<Vec<_>>(), ["manifests/m.yaml", "setup-scripts/a.sh"]);
+        assert_eq!(
+            bundle.files.keys().map(String::as_str).collect::<Vec<_>>(),
+            ["manifests/m.yaml", "manifests/m.yaml.set.json", "setup-scripts/a.sh"]
+        );
     }
 }

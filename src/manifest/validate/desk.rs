@@ -2,11 +2,12 @@
 
 use crate::manifest::at::At;
 use crate::manifest::files::{Files, TextError, text};
+use crate::manifest::setting::folder;
 use crate::manifest::v1::SourcePath;
 use crate::model::{HomePath, UserName};
 use crate::problem::{Code, Place, Problem, Sources};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Longest file whose text a plan carries along: scripts, keys, configuration. Larger ones belong in a package or on a share.
 pub const CARRIED: u64 = 1024 * 1024;
@@ -14,6 +15,8 @@ pub const CARRIED: u64 = 1024 * 1024;
 /// The report in progress.
 pub struct Desk<'a> {
     files: &'a dyn Files,
+    /// The manifest's own file, as the user named it.
+    manifest: &'a str,
     problems: &'a mut Vec<Problem>,
     sources: &'a mut Sources,
     /// Sections of which parts could not be read: that something is not in them proves nothing.
@@ -44,9 +47,15 @@ impl Named {
 }
 
 impl<'a> Desk<'a> {
-    /// A desk for a manifest of which the sections `patchy` could not be read whole.
-    pub fn new(files: &'a dyn Files, problems: &'a mut Vec<Problem>, sources: &'a mut Sources, patchy: Vec<String>) -> Self {
-        Self { files, problems, sources, patchy, owner: None }
+    /// A desk for the manifest in the file `manifest`, of which the sections `patchy` could not be read whole.
+    pub fn new(
+        manifest: &'a str,
+        files: &'a dyn Files,
+        problems: &'a mut Vec<Problem>,
+        sources: &'a mut Sources,
+        patchy: Vec<String>,
+    ) -> Self {
+        Self { files, manifest, problems, sources, patchy, owner: None }
     }
 
     /// Writes a problem down.
@@ -98,8 +107,7 @@ impl<'a> Desk<'a> {
 
     /// The text of a file that the manifest names; `None`, with a problem, where there is none.
     pub fn file(&mut self, path: &At<SourcePath>, limit: u64) -> Option<Named> {
-        let below = Path::new(&path.place.file).parent().unwrap_or(Path::new(""));
-        let path_there = below.join(path.value.as_str());
+        let path_there = folder(&path.place.file, self.manifest).join(path.value.as_str());
         match text(self.files, &path_there, limit) {
             Ok(text) => Some(Named { path: path_there, text }),
             Err(error) => {
@@ -123,8 +131,11 @@ impl<'a> Desk<'a> {
         let mut seen: BTreeMap<String, &Place> = BTreeMap::new();
         for (name, place) in names {
             if let Some(first) = seen.get(&name) {
-                let message = format!("{what} `{name}` is there twice; first on line {}", first.line);
-                self.say(Code::Conflict, place, message, "give each its own, or remove one");
+                let elsewhere = first.file != place.file;
+                let first_line = if elsewhere { String::new() } else { format!("; first on line {}", first.line) };
+                let problem = Problem::at(Code::Conflict, place, format!("{what} `{name}` is there twice{first_line}"));
+                let problem = if elsewhere { problem.earlier(first) } else { problem };
+                self.report(problem.suggest("give each its own, or remove one"));
             } else {
                 seen.insert(name, place);
             }

@@ -4,7 +4,7 @@ use super::desk::{Desk, Named};
 use super::software::index;
 use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
-use crate::manifest::parse::{Parsed, parse};
+use crate::manifest::parse::{Parsed, Tally, parse};
 use crate::manifest::v1::{self, Manifest, Requirement, Requirements};
 use crate::model::TargetPath;
 use crate::problem::{Code, Place};
@@ -146,7 +146,7 @@ fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
         return;
     }
     desk.show(file);
-    let Parsed { root, problems } = parse(&file.name(), &file.text, &mut 0);
+    let Parsed { root, problems } = parse(&file.name(), &file.text, &mut Tally::default());
     let broken = !problems.is_empty();
     for problem in problems {
         desk.report(problem);

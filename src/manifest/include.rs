@@ -1,0 +1,283 @@
+//! The texts that make a manifest, as one document: what it includes first, then itself, then what differs on one machine, then
+//! `--set`. Each later text is laid over the earlier ones by the rules of `merge`.
+//!
+//! A file is included once, however many ask for it. All texts together keep the limits of one.
+
+use super::files::{Files, TextError, text};
+use super::load::{Sheets, Source};
+use super::merge::{Merger, Rule, take};
+use super::node::{Node, Value};
+use super::other;
+use super::parse::{MAX_BYTES, Parsed, Tally, parse};
+use super::reading::{self, Error};
+use super::setting::{folder, set, setting_file};
+use super::v1::SourcePath;
+use crate::problem::{Code, Place, Problem, Sources};
+use std::collections::HashSet;
+use std::path::{Component, Path, PathBuf};
+
+/// The key that names further files.
+pub const INCLUDE: &str = "include";
+
+/// Most files of one manifest: far more than people keep apart, and a pattern in a wrong folder ends soon.
+const MAX_FILES: usize = 256;
+/// Deepest that files include files: bounds the recursion.
+const MAX_INCLUDES: usize = 16;
+
+/// Where to start from nothing.
+const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists the keys";
+
+/// All sheets as one document.
+#[derive(Debug)]
+pub struct Document {
+    /// The document; `None` where the manifest is broken or empty.
+    pub root: Option<Node>,
+    /// Everything wrong so far.
+    pub problems: Vec<Problem>,
+    /// Places whose text must not be shown.
+    pub hidden: Vec<Place>,
+}
+
+/// Reads all sheets as one document; `Err` is what the text is instead of a manifest.
+pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Result<Document, Box<Problem>> {
+    let (merger, tally) = (Merger::default(), Tally::default());
+    let mut set = Set { files, sources, problems: Vec::new(), merger, tally, seen: HashSet::new(), root: None };
+    match set.read(&sheets.manifest) {
+        Some(root) => {
+            if let Some(problem) = other::than_manifest(&sheets.manifest.name, &sheets.manifest.text, &root) {
+                return Err(Box::new(problem));
+            }
+            set.add(&sheets.manifest.name, root, &[]);
+        }
+        None if set.problems.is_empty() => {
+            set.problems.push(Problem::general(Code::MissingKey, format!("{} is empty", sheets.manifest.name)).suggest(FIRST));
+        }
+        None => {}
+    }
+    if let Some(machine) = &sheets.machine {
+        set.overlay(machine);
+    }
+    set.settings(&sheets.settings);
+    set.problems.append(&mut set.merger.problems);
+    Ok(Document { root: set.root, problems: set.problems, hidden: set.merger.hidden })
+}
+
+/// The texts so far.
+struct Set<'a> {
+    files: &'a dyn Files,
+    sources: &'a mut Sources,
+    problems: Vec<Problem>,
+    merger: Merger,
+    tally: Tally,
+    seen: HashSet<PathBuf>,
+    root: Option<Node>,
+}
+
+impl Set<'_> {
+    fn say(&mut self, code: Code, place: &Place, message: impl Into<String>, help: &str) {
+        self.problems.push(Problem::at(code, place, message).suggest(help));
+    }
+
+    fn read(&mut self, source: &Source) -> Option<Node> {
+        self.sources.add(&source.name, &source.text);
+        let Parsed { root, problems } = parse(&source.name, &source.text, &mut self.tally);
+        self.problems.extend(problems);
+        root
+    }
+
+    /// Adds a document: after all that it includes.
+    fn add(&mut self, name: &str, mut root: Node, trail: &[PathBuf]) {
+        let own = plain(Path::new(name));
+        self.seen.insert(own.clone());
+        let trail = [trail, &[own]].concat();
+        if let Some(entry) = take(&mut root, INCLUDE) {
+            for (place, text) in self.texts(&entry.value) {
+                for path in self.named(&text, &place, name) {
+                    self.include(&path, &place, &trail);
+                }
+            }
+        }
+        self.lay(root, Rule::Agree);
+    }
+
+    fn lay(&mut self, mut root: Node, rule: Rule) {
+        self.merger.take_overrides(&mut root);
+        let Some(base) = &mut self.root else {
+            self.root = Some(root);
+            return;
+        };
+        let (id, mark) = (root.id, root.mark.clone());
+        self.merger.merge(base, root, rule);
+        // What the whole lacks is said of the last text: the one that was named.
+        (base.id, base.mark) = (id, mark);
+    }
+
+    /// The items of an `include`.
+    fn texts(&mut self, list: &Node) -> Vec<(Place, String)> {
+        let mut found = Vec::new();
+        let refuse = |error: Error, node: &Node| error.at(&node.mark.place(), INCLUDE);
+        let Value::List(items) = &list.value else {
+            self.problems.extend(refuse(reading::not_a_list(list), list));
+            return found;
+        };
+        for item in items {
+            let text = match &item.value {
+                Value::Scalar(scalar) => reading::text(scalar).map(str::to_owned),
+                Value::List(_) | Value::Map(_) => {
+                    Err(Error::said(Code::WrongType, "the path of a file was expected", "write its path as text"))
+                }
+            };
+            match text {
+                Ok(text) => found.push((item.mark.place(), text)),
+                Err(error) => self.problems.extend(refuse(error, item)),
+            }
+        }
+        found
+    }
+
+    /// The files that a text of `file` names: one, or all that fit a pattern, in order.
+    fn named(&mut self, text: &str, place: &Place, file: &str) -> Vec<PathBuf> {
+        if let Err(error) = SourcePath::try_from(text.to_owned()) {
+            self.problems.push(Problem::at(Code::BadValue, place, error.0));
+            return Vec::new();
+        }
+        if text.starts_with('/') {
+            let help = "write its path relative to this file: an installed manifest takes along what it includes";
+            self.say(Code::BadValue, place, "an included file is named relative to the file that includes it", help);
+            return Vec::new();
+        }
+        let path = folder(file, file).join(text);
+        let pattern = path.file_name().map(|name| name.to_string_lossy().into_owned()).filter(|name| name.contains('*'));
+        let Some(pattern) = pattern else { return vec![path] };
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut names = match self.files.list(folder) {
+            Ok(names) => names,
+            Err(error) => {
+                self.say(
+                    Code::BadValue,
+                    place,
+                    format!("{} cannot be listed: {error}", folder.display()),
+                    "name a folder that this user may read",
+                );
+                return Vec::new();
+            }
+        };
+        names.sort();
+        names.retain(|name| fits(&pattern, name) && plain(&folder.join(name)) != plain(Path::new(file)));
+        if names.is_empty() {
+            self.say(Code::MissingFile, place, format!("no file is {}", path.display()), "paths are relative to the file that names them");
+        }
+        names.iter().map(|name| folder.join(name)).collect()
+    }
+
+    fn include(&mut self, path: &Path, place: &Place, trail: &[PathBuf]) {
+        let own = plain(path);
+        if let Some(first) = trail.iter().position(|above| *above == own) {
+            let circle = trail.iter().skip(first).chain([&own]).map(|path| path.display().to_string()).collect::<Vec<_>>();
+            return self.say(Code::Cycle, place, format!("files that include each other: {}", circle.join(" > ")), "remove one `include`");
+        }
+        if self.seen.contains(&own) || self.problems.iter().any(|problem| problem.code == Code::TooLarge) {
+            return;
+        }
+        if trail.len() > MAX_INCLUDES || self.seen.len() >= MAX_FILES {
+            let message = format!("a manifest is at most {MAX_FILES} files, {MAX_INCLUDES} deep");
+            return self.say(Code::TooLarge, place, message, "put some of them together");
+        }
+        let name = path.to_string_lossy().into_owned();
+        match text(self.files, path, MAX_BYTES as u64) {
+            Ok(text) => self.fragment(&Source { name, text }, place, trail),
+            Err(TextError::Absent) => {
+                self.say(Code::MissingFile, place, format!("there is no file {name}"), "paths are relative to the file that names them");
+            }
+            Err(error @ (TextError::Unreadable(_) | TextError::NotText(_))) => {
+                self.say(Code::BadValue, place, format!("{name} cannot be used: {error}"), "name a text file that this user may read");
+            }
+        }
+    }
+
+    fn fragment(&mut self, source: &Source, place: &Place, trail: &[PathBuf]) {
+        let Some(root) = self.read(source) else { return };
+        let other = other::than_manifest(&source.name, &source.text, &root);
+        match (&root.value, other) {
+            (_, Some(problem)) => self.problems.push(problem),
+            (Value::Map(_), None) => self.add(&source.name, root, trail),
+            (Value::Scalar(_) | Value::List(_), None) => {
+                let message = format!("{} is no part of a manifest: it is {}", source.name, reading::noun(&root));
+                self.say(Code::WrongType, place, message, "an included file has the keys of a manifest");
+            }
+        }
+    }
+
+    /// What differs on one machine goes over everything.
+    fn overlay(&mut self, machine: &Source) {
+        let Some(mut root) = self.read(machine) else { return };
+        if !matches!(root.value, Value::Map(_)) {
+            let message = format!("what differs on a machine is a mapping, not {}", reading::noun(&root));
+            return self.say(Code::WrongType, &root.mark.place(), message, "give keys of a manifest, such as name or user");
+        }
+        if let Some(entry) = take(&mut root, INCLUDE) {
+            self.say(Code::UnknownKey, &entry.mark.place(), "only a manifest and its fragments include files", "move it to the manifest");
+        }
+        if self.root.is_some() {
+            self.lay(root, Rule::Overlay);
+        }
+    }
+
+    fn settings(&mut self, settings: &[(String, String)]) {
+        for (path, value) in settings {
+            self.sources.add(&setting_file(path), value);
+            if let Some(root) = &mut self.root {
+                self.problems.extend(set(root, path, value, &mut self.tally).err().unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// A path with its `.` and `..` parts worked out as far as its text allows.
+fn plain(path: &Path) -> PathBuf {
+    let mut parts = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(parts.components().next_back(), Some(Component::Normal(_))) => drop(parts.pop()),
+            Component::ParentDir | Component::Normal(_) | Component::RootDir | Component::Prefix(_) => parts.push(part),
+        }
+    }
+    parts
+}
+
+/// Whether a name fits a pattern, in which `*` stands for any text. Hidden files fit only what begins with a dot itself.
+fn fits(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let (first, last) = (pieces.next().unwrap_or_default(), pieces.next_back().unwrap_or_default());
+    let Some(rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    let middle = pieces.try_fold(rest, |rest, piece| rest.find(piece).and_then(|at| rest.get(at + piece.len()..)));
+    middle.is_some() && (first.starts_with('.') || !name.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        for (pattern, name, whether) in [
+            ("*.yaml", "a.yaml", true),
+            ("*.yaml", ".a.yaml", false),
+            (".*.yaml", ".a.yaml", true),
+            ("a*b*c", "abc", true),
+            ("a*b*c", "acb", false),
+            ("a*a", "a", false),
+            ("*", "x", true),
+        ] {
+            assert_eq!(fits(pattern, name), whether, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn paths_are_worked_out_as_far_as_they_can_be() {
+        for (path, is) in [("a/../b", "b"), ("../a/./b", "../a/b"), ("../../a", "../../a"), ("/a/../b", "/b"), ("a/..", "")] {
+            assert_eq!(plain(Path::new(path)), Path::new(is), "{path}");
+        }
+    }
+}
