@@ -39,8 +39,9 @@ fn fitout(arguments: &[&str], folder: &Path) -> (i32, String) {
 
 /// The file that a block says it is, in its first line; else one that nothing includes.
 fn file_of(block: &str) -> String {
-    let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).filter(|name| name.ends_with(".yaml") && !name.contains(' '));
-    name.unwrap_or("example.yaml").to_owned()
+    let name = block.lines().next().and_then(|line| line.strip_prefix("# "));
+    let name = name.and_then(|name| name.strip_suffix(".yaml")).filter(|name| !name.contains(' '));
+    format!("{}.yaml", name.unwrap_or("example"))
 }
 
 #[test]
