@@ -15,6 +15,8 @@ pub struct Node {
     pub spec: Spec,
     /// Positions in [`Graph::nodes`] of what must be there first; all smaller than its own.
     pub requires: Vec<usize>,
+    /// Everything before this position is done with before this begins, whatever became of it.
+    pub after: usize,
 }
 
 /// All resources in the order in which they are worked on; the same input gives the same order.
@@ -44,11 +46,24 @@ impl Graph {
             edges.dedup();
             requires.push(edges);
         }
-        let order = sorted(&specs, &requires);
+        let stages = stages(&specs, &requires);
+        let order = sorted(&stages, &requires);
         if order.len() < specs.len() {
             problems.extend(circles(&specs, &requires));
         }
-        if problems.is_empty() { Ok(laid_out(specs, &requires, &order)) } else { Err(problems) }
+        if problems.is_empty() { Ok(laid_out(specs, &requires, &stages, &order)) } else { Err(problems) }
+    }
+
+    /// For each node, the positions of those that require it.
+    #[must_use]
+    pub fn required_by(&self) -> Vec<Vec<usize>> {
+        required_by(&self.nodes)
+    }
+}
+
+impl AsRef<[usize]> for Node {
+    fn as_ref(&self) -> &[usize] {
+        &self.requires
     }
 }
 
@@ -128,11 +143,10 @@ fn stages(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<u8> {
 }
 
 /// The work in order, without what waits for itself.
-fn sorted(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<usize> {
-    let stage = stages(specs, requires);
+fn sorted(stage: &[u8], requires: &[Vec<usize>]) -> Vec<usize> {
     let required_by = required_by(requires);
     let mut waiting: Vec<usize> = requires.iter().map(Vec::len).collect();
-    let free = (0..specs.len()).filter(|n| waiting[*n] == 0);
+    let free = (0..stage.len()).filter(|n| waiting[*n] == 0);
     let mut ready: BinaryHeap<Reverse<(u8, usize)>> = free.map(|n| Reverse((stage[n], n))).collect();
     let mut order = Vec::new();
     while let Some(Reverse((_, n))) = ready.pop() {
@@ -148,23 +162,29 @@ fn sorted(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<usize> {
 }
 
 /// The other direction of the edges.
-fn required_by(requires: &[Vec<usize>]) -> Vec<Vec<usize>> {
+fn required_by<E: AsRef<[usize]>>(requires: &[E]) -> Vec<Vec<usize>> {
     let mut required_by = vec![Vec::new(); requires.len()];
     for (n, edges) in requires.iter().enumerate() {
-        for edge in edges {
+        for edge in edges.as_ref() {
             required_by[*edge].push(n);
         }
     }
     required_by
 }
 
-fn laid_out(specs: Vec<Spec>, requires: &[Vec<usize>], order: &[usize]) -> Graph {
+/// The graph: its order is one of stages too, for nothing is required that is of a later stage.
+fn laid_out(specs: Vec<Spec>, requires: &[Vec<usize>], stage: &[u8], order: &[usize]) -> Graph {
     let mut position = vec![0; specs.len()];
     for (at, n) in order.iter().enumerate() {
         position[*n] = at;
     }
     let mut slots: Vec<Option<Spec>> = specs.into_iter().map(Some).collect();
-    let node = |n: &usize| Some(Node { spec: slots[*n].take()?, requires: requires[*n].iter().map(|edge| position[*edge]).collect() });
+    let node = |n: &usize| {
+        let spec = slots[*n].take()?;
+        let from = spec.from().min(stage[*n]);
+        let after = order.partition_point(|other| stage[*other] < from);
+        Some(Node { spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
+    };
     Graph { nodes: order.iter().filter_map(node).collect() }
 }
 

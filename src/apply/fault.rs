@@ -6,7 +6,7 @@ use super::{Event, Observer};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// The variable that asks for a crash.
+/// The variable that asks for a crash; any other value than `kill@N` only keeps the order of work.
 const VARIABLE: &str = "FITOUT_FAULT";
 
 /// Counts events and crashes at one of them.
@@ -16,6 +16,12 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// Whether a test brings some fault about, by this or by other means.
+    #[must_use]
+    pub fn is_asked_for() -> bool {
+        std::env::var_os(VARIABLE).is_some()
+    }
+
     /// The crash that the environment asks for, if it does.
     #[must_use]
     pub fn from_environment() -> Option<Self> {

@@ -1,17 +1,20 @@
-//! The engine: for each resource in order, look, perform what can be performed, look again.
+//! The engine: for each resource, look, perform what can be performed, look again; side by side where nothing speaks against it.
 //!
 //! What is still to be done after a second look is a failure, whatever a tool's exit status said. What requires a failed resource is
 //! skipped with its cause; what requires a deferred one is deferred. Everything that happens is an [`Event`].
 
+mod crew;
 mod event;
 #[cfg(debug_assertions)]
 mod fault;
 
 use crate::graph::{Graph, Node};
 use crate::model::ResourceId;
-use crate::plan::split;
+use crate::plan::{Deferred, Plan, Planned, split};
 use crate::step::{Op, Step};
 use crate::target::{OpError, Progress, Target, asked_to_end, go_on};
+use crew::{Crew, Ready};
+use std::thread;
 use std::time::Instant;
 
 pub use event::{Counts, Event, Observer, Observers, Outcome, Report, RunReport};
@@ -19,7 +22,7 @@ pub use event::{Counts, Event, Observer, Observers, Outcome, Report, RunReport};
 pub use fault::Fault;
 
 /// Brings what steps need from a network into the store.
-pub trait Supply {
+pub trait Supply: Sync {
     /// Makes the downloads of a step available.
     ///
     /// # Errors
@@ -27,19 +30,42 @@ pub trait Supply {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError>;
 }
 
-/// Performs what a graph asks for.
-pub fn apply(graph: &Graph, on: &dyn Target, supply: &dyn Supply, observers: &Observers) -> RunReport {
+/// How many work at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Workers(usize);
+
+impl Workers {
+    /// One: in the order of work, nothing side by side.
+    pub const ONE: Self = Self(1);
+    /// One for packages, the others for environments: more would only share the disk.
+    pub const USUAL: Self = Self(4);
+
+    /// The usual number; one where a fault is asked for, which must come at the same place each time.
+    #[must_use]
+    pub fn usual() -> Self {
+        #[cfg(debug_assertions)]
+        if Fault::is_asked_for() {
+            return Self::ONE;
+        }
+        Self::USUAL
+    }
+}
+
+/// Performs what a graph asks for, of which `plan` was made just now.
+pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, observers: &Observers, workers: Workers) -> RunReport {
     let began = Instant::now();
     observers.tell(&Event::RunStarted { resources: graph.nodes.len() });
     let engine = Engine { on, supply, observers };
-    let mut reports: Vec<Report> = Vec::new();
-    for node in &graph.nodes {
-        observers.tell(&Event::ResourceStarted { id: node.spec.id() });
-        let report = engine.resource(node, &reports);
-        observers.tell(&Event::ResourceFinished { report: report.clone() });
-        reports.push(report);
-    }
-    let mut report = RunReport::new(reports, began.elapsed());
+    // Nothing was changed since the plan looked at what comes before the first step.
+    let idle = plan.resources.iter().take_while(|planned| planned.steps.is_empty() && planned.problem.is_none());
+    let crew = Crew::new(graph, idle.map(|planned| engine.unchanged(planned)).collect());
+    thread::scope(|scope| {
+        for _ in 1..workers.0.min(crew.left()) {
+            scope.spawn(|| engine.join(&crew, graph));
+        }
+        engine.join(&crew, graph);
+    });
+    let mut report = RunReport::new(crew.reports(), began.elapsed());
     report.ended_by = asked_to_end().filter(|_| report.counts.failed + report.counts.skipped > 0).map(|signal| signal.to_string());
     observers.tell(&Event::RunFinished { counts: report.counts });
     report
@@ -51,67 +77,169 @@ struct Engine<'a> {
     observers: &'a Observers,
 }
 
+/// A resource in hand.
+struct Job<'a> {
+    node: &'a Node,
+    waits: Option<ResourceId>,
+    began: Instant,
+    report: Report,
+    /// What is to be done; nothing any more once it was done or failed.
+    steps: Vec<Step>,
+}
+
+impl Job<'_> {
+    fn fail(&mut self, error: OpError) {
+        self.report.outcome = Outcome::Failed;
+        self.report.reason = Some(format!("cannot {}: {}", error.act, error.cause));
+        self.report.hint = error.hint;
+    }
+}
+
 impl Engine<'_> {
-    fn resource(&self, node: &Node, earlier: &[Report]) -> Report {
-        let began = Instant::now();
-        let mut report = Report::new(node.spec.id());
-        if let Err(ended) = go_on() {
-            report.outcome = Outcome::Skipped;
-            report.reason = Some(format!("{ended} before its turn"));
-            return report;
+    /// Works until nothing is left.
+    fn join(&self, crew: &Crew<'_>, graph: &Graph) {
+        let _fall = crew.fall();
+        while let Some(turn) = crew.take() {
+            let mut jobs: Vec<Job<'_>> = turn.nodes.iter().map(|ready| self.open(&graph.nodes[ready.position], ready)).collect();
+            let (mut together, alone): (Vec<_>, Vec<_>) =
+                jobs.iter_mut().filter(|job| !job.steps.is_empty()).partition(|job| Op::joined(&ops(&job.steps)).is_some());
+            for job in alone {
+                self.alone(job);
+            }
+            self.together(&mut together);
+            crew.finish(&turn, jobs.into_iter().map(|job| self.close(job)).collect());
         }
-        let required = || node.requires.iter().map(|n| &earlier[*n]);
-        if let Some(cause) = required().find(|other| matches!(other.outcome, Outcome::Failed | Outcome::Skipped)) {
-            report.outcome = Outcome::Skipped;
-            report.reason = Some(format!("{} {}", cause.id, if cause.outcome == Outcome::Failed { "failed" } else { "was skipped" }));
-            return report;
-        }
-        let waits = required().find(|other| !other.deferred.is_empty()).map(|other| other.id.clone());
-        if let Err(error) = self.converge(node, waits.as_ref(), &mut report) {
-            report.outcome = Outcome::Failed;
-            report.reason = Some(format!("cannot {}: {}", error.act, error.cause));
-            report.hint = error.hint;
-        }
-        report.milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// What the plan saw.
+    fn unchanged(&self, planned: &Planned) -> Report {
+        let mut report = Report::new(planned.id.clone());
+        report.outcome = if planned.deferred.is_empty() { Outcome::Unchanged } else { Outcome::Deferred };
+        report.deferred = waiting(&planned.deferred);
+        report.drift.clone_from(&planned.drift);
+        self.observers.tell(&Event::ResourceStarted { id: planned.id.clone() });
+        self.observers.tell(&Event::ResourceFinished { report: report.clone() });
         report
     }
 
-    fn converge(&self, node: &Node, waits: Option<&ResourceId>, report: &mut Report) -> Result<(), OpError> {
-        let look = node.spec.look(self.on)?;
-        report.drift = look.drift;
-        let (steps, deferred) = split(look.steps, self.on, waits);
-        report.deferred = deferred.iter().map(|deferred| format!("{}: {}", deferred.step.op.summary(), deferred.reason)).collect();
-        if steps.is_empty() {
-            report.outcome = if deferred.is_empty() { Outcome::Unchanged } else { Outcome::Deferred };
-            return Ok(());
+    /// Looks what there is to do.
+    fn open<'a>(&self, node: &'a Node, ready: &Ready) -> Job<'a> {
+        let report = Report::new(node.spec.id());
+        self.observers.tell(&Event::ResourceStarted { id: report.id.clone() });
+        let mut job = Job { node, waits: ready.waits.clone(), began: Instant::now(), report, steps: Vec::new() };
+        let skipped = match (go_on(), &ready.fallen) {
+            (Err(ended), _) => Some(format!("{ended} before its turn")),
+            (Ok(()), Some((id, outcome))) => Some(format!("{id} {}", if *outcome == Outcome::Failed { "failed" } else { "was skipped" })),
+            (Ok(()), None) => None,
+        };
+        if skipped.is_some() {
+            job.report.outcome = Outcome::Skipped;
+            job.report.reason = skipped;
+            return job;
         }
-        for step in &steps {
-            self.perform(&report.id, step)?;
-            report.steps.push(step.clone());
-            report.outcome = Outcome::Changed;
+        match node.spec.look(self.on) {
+            Ok(look) => {
+                let (steps, deferred) = split(look.steps, self.on, job.waits.as_ref());
+                job.report.drift = look.drift;
+                job.report.outcome = if deferred.is_empty() { Outcome::Unchanged } else { Outcome::Deferred };
+                job.report.deferred = waiting(&deferred);
+                job.steps = steps;
+            }
+            Err(error) => job.fail(error.into()),
         }
-        let (left, _) = split(node.spec.look(self.on)?.steps, self.on, waits);
-        match left.first() {
-            None => Ok(()),
-            Some(step) => Err(OpError::new(
-                "converge",
-                format!("every step was performed, but there is still to do: {} ({})", step.op.summary(), step.why),
-            )
-            .hint("a tool reported success without doing its job, or something else changes this machine at the same time")),
+        job
+    }
+
+    /// Performs the steps of one resource.
+    fn alone(&self, job: &mut Job<'_>) {
+        for step in std::mem::take(&mut job.steps) {
+            match self.perform(&job.report.id, &step.op, &[(&job.report.id, &step)]) {
+                Ok(()) => done(job, step),
+                Err(error) => return job.fail(error),
+            }
         }
     }
 
-    fn perform(&self, id: &ResourceId, step: &Step) -> Result<(), OpError> {
-        let progress = Telling { observers: self.observers, id };
-        self.observers.tell(&Event::StepStarted { id: id.clone(), summary: step.op.summary(), why: step.why.clone() });
+    /// Performs the steps of several resources as one; where that fails, of each half, so that one bad request takes no other with it.
+    fn together(&self, jobs: &mut [&mut Job<'_>]) {
+        let steps: Vec<(&ResourceId, &Step)> = jobs.iter().flat_map(|job| job.steps.iter().map(|step| (&job.report.id, step))).collect();
+        let Some((op, (first, _))) = Op::joined(&steps.iter().map(|(_, step)| &step.op).collect::<Vec<_>>()).zip(steps.first()) else {
+            return jobs.iter_mut().for_each(|job| self.alone(job));
+        };
+        match (self.perform(first, &op, &steps), jobs) {
+            (Ok(()), jobs) => {
+                for job in jobs {
+                    let steps = std::mem::take(&mut job.steps);
+                    for step in steps {
+                        done(job, step);
+                    }
+                }
+            }
+            (Err(error), [one]) => one.fail(error),
+            (Err(error), jobs) => {
+                self.progress(&jobs[0].report.id).line(&format!("{}; trying fewer at a time", error.act));
+                let (some, others) = jobs.split_at_mut(jobs.len() / 2);
+                self.together(some);
+                self.together(others);
+            }
+        }
+    }
+
+    /// Looks again.
+    fn close(&self, mut job: Job<'_>) -> Report {
+        if job.report.outcome == Outcome::Changed {
+            match job.node.spec.look(self.on).map(|look| split(look.steps, self.on, job.waits.as_ref()).0) {
+                Ok(left) => left.first().into_iter().for_each(|step| job.fail(unconverged(step))),
+                Err(error) => job.fail(error.into()),
+            }
+        }
+        job.report.milliseconds = milliseconds(job.began);
+        self.observers.tell(&Event::ResourceFinished { report: job.report.clone() });
+        job.report
+    }
+
+    fn progress<'a>(&'a self, id: &'a ResourceId) -> Telling<'a> {
+        Telling { observers: self.observers, id }
+    }
+
+    /// Performs what these steps come to.
+    fn perform(&self, first: &ResourceId, op: &Op, steps: &[(&ResourceId, &Step)]) -> Result<(), OpError> {
+        for (id, step) in steps {
+            let event = Event::StepStarted { id: (*id).clone(), summary: step.op.summary(), why: step.why.clone() };
+            self.observers.tell(&event);
+        }
         let began = Instant::now();
-        go_on().map_err(|ended| OpError::new(step.op.summary(), ended))?;
-        self.supply.supply(&step.op, &progress)?;
-        self.on.perform(&step.op, &progress)?;
-        let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.observers.tell(&Event::StepFinished { id: id.clone(), summary: step.op.summary(), milliseconds });
+        go_on().map_err(|ended| OpError::new(op.summary(), ended))?;
+        self.supply.supply(op, &self.progress(first))?;
+        self.on.perform(op, &self.progress(first))?;
+        for (id, step) in steps {
+            let event = Event::StepFinished { id: (*id).clone(), summary: step.op.summary(), milliseconds: milliseconds(began) };
+            self.observers.tell(&event);
+        }
         Ok(())
     }
+}
+
+fn ops(steps: &[Step]) -> Vec<&Op> {
+    steps.iter().map(|step| &step.op).collect()
+}
+
+fn done(job: &mut Job<'_>, step: Step) {
+    job.report.steps.push(step);
+    job.report.outcome = Outcome::Changed;
+}
+
+fn waiting(deferred: &[Deferred]) -> Vec<String> {
+    deferred.iter().map(|deferred| format!("{}: {}", deferred.step.op.summary(), deferred.reason)).collect()
+}
+
+fn milliseconds(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+fn unconverged(step: &Step) -> OpError {
+    OpError::new("converge", format!("every step was performed, but there is still to do: {} ({})", step.op.summary(), step.why))
+        .hint("a tool reported success without doing its job, or something else changes this machine at the same time")
 }
 
 /// Tells observers what a step reports.

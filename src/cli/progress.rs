@@ -3,7 +3,9 @@
 use super::output::{Paint, paint, say};
 use super::{Global, ProgressForm};
 use crate::apply::{Event, Observer, Outcome, Report};
-use indicatif::{ProgressBar, ProgressStyle};
+use crate::model::ResourceId;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -88,71 +90,91 @@ impl Observer for Lines {
     }
 }
 
-/// One bar for the run, with the step in hand and the last line of its program.
+/// One bar for the run, and above it a line for each resource in hand: its step, and how far it got or what its program said last.
 #[derive(Debug, Default)]
 struct Bars {
-    bar: Option<ProgressBar>,
-    step: String,
+    all: MultiProgress,
+    run: Option<ProgressBar>,
+    in_hand: BTreeMap<ResourceId, Step>,
+}
+
+/// A step in hand.
+#[derive(Debug)]
+struct Step {
+    line: ProgressBar,
+    what: String,
 }
 
 /// How often a bar moves by itself, so that a person sees that something lives.
 const TICK: Duration = Duration::from_millis(120);
 /// What is shown of a program's last line.
 const LINE: usize = 60;
+/// The bar of the run: resources done with, of all.
+const RUN: &str = "{spinner:.green} [{pos}/{len}] {elapsed} {wide_msg}";
+/// The line of a step.
+const STEP: &str = "  {spinner:.green} {wide_msg}";
+
+fn living(bar: ProgressBar, template: &str) -> ProgressBar {
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(TICK);
+    bar
+}
 
 impl Bars {
-    fn bar(&mut self) -> &ProgressBar {
-        self.bar.get_or_insert_with(|| {
-            let bar = ProgressBar::new(0);
-            let template = "{spinner:.green} [{pos}/{len}] {elapsed} {wide_msg}";
-            bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-            bar.enable_steady_tick(TICK);
-            bar
-        })
+    fn run(&mut self) -> &ProgressBar {
+        self.run.get_or_insert_with(|| living(self.all.add(ProgressBar::new(0)), RUN))
     }
 
-    fn show(&mut self, text: String) {
-        self.bar().set_message(text);
+    fn begin(&mut self, id: &ResourceId, summary: &str) {
+        let run = self.run().clone();
+        let all = &self.all;
+        let step = self.in_hand.entry(id.clone()).or_insert_with(|| {
+            let line = living(all.insert_before(&run, ProgressBar::new_spinner()), STEP);
+            Step { line, what: String::new() }
+        });
+        step.what = format!("{id}: {summary}");
+        step.line.set_message(step.what.clone());
+    }
+
+    fn tell(&self, id: &ResourceId, text: &str) {
+        if let Some(step) = self.in_hand.get(id) {
+            step.line.set_message(format!("{} {}", step.what, paint(Paint::Dim, text)));
+        }
+    }
+
+    fn end(&mut self, report: &Report) {
+        if let Some(step) = self.in_hand.remove(&report.id) {
+            step.line.finish_and_clear();
+            self.all.remove(&step.line);
+        }
+        self.run().inc(1);
+        if let Some(text) = told(report) {
+            self.all.suspend(|| say(&text));
+        }
     }
 }
 
 impl Observer for Bars {
     fn on(&mut self, event: &Event) {
         match event {
-            Event::Resolving { question } => self.show(format!("{question} …")),
-            Event::RunStarted { resources } => self.bar().set_length(*resources as u64),
-            Event::ResourceStarted { id } => self.show(id.to_string()),
-            Event::StepStarted { id, summary, .. } => {
-                self.step = format!("{id}: {summary}");
-                self.show(self.step.clone());
+            Event::Resolving { question } => self.run().set_message(format!("{question} …")),
+            Event::RunStarted { resources } => {
+                self.run().set_message("");
+                self.run().set_length(*resources as u64);
             }
-            Event::Advanced { done, total, .. } if *total > 0 => {
-                let text = format!("{} {}", self.step, paint(Paint::Dim, &format!("{} %", done * 100 / total)));
-                self.show(text);
-            }
-            Event::Line { text, .. } => {
-                let shown: String = text.chars().take(LINE).collect();
-                let text = format!("{} {}", self.step, paint(Paint::Dim, &shown));
-                self.show(text);
-            }
-            Event::ResourceFinished { report } => {
-                let text = told(report);
-                let bar = self.bar();
-                bar.inc(1);
-                if let Some(text) = text {
-                    bar.suspend(|| say(&text));
-                }
-            }
-            Event::RunFinished { .. } => self.bar().finish_and_clear(),
-            Event::Advanced { .. } | Event::StepFinished { .. } => {}
+            Event::StepStarted { id, summary, .. } => self.begin(id, summary),
+            Event::Advanced { id, done, total } if *total > 0 => self.tell(id, &format!("{} %", done * 100 / total)),
+            Event::Line { id, text } => self.tell(id, &text.chars().take(LINE).collect::<String>()),
+            Event::ResourceFinished { report } => self.end(report),
+            Event::RunFinished { .. } => self.run().finish_and_clear(),
+            Event::ResourceStarted { .. } | Event::Advanced { .. } | Event::StepFinished { .. } => {}
         }
     }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
+        // What was cut short leaves no line behind.
+        self.all.clear().ok();
     }
 }

@@ -6,9 +6,10 @@ use super::parts::{parts, wants};
 use super::tools::Tools;
 use super::workshop::Workshop;
 use super::{Artifact, BakeError, Recipe, base, disk, seal, writer};
-use crate::apply::{Event, Observers, Outcome, RunReport, Supply, apply};
+use crate::apply::{Event, Observers, Outcome, RunReport, Supply, Workers, apply};
 use crate::graph::Graph;
 use crate::model::{ByteSize, ResourceId};
+use crate::plan::Plan;
 use crate::session::{Session, SessionError, own_program};
 use crate::step::Op;
 use crate::target::{Ground, Machine, OpError, Progress, Rooted};
@@ -85,7 +86,9 @@ impl Bake<'_> {
     fn parts(&mut self) -> Result<(), BakeError> {
         let specs = parts(self.recipe.definition, &self.ids).map_err(|e| OpError::new("name the parts of the image", e))?;
         let graph = Graph::order(specs).map_err(SessionError::Manifest)?;
-        done(&apply(&graph, &self.machine()?, &Nothing, self.observers))
+        let machine = self.machine()?;
+        let plan = Plan::make(&graph, &machine, self.recipe.store).map_err(SessionError::Probe)?;
+        done(&apply(&graph, &plan, &machine, &Nothing, self.observers, Workers::usual()))
     }
 
     fn apply(&mut self) -> Result<(), BakeError> {

@@ -19,7 +19,7 @@ mod unit;
 mod user;
 
 use crate::model::{Meta, Owner, ResourceId, TargetPath};
-use crate::step::{FileKind, Stat, Step};
+use crate::step::{FileKind, Lane, Stat, Step};
 use crate::target::{Probe, ProbeError};
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
@@ -80,7 +80,7 @@ pub struct Look {
 }
 
 macro_rules! specs {
-    ($($(#[$doc:meta])* $name:ident $stage:literal),* $(,)?) => {
+    ($($(#[$doc:meta])* $name:ident $stage:literal from $from:literal $lane:ident),* $(,)?) => {
         /// A resource of any plain kind.
         #[derive(Debug, Clone, PartialEq, Eq)]
         pub enum Spec {
@@ -106,6 +106,18 @@ macro_rules! specs {
                 match self { $(Self::$name(_) => $stage,)* }
             }
 
+            /// The first stage that this need not wait for: nothing of it, or of a later one, has a say in how this turns out.
+            #[must_use]
+            pub const fn from(&self) -> u8 {
+                match self { $(Self::$name(_) => $from,)* }
+            }
+
+            /// What it works on, so that what may go on side by side does.
+            #[must_use]
+            pub const fn lane(&self) -> Lane {
+                match self { $(Self::$name(_) => Lane::$lane,)* }
+            }
+
             /// Looks, and says what is to be done.
             ///
             /// # Errors
@@ -117,37 +129,38 @@ macro_rules! specs {
     };
 }
 
+// A kind, its stage, the first stage that it need not wait for (an environment of the machine's own Python waits for packages), its lane.
 specs! {
     /// Host name.
-    HostName 0,
+    HostName 0 from 0 Files,
     /// Room that must stay free.
-    Guard 0,
+    Guard 0 from 0 Files,
     /// Packages of the distribution.
-    Apt 1,
+    Apt 1 from 1 Packages,
     /// An account.
-    User 2,
+    User 2 from 2 Users,
     /// A directory.
-    Directory 3,
+    Directory 3 from 3 Files,
     /// A file.
-    File 3,
+    File 3 from 3 Files,
     /// A file that should not be.
-    Absent 3,
+    Absent 3 from 3 Files,
     /// A symbolic link.
-    Symlink 3,
+    Symlink 3 from 3 Files,
     /// A tree of downloaded archives.
-    Archive 4,
+    Archive 4 from 0 Own,
     /// A Python environment.
-    PythonEnvironment 5,
+    PythonEnvironment 5 from 2 Own,
     /// A conda environment.
-    CondaEnvironment 5,
+    CondaEnvironment 5 from 0 Own,
     /// The effective policy of sshd.
-    SshdPolicy 6,
+    SshdPolicy 6 from 6 Units,
     /// A systemd unit.
-    Unit 7,
+    Unit 7 from 7 Units,
     /// An owner's script.
-    Script 8,
+    Script 8 from 8 Machine,
     /// A check.
-    Check 9,
+    Check 9 from 9 Checks,
 }
 
 fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeError> {

@@ -3,7 +3,7 @@
 mod installed;
 mod program;
 
-use crate::apply::{Event, Observers, RunReport, Supply, apply};
+use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::graph::Graph;
 use crate::journal;
@@ -123,10 +123,11 @@ impl Session {
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock()?;
-        if let Some(refused) = SessionError::of_plan(&self.plan()?) {
+        let plan = self.plan()?;
+        if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
-        let report = apply(&self.graph, self.target.as_ref(), self, observers);
+        let report = apply(&self.graph, &plan, self.target.as_ref(), self, observers, Workers::usual());
         self.keep_answers().map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         Ok((report, run))

@@ -4,6 +4,7 @@
 //! To add an effect: one variant of [`Op`], its line in [`Op::summary`], and its doing in `target/`.
 
 mod content;
+mod lane;
 mod look;
 mod op;
 mod work;
@@ -12,6 +13,7 @@ use crate::model::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub use content::{Blob, Cmd, Content, PATH};
+pub use lane::Lane;
 pub use look::{FileKind, Output, Query, Space, Stat};
 pub use op::{Op, Presence, Proof, UnitVerb};
 pub use work::{CheckRun, CondaBuild, PythonBuild, PythonPackages, ScriptRun, Trigger, Unpack};

@@ -179,6 +179,18 @@ impl Op {
         }
     }
 
+    /// What several ops come to that can be one; `None` where they cannot.
+    #[must_use]
+    pub fn joined(ops: &[&Self]) -> Option<Self> {
+        let mut all: Vec<String> = Vec::new();
+        for op in ops {
+            let Self::AptInstall { packages } = op else { return None };
+            let new: Vec<String> = packages.iter().filter(|name| !all.contains(name)).cloned().collect();
+            all.extend(new);
+        }
+        (!all.is_empty()).then_some(Self::AptInstall { packages: all })
+    }
+
     /// The downloads that must be in the store before this can be performed.
     #[must_use]
     pub fn blobs(&self) -> Vec<&Blob> {

@@ -6,7 +6,7 @@
 //! Mount points are resolved inside the root, so a hostile link in it leads nowhere.
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
@@ -332,7 +332,7 @@ enum ServicePolicy {
     /// Nothing to take back.
     None,
     /// A file of ours in the root, removed when the command has ended; what a kill leaves is taken over by the next command.
-    Made(OwnedFd),
+    Made(Flock<OwnedFd>),
 }
 
 const POLICY: &str = "usr/sbin/policy-rc.d";
@@ -342,7 +342,9 @@ const POLICY_TEXT: &str = "#!/bin/sh\n# Fitout: nothing is started in a root whe
 
 impl ServicePolicy {
     fn impose(inside: &Inside) -> io::Result<Self> {
-        let Ok(folder) = inside.open("usr/sbin", OFlag::O_PATH | OFlag::O_DIRECTORY) else { return Ok(Self::None) };
+        let Ok(folder) = inside.open("usr/sbin", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else { return Ok(Self::None) };
+        // Shared by all commands that run in the root: the last one takes the file away.
+        let folder = Flock::lock(folder, FlockArg::LockShared).map_err(|(_, e)| io::Error::from(e))?;
         match Self::place(&folder) {
             Ok(()) => Ok(Self::Made(folder)),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
@@ -368,9 +370,10 @@ impl ServicePolicy {
     }
 
     fn withdraw(self) {
-        if let Self::Made(folder) = self {
+        let Self::Made(folder) = self else { return };
+        if folder.relock(FlockArg::LockExclusiveNonblock).is_ok() {
             // A file left behind is harmless and taken over next time.
-            unlinkat(&folder, "policy-rc.d", UnlinkatFlags::NoRemoveDir).ok();
+            unlinkat(&*folder, "policy-rc.d", UnlinkatFlags::NoRemoveDir).ok();
         }
     }
 }

@@ -16,11 +16,14 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// An open root directory, and what can be done below it.
 #[derive(Debug)]
 pub struct Rooted {
     root: OwnedFd,
+    /// One directory is made at a time: two makers of one would sweep each other's beginnings away.
+    making: Mutex<()>,
 }
 
 /// Tells one state of a file from another: device, inode, size, and both times to the nanosecond.
@@ -48,7 +51,7 @@ impl Rooted {
     /// The directory cannot be opened.
     pub fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self { root: openat(AT_FDCWD, root, flags, Bits::empty())? })
+        Ok(Self { root: openat(AT_FDCWD, root, flags, Bits::empty())?, making: Mutex::default() })
     }
 
     fn lookup(&self, path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
@@ -174,8 +177,16 @@ impl Rooted {
         if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
             return Ok(());
         }
+        let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_absent(path, mode)
+    }
+
+    fn make_absent(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
+        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+            return Ok(());
+        }
         if let Some(above) = path.parent() {
-            self.make_directories(&above, mode)?;
+            self.make_absent(&above, mode)?;
         }
         let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
         match make_directory(&above, &name, mode) {

@@ -13,7 +13,7 @@ use crate::store::Store;
 use std::borrow::Cow;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// What kind of ground a machine stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Machine {
     pub(super) ledger: Ledger,
     pub(super) store: Store,
     abilities: Vec<Ability>,
+    /// One puts a tool of Fitout's into the target at a time.
+    pub(super) tools: Mutex<()>,
     accounts: Known<Accounts>,
     packages: Known<Packages>,
 }
@@ -63,6 +65,7 @@ impl Machine {
             ledger: Ledger::default(),
             store,
             abilities: abilities.to_vec(),
+            tools: Mutex::default(),
             accounts: Known::default(),
             packages: Known::default(),
         })

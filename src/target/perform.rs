@@ -177,9 +177,10 @@ impl Machine {
     }
 
     fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
+        // Before: a source that is written meanwhile is not among those that were fetched.
+        let digest = sources_digest(self)?;
         // Without this apt-get exits 0 although it could not reach a repository.
         self.patiently(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
-        let digest = sources_digest(self)?;
         self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
     }
 

@@ -9,6 +9,7 @@ use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
+use std::sync::PoisonError;
 
 /// Where programs that Fitout uses inside the target are kept.
 const TOOLS: &str = "/var/cache/fitout/tools";
@@ -60,6 +61,7 @@ fn folder(path: &str) -> Result<TargetPath, OpError> {
 /// The uv program in the target, put there if it is not.
 fn tool(machine: &Machine, wheel: &Blob) -> Result<TargetPath, OpError> {
     let path = below(&folder(TOOLS)?, &format!("uv-{}", wheel.sha256.short()))?;
+    let _alone = machine.tools.lock().unwrap_or_else(PoisonError::into_inner);
     if machine.files.stat(&path)?.is_none() {
         let unpack = || -> io::Result<File> {
             let mut program = tempfile::tempfile()?;

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod agreement;
+mod lanes;
 mod pipeline;
 mod properties;
 mod recipes;

@@ -1,6 +1,6 @@
 //! The way of a manifest to a machine in memory: what a session does, without a network, a lock or a store.
 
-use fitout::apply::{Observers, RunReport, Supply, apply};
+use fitout::apply::{Observers, RunReport, Supply, Workers, apply};
 use fitout::graph::Graph;
 use fitout::manifest::{MemoryFiles, Sheets, Source, load};
 use fitout::model::{ByteSize, Sha256};
@@ -59,22 +59,30 @@ fn answer(question: &Question) -> Answer {
     }
 }
 
+fn plan(graph: &Graph, on: &dyn Probe) -> Plan {
+    Plan::make(graph, on, &Store::at("/nonexistent")).unwrap()
+}
+
 /// The forecast. Making it changes nothing, and making it again gives the same bytes.
 pub fn forecast(graph: &Graph, on: &Fake) -> Plan {
-    let store = Store::at("/nonexistent");
     let (before, effects) = (on.sight(), on.effects());
-    let plan = Plan::make(graph, on, &store).unwrap();
-    let text = serde_json::to_string(&plan).unwrap();
+    let first = plan(graph, on);
+    let text = serde_json::to_string(&first).unwrap();
     for _ in 1..20 {
-        assert_eq!(serde_json::to_string(&Plan::make(graph, on, &store).unwrap()).unwrap(), text, "two plans of one machine differ");
+        assert_eq!(serde_json::to_string(&plan(graph, on)).unwrap(), text, "two plans of one machine differ");
     }
     assert!(on.sight() == before && on.effects() == effects, "planning changed the machine");
-    plan
+    first
 }
 
 /// The work.
 pub fn perform(graph: &Graph, on: &dyn Target) -> RunReport {
-    apply(graph, on, &Nothing, &Observers::default())
+    perform_by(graph, on, Workers::ONE)
+}
+
+/// The work, by so many.
+pub fn perform_by(graph: &Graph, on: &dyn Target, workers: Workers) -> RunReport {
+    apply(graph, &plan(graph, on), on, &Nothing, &Observers::default(), workers)
 }
 
 /// Steps that were performed and are not among those planned. A transaction may have become smaller: another brought what it needs. A unit

@@ -32,10 +32,10 @@ const PASTS: [&str; 7] = ["motd", "ada", "sshd", "lists", "cuda", "nginx", "shad
 
 /// A manifest, a machine's abilities, and its past.
 #[derive(Debug, Clone)]
-struct World {
-    manifest: String,
-    abilities: &'static [Ability],
-    past: BTreeSet<&'static str>,
+pub struct World {
+    pub manifest: String,
+    pub abilities: &'static [Ability],
+    pub past: BTreeSet<&'static str>,
 }
 
 const LIVE: &[Ability] = &[Ability::Files, Ability::Exec, Ability::Instance, Ability::RunningSystem];
@@ -49,7 +49,7 @@ pub fn usual(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..asked }
 }
 
-fn worlds() -> impl Strategy<Value = World> {
+pub fn worlds() -> impl Strategy<Value = World> {
     let wishes = subsequence(WISHES.to_vec(), 0..=WISHES.len()).prop_shuffle();
     let past = subsequence(PASTS.to_vec(), 0..=PASTS.len());
     (wishes, past, prop::sample::select(vec![LIVE, ROOT, IMAGE])).prop_map(|(wishes, past, abilities)| World {
@@ -71,7 +71,7 @@ const ARCHIVE: &str = r#"{
 }"#;
 
 impl World {
-    fn machine(&self, odd: Behaviour) -> Fake {
+    pub fn machine(&self, odd: Behaviour) -> Fake {
         let behaviour = Behaviour { archive: serde_json::from_str(ARCHIVE).unwrap(), ..odd };
         let fake = Fake::debian(self.abilities, behaviour).unwrap();
         let file = |at: &str, text: &str| (path(at), Node::file(text, 0o644, (0, 0)));
@@ -103,9 +103,10 @@ impl World {
         fake
     }
 
-    fn graph(&self, on: &Fake) -> Graph {
+    pub fn graph(&self, on: &Fake) -> Graph {
         let key = include_str!("../../manifests/keys/quickstart.pub");
-        let beside = [("ada.pub", key), ("lab.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n")];
+        let beside =
+            [("ada.pub", key), ("lab.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"), ("one.yml", "dependencies: [python=3.11]\n")];
         let beside: BTreeMap<String, String> = beside.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
         order(&self.manifest, &beside, on).unwrap_or_else(|problems| panic!("{}\n{}", self.manifest, problems.join("\n")))
     }
@@ -116,7 +117,7 @@ impl World {
 }
 
 /// Where two machines differ; empty where they are the same.
-fn differences((mine, active): &Sight, (theirs, others): &Sight) -> Vec<String> {
+pub fn differences((mine, active): &Sight, (theirs, others): &Sight) -> Vec<String> {
     let paths: BTreeSet<_> = mine.nodes().keys().chain(theirs.nodes().keys()).collect();
     let differ = paths.into_iter().filter(|path| mine.nodes().get(path) != theirs.nodes().get(path));
     let paths = differ.map(|path| format!("{path}: {:?} / {:?}", mine.nodes().get(path), theirs.nodes().get(path)));
@@ -218,6 +219,16 @@ proptest! {
             prop_assert!(report.resources.iter().all(|one| one.deferred.is_empty()));
         }
     }
+}
+
+#[test]
+fn a_plan_of_everything_is_the_same_a_hundred_times() {
+    let manifest = std::iter::once(OWNER).chain(WISHES).collect::<Vec<_>>().join("\n");
+    let world = World { manifest, abilities: LIVE, past: PASTS.into_iter().collect() };
+    let on = world.machine(Behaviour::default());
+    // Twenty plans each.
+    let plans: BTreeSet<String> = (0..5).map(|_| serde_json::to_string(&forecast(&world.graph(&on), &on)).unwrap()).collect();
+    assert_eq!(plans.len(), 1);
 }
 
 proptest! {

@@ -117,6 +117,7 @@ fn injected(fitout: &Fitout<'_>, whom: &[&str], call: &str, fault: &str, number:
     let plain = fitout.command(&["apply"]);
     let log = fitout.beside("strace.log");
     let mut strace = command("strace");
+    strace.env("FITOUT_FAULT", "strace");
     strace.args(whom).arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={number}")]);
     let run = Run::of(strace.arg("--").arg(plain.get_program()).args(plain.get_args()));
     let log = std::fs::read_to_string(log).unwrap();

@@ -28,7 +28,7 @@ impl Target for Fake {
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::Remove { path } => self.discard(path),
-            Op::AptInstall { packages } => self.apt_install(packages),
+            Op::AptInstall { packages } => self.transaction(packages),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit),
             Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),

@@ -4,6 +4,7 @@ use super::{Deb, Fake, Node, State, path};
 use crate::step::{Ability, SOURCES_RECORD};
 use crate::target::apt::{lists_are_current, sources_digest};
 use crate::target::{OpError, Probe, ProbeError, Target};
+use std::collections::BTreeSet;
 
 const STATUS: &str = "/var/lib/dpkg/status";
 /// What apt fetched.
@@ -20,7 +21,21 @@ impl Fake {
         self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
     }
 
-    pub(super) fn apt_install(&self, packages: &[String]) -> Result<(), OpError> {
+    /// Installs what several may have asked for; what is to happen to the request of one of them happens to its packages.
+    pub(super) fn transaction(&self, packages: &[String]) -> Result<(), OpError> {
+        let asked = |summary: &str| -> Option<BTreeSet<String>> {
+            let words: BTreeSet<String> = summary.strip_prefix("install ")?.split(' ').map(str::to_owned).collect();
+            words.iter().all(|word| packages.contains(word)).then_some(words)
+        };
+        if let Some((summary, cause)) = self.behaviour.fails.iter().find(|(summary, _)| asked(summary).is_some()) {
+            return Err(OpError::new(summary, cause));
+        }
+        let idle: BTreeSet<String> = self.behaviour.idle.iter().filter_map(|summary| asked(summary)).flatten().collect();
+        let rest: Vec<String> = packages.iter().filter(|name| !idle.contains(*name)).cloned().collect();
+        self.apt_install(&rest)
+    }
+
+    fn apt_install(&self, packages: &[String]) -> Result<(), OpError> {
         let act = || OpError::new("run `apt-get install`", "");
         if !lists_are_current(self)? {
             self.update()?;

@@ -1,0 +1,184 @@
+//! Work that goes on side by side: what must not overlap never does, and the end is that of one worker.
+
+use crate::pipeline::{perform, perform_by};
+use crate::properties::{World, differences, usual, worlds};
+use fitout::apply::{Outcome, RunReport, Workers};
+use fitout::model::TargetPath;
+use fitout::step::{Ability, Content, Lane, Op, Output, Query, Space, Stat};
+use fitout::target::fake::{Behaviour, Fake};
+use fitout::target::{Accounts, OpError, Packages, Probe, ProbeError, Progress, Target, Written};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A machine that sees to it that work overlaps, and remembers what did.
+struct Watched {
+    fake: Fake,
+    busy: Mutex<Vec<Lane>>,
+    overlaps: Mutex<Vec<String>>,
+    most: AtomicUsize,
+    transactions: AtomicUsize,
+}
+
+fn lane(op: &Op) -> Lane {
+    match op {
+        Op::AptInstall { .. } => Lane::Packages,
+        Op::SetUser { .. } => Lane::Users,
+        Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
+        Op::Unpack(_) | Op::BuildPython(_) | Op::BuildConda(_) => Lane::Own,
+        Op::RunScript(_) => Lane::Machine,
+        Op::RunCheck(_) => Lane::Checks,
+        Op::MakeDirectory { .. }
+        | Op::WriteFile { .. }
+        | Op::SetMeta { .. }
+        | Op::MakeSymlink { .. }
+        | Op::Remove { .. }
+        | Op::SetHostname { .. } => Lane::Files,
+    }
+}
+
+impl Watched {
+    fn new(fake: Fake) -> Self {
+        Self { fake, busy: Mutex::default(), overlaps: Mutex::default(), most: AtomicUsize::new(0), transactions: AtomicUsize::new(0) }
+    }
+}
+
+impl Target for Watched {
+    fn perform(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
+        let mine = lane(op);
+        {
+            let mut busy = self.busy.lock().unwrap();
+            let in_the_way = busy.iter().filter(|other| mine.keeps_off(**other));
+            self.overlaps.lock().unwrap().extend(in_the_way.map(|other| format!("{} while {other:?} was busy", op.summary())));
+            busy.push(mine);
+            self.most.fetch_max(busy.len(), Ordering::Relaxed);
+        }
+        self.transactions.fetch_add(usize::from(mine == Lane::Packages), Ordering::Relaxed);
+        std::thread::sleep(Duration::from_micros(300));
+        let done = self.fake.perform(op, progress);
+        let mut busy = self.busy.lock().unwrap();
+        let at = busy.iter().position(|lane| *lane == mine).unwrap();
+        busy.swap_remove(at);
+        done
+    }
+
+    fn keep(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError> {
+        self.fake.keep(path, bytes)
+    }
+
+    fn publish(&self, path: &TargetPath, bytes: &[u8]) -> Result<(), OpError> {
+        self.fake.publish(path, bytes)
+    }
+
+    fn note(&self, path: &TargetPath, line: &str) -> Result<(), OpError> {
+        self.fake.note(path, line)
+    }
+
+    fn discard(&self, path: &TargetPath) -> Result<(), OpError> {
+        self.fake.discard(path)
+    }
+}
+
+impl Probe for Watched {
+    fn read(&self, path: &TargetPath) -> Result<Option<Vec<u8>>, ProbeError> {
+        self.fake.read(path)
+    }
+
+    fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError> {
+        self.fake.stat(path)
+    }
+
+    fn list(&self, path: &TargetPath) -> Result<Option<Vec<String>>, ProbeError> {
+        self.fake.list(path)
+    }
+
+    fn holds(&self, path: &TargetPath, content: &Content) -> Result<bool, ProbeError> {
+        self.fake.holds(path, content)
+    }
+
+    fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
+        self.fake.space(path)
+    }
+
+    fn query(&self, query: &Query) -> Result<Output, ProbeError> {
+        self.fake.query(query)
+    }
+
+    fn written(&self, path: &TargetPath) -> Result<Option<Written>, ProbeError> {
+        self.fake.written(path)
+    }
+
+    fn accounts(&self) -> Result<Arc<Accounts>, ProbeError> {
+        self.fake.accounts()
+    }
+
+    fn packages(&self) -> Result<Arc<Packages>, ProbeError> {
+        self.fake.packages()
+    }
+
+    fn has(&self, ability: Ability) -> bool {
+        self.fake.has(ability)
+    }
+}
+
+/// All but how long it took.
+fn told(report: &RunReport) -> Vec<String> {
+    let one = |one: &fitout::apply::Report| format!("{} {:?} {:?} {:?} {:?}", one.id, one.outcome, one.steps, one.deferred, one.reason);
+    report.resources.iter().map(one).collect()
+}
+
+fn lab(manifest: &str) -> World {
+    World { manifest: manifest.to_owned(), abilities: &[Ability::Files, Ability::Exec, Ability::Instance], past: BTreeSet::new() }
+}
+
+proptest! {
+    #![proptest_config(usual(64))]
+
+    /// Four workers never get into each other's way, and leave and tell what one does.
+    #[test]
+    fn side_by_side_is_as_one_by_one(world in worlds()) {
+        let (one, four) = (world.machine(Behaviour::default()), Watched::new(world.machine(Behaviour::default())));
+        let by_one = perform(&world.graph(&one), &one);
+        let by_four = perform_by(&world.graph(&four.fake), &four, Workers::USUAL);
+        prop_assert_eq!(four.overlaps.into_inner().unwrap(), Vec::<String>::new());
+        prop_assert_eq!(told(&by_four), told(&by_one));
+        prop_assert_eq!(differences(&four.fake.sight(), &one.sight()), Vec::<String>::new());
+        let again = perform_by(&world.graph(&four.fake), &four.fake, Workers::USUAL);
+        prop_assert!(again.resources.iter().all(|one| one.steps.is_empty()), "a second apply did something");
+    }
+}
+
+const PACKAGES: &str = "packages: {install: [git, nginx]}\nssh_public_access_enabled: true\nuser: {name: ada, authorized_keys: [ada.pub]}\n\
+    shares: [{name: code, driver: cifs, account: labstorage, share: code, mount: ~/code, credential: {account_key: {file: /run/lab.key}}}]\n";
+
+#[test]
+fn packages_that_are_ready_are_one_transaction() {
+    let world = lab(PACKAGES);
+    let on = Watched::new(world.machine(Behaviour::default()));
+    let graph = world.graph(&on.fake);
+    assert!(graph.nodes.iter().filter(|node| node.spec.lane() == Lane::Packages).count() >= 2);
+    perform_by(&graph, &on, Workers::USUAL);
+    assert_eq!(on.transactions.into_inner(), 1);
+}
+
+#[test]
+fn a_bad_name_takes_no_other_request_with_it() {
+    let world = lab(PACKAGES);
+    let on = Watched::new(world.machine(Behaviour { unknown: BTreeSet::from(["git".to_owned()]), ..Behaviour::default() }));
+    let report = perform_by(&world.graph(&on.fake), &on, Workers::USUAL);
+    let failed: Vec<String> = report.resources.iter().filter(|one| one.outcome == Outcome::Failed).map(|one| one.id.to_string()).collect();
+    assert_eq!(failed, ["apt:packages"]);
+    assert!(on.packages().unwrap().installed.contains_key("cifs-utils"));
+}
+
+#[test]
+fn an_environment_is_built_while_packages_are_installed() {
+    let world = lab(
+        "packages: {install: [git]}\ngpu: {cuda: {version: \"13.0\", source: pypi}}\nenvironments: [{name: one, from: {conda: one.yml}, owner: system}]\n",
+    );
+    let on = Watched::new(world.machine(Behaviour::default()));
+    perform_by(&world.graph(&on.fake), &on, Workers::USUAL);
+    assert!(on.most.into_inner() >= 2);
+}
