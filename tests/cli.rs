@@ -120,7 +120,7 @@ const WRONG: &str = "naem: lab\nuser: {name: Ada}\nfiles:\n  - {path: etc/motd, 
 fn help() {
     let desk = Desk::new();
     insta::assert_snapshot!("help", page(&desk.run("--help")));
-    for verb in ["validate", "plan", "apply", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
+    for verb in ["init", "validate", "plan", "apply", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
         insta::assert_snapshot!(format!("help_{verb}"), page(&desk.run(&format!("{verb} --help"))));
     }
 }
@@ -171,6 +171,38 @@ fn a_manifest_with_problems_is_65() {
     for verb in ["plan", "apply", "verify"] {
         assert_eq!(desk.run(&format!("{verb} -f m.yaml --root root")).code, 65, "{verb}");
     }
+}
+
+#[test]
+fn a_draft_is_written_once() {
+    let desk = Desk::new();
+    let printed = desk.run("init");
+    assert_eq!((printed.code, printed.err.as_str()), (0, ""));
+    insta::assert_snapshot!("init", page(&desk.run("init lab.yaml")));
+    assert_eq!(fs::read_to_string(desk.path().join("lab.yaml")).unwrap(), printed.out);
+    assert_eq!(desk.run("validate -f lab.yaml").code, 0);
+    desk.write("lab.yaml", "mine");
+    insta::assert_snapshot!("init_again", page(&desk.run("init lab.yaml")));
+    assert_eq!(fs::read_to_string(desk.path().join("lab.yaml")).unwrap(), "mine");
+    assert_eq!(desk.run("init lab.yaml --force").code, 0);
+    assert_eq!(fs::read_to_string(desk.path().join("lab.yaml")).unwrap(), printed.out);
+    assert_eq!(
+        [desk.run("init --force").code, desk.run("init absent/lab.yaml").code, desk.run("init --from-azure absent.yml").code],
+        [64, 1, 66]
+    );
+}
+
+#[test]
+fn azures_file_becomes_a_manifest() {
+    let desk = Desk::new();
+    desk.write("ci.yml", "type: computeinstance\nname: ci-lab\nsize: Standard_DS3_v2\nidle_time_before_shutdown_minutes: 30\n");
+    insta::assert_snapshot!("init_azure", page(&desk.run("init --from-azure ci.yml")));
+    assert_eq!(desk.run("init --from-azure ci.yml lab.yaml").code, 0);
+    insta::assert_snapshot!("valid_azure", page(&desk.run("validate -f lab.yaml")));
+    desk.write("ci.yml", "type: computeinstance\nname: ci-1\n");
+    let ended = desk.run("init --from-azure ci.yml other.yaml");
+    assert_eq!((ended.code, desk.path().join("other.yaml").exists()), (65, false));
+    assert!(ended.err.starts_with("ci.yml:2:7: error[E0106]"), "{}", ended.err);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![cfg(test)]
 
+#[path = "support/drafts.rs"]
+mod drafts;
 #[path = "support/pages.rs"]
 mod pages;
 

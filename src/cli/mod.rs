@@ -10,6 +10,7 @@ mod disk;
 mod ending;
 mod exit;
 mod explain;
+mod init;
 mod output;
 mod plan;
 mod progress;
@@ -83,6 +84,8 @@ struct Ground {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Write a manifest to go on with: a commented one, or one made from what you have
+    Init(init::Arguments),
     /// Check a manifest; every problem with its place
     Validate(validate::Arguments),
     /// Show what apply would do
@@ -123,6 +126,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
     output::start_log();
     let global = &cli.global;
     let exit = match cli.verb {
+        Verb::Init(arguments) => init::run(&arguments, global),
         Verb::Validate(arguments) => validate::run(&arguments, global),
         Verb::Plan(arguments) => plan::run(&arguments, global),
         Verb::Apply(arguments) => ending::cleanly(|| apply::run(&arguments, global)),

@@ -12,6 +12,7 @@ mod at;
 mod composed;
 mod de;
 mod disposition;
+mod draft;
 mod files;
 mod image;
 mod include;
@@ -29,8 +30,10 @@ mod syntax;
 mod types;
 mod v1;
 mod validate;
+mod write;
 
 pub use disposition::{Disposition, Field};
+pub use draft::{STARTER, from_azure};
 pub use files::{Files, HostFiles, MemoryFiles, TextError};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
 pub use load::{Rejected, Sheets, Source, load};

@@ -1,5 +1,6 @@
 //! Texts that are for another reader: named for what they are, in one answer for the whole text.
 
+use super::arm;
 use super::node::{Entry, Node, Value};
 use crate::problem::{Code, Place, Problem};
 
@@ -23,6 +24,10 @@ pub fn than_manifest(file: &str, text: &str, root: &Node) -> Option<Problem> {
     }
     match &root.value {
         Value::List(items) => items.iter().find_map(play),
+        Value::Map(_) if arm::converted(root).is_some() => {
+            let problem = Problem::at(Code::WrongType, &root.mark.place(), "this is a document of Azure Resource Manager, not a manifest");
+            Some(problem.suggest("`fitout init --from-azure FILE` makes a manifest of it"))
+        }
         Value::Map(entries) => compute(entries).or_else(|| {
             let problem = Problem::at(Code::WrongType, &has(entries, &IMAGE)?.mark.place(), "this looks like an image definition");
             Some(problem.suggest("use `fitout bake`; the manifest that it names can be validated"))

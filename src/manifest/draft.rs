@@ -1,0 +1,97 @@
+//! Manifests that Fitout writes for people to go on with. Each draft is valid as it is.
+//!
+//! To start from something else: a function here that makes a [`Node`] tree, and [`draft`] makes it a text with its comments.
+
+use super::arm;
+use super::disposition::{self, Disposition};
+use super::files::Files;
+use super::load::{Rejected, Sheets, Source, load};
+use super::node::{Node, Value};
+use super::parse::{Parsed, Tally, parse};
+use super::schema::schema;
+use super::write::{Remarks, write};
+use crate::problem::Code;
+use std::path::Path;
+
+/// A small manifest with suggestions as comments.
+pub const STARTER: &str = include_str!("starter.yaml");
+
+/// Fields of Azure's that name files, which may have stayed in a workspace.
+const FILES: [&str; 3] = ["setup_scripts.creation_script", "setup_scripts.startup_script", "ssh_settings.ssh_key_value"];
+
+/// The manifest of an Azure ML compute instance: of the YAML that `az ml compute create` takes, or of Azure Resource Manager's JSON.
+/// It will be read as `name`. Scripts and keys that are not there stand in it as comments.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn from_azure(source: &Source, name: &str, files: &dyn Files) -> Result<String, Rejected> {
+    let Parsed { root, problems } = parse(&source.name, &source.text, &mut Tally::default());
+    let Some(root) = root.filter(|_| problems.is_empty()) else {
+        valid(source, files)?;
+        return Ok(String::new());
+    };
+    let converted = arm::converted(&root);
+    if converted.is_none() {
+        // What is wrong with it is told where it stands.
+        valid(source, files)?;
+    }
+    let text = draft(converted.unwrap_or(root), &source.name, |path| {
+        files.read(&folder(name).join(path), LONGEST).is_ok_and(|file| file.is_some())
+    });
+    valid(&Source { name: name.to_owned(), text: text.clone() }, files)?;
+    Ok(text)
+}
+
+/// Longest file that a manifest's own fields of text may name.
+const LONGEST: u64 = 1024 * 1024;
+
+fn folder(name: &str) -> &Path {
+    Path::new(name).parent().unwrap_or(Path::new(""))
+}
+
+/// Whether a text is a manifest, files that it names apart.
+fn valid(source: &Source, files: &dyn Files) -> Result<(), Rejected> {
+    let Err(mut rejected) = load(&Sheets::new(source.clone()), files) else { return Ok(()) };
+    rejected.problems.retain(|problem| problem.code != Code::MissingFile);
+    if rejected.problems.is_empty() { Ok(()) } else { Err(rejected) }
+}
+
+/// A tree as a text with comments: what has no effect here, and why; and what names a file that is not there.
+fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> String {
+    let Value::Map(entries) = &mut root.value else { return String::new() };
+    entries.retain(|entry| entry.key != "schema" && entry.key != "$schema");
+    let mut remarks = Remarks::default();
+    let mut above: Vec<(String, Disposition)> = Vec::new();
+    for field in disposition::fields(&root, &schema()) {
+        above.retain(|(outer, _)| field.path.starts_with(outer.as_str()));
+        let said = above.last().is_some_and(|(_, fate)| *fate == field.disposition);
+        if field.disposition != Disposition::Enforced && !said {
+            remarks.above.insert(field.path.clone(), format!("{}, with no effect here: {}", field.disposition.as_str(), field.why));
+        }
+        above.push((field.path, field.disposition));
+    }
+    for path in FILES {
+        let Some(named) = at(&root, path).and_then(|node| at(node, "path").or(Some(node))).and_then(text) else { continue };
+        if !named.contains(char::is_whitespace) && !is_there(named) {
+            remarks.disabled.insert(path.to_owned(), format!("{named} is not here: copy it here from the workspace, then remove the `#`"));
+        }
+    }
+    let file = Path::new(origin).file_name().map_or_else(|| "standard input".into(), |name| name.to_string_lossy());
+    format!("# Made from {file} by `fitout init --from-azure`.\nschema: 1\n{}", write(&root, &remarks))
+}
+
+/// The node at a path of keys.
+pub fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(node, |node, key| match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+        Value::Scalar(_) | Value::List(_) => None,
+    })
+}
+
+/// The text of a scalar.
+pub fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        Value::List(_) | Value::Map(_) => None,
+    }
+}
