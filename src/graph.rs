@@ -207,9 +207,8 @@ mod tests {
 
     #[test]
     fn directories_first_and_requirements_early() {
-        let directory =
-            Spec::Directory(Directory { path: TargetPath::parse("/srv/a").unwrap(), meta: Meta::root(Mode::OPEN), requires: Vec::new() });
-        let apt = Apt { name: "packages".into(), packages: vec!["git".into()], requires: vec![ResourceId::new("file", "/etc/apt/x")] };
+        let directory = Spec::Directory(Directory::new(TargetPath::parse("/srv/a").unwrap(), Meta::root(Mode::OPEN), Vec::new()));
+        let apt = Apt::new("packages", vec!["git".into()], vec![ResourceId::new("file", "/etc/apt/x")]);
         let graph = Graph::order(vec![file("/srv/a/b", &[]), directory, Spec::Apt(apt), file("/etc/apt/x", &[])]).unwrap();
         assert_eq!(names(&graph), ["file:/etc/apt/x", "apt:packages", "directory:/srv/a", "file:/srv/a/b"]);
         assert_eq!(graph.nodes[3].requires, [2]);

@@ -38,6 +38,8 @@ pub struct Deferred {
 pub struct Plan {
     /// Format of this document.
     pub version: u32,
+    /// What the manifest names no longer and what stays.
+    pub released: Vec<String>,
     /// Every resource, in the order of work.
     pub resources: Vec<Planned>,
     /// Bytes to be downloaded, as far as their sources tell.
@@ -107,7 +109,7 @@ impl Plan {
         let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
         let takes = ByteSize(steps().map(|step| step.disk.bytes()).sum());
         let disks = disks(graph, on, takes)?;
-        Ok(Self { version: 1, resources, download, disks })
+        Ok(Self { version: 1, released: Vec::new(), resources, download, disks })
     }
 
     /// Whether there is nothing that can be done now.
@@ -182,6 +184,7 @@ fn disks(graph: &Graph, on: &dyn Probe, takes: ByteSize) -> Result<Vec<DiskPlan>
         | Spec::CondaEnvironment(_)
         | Spec::SshdPolicy(_)
         | Spec::Unit(_)
+        | Spec::Released(_)
         | Spec::Script(_)
         | Spec::Check(_) => None,
     });

@@ -80,6 +80,9 @@ struct Ground {
     /// Another value for a field of the manifest, such as name=lab-b
     #[arg(long = "set", value_name = "FIELD=VALUE")]
     set: Vec<String>,
+    /// Bring back what people changed on the machine, this once; edits of files are kept aside
+    #[arg(long)]
+    repair: bool,
 }
 
 #[derive(Debug, Subcommand)]

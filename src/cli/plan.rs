@@ -94,6 +94,10 @@ fn show_one(planned: &Planned) -> Vec<String> {
 /// The plan as a person reads it.
 pub fn show(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.resources.iter().flat_map(show_one).collect();
+    if !plan.released.is_empty() {
+        lines.push(paint_data(Paint::Bold, "No longer in the manifest; what is there stays"));
+        lines.extend(plan.released.iter().map(|what| format!("  {} {what}", paint_data(Paint::Dim, "  i"))));
+    }
     if !lines.is_empty() {
         lines.push(String::new());
     }

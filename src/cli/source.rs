@@ -7,6 +7,7 @@ use crate::manifest::{HostFiles, Machine as Manifest, Rejected, Sheets, Source, 
 use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
+use crate::resource::OnDrift;
 use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError};
@@ -193,6 +194,9 @@ pub fn open(ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened,
         None => (own(&target, &ground.set)?, None),
     };
     manifest.wants.extend(more);
+    if ground.repair {
+        manifest.on_drift = OnDrift::Repair;
+    }
     let observers = Observers::new(progress::observers(global));
     let session = Session::prepare(&manifest, target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })

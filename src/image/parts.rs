@@ -62,8 +62,8 @@ fn file(path: &str, text: impl Into<String>) -> Result<File, Invalid> {
 /// Never; the types of names have no other way to say so.
 pub fn parts(definition: &ImageDefinition, ids: &Identities) -> Result<Vec<Spec>, Invalid> {
     let packages = PACKAGES.map(str::to_owned).to_vec();
-    let mut specs = vec![Spec::Apt(Apt { name: "image".into(), packages, requires: Vec::new() })];
-    let mount = Directory { path: TargetPath::parse("/efi")?, meta: Meta::root(Mode::PRIVATE_DIRECTORY), requires: Vec::new() };
+    let mut specs = vec![Spec::Apt(Apt::new("image", packages, Vec::new()))];
+    let mount = Directory::new(TargetPath::parse("/efi")?, Meta::root(Mode::PRIVATE_DIRECTORY), Vec::new());
     specs.push(Spec::Directory(mount));
     for (path, text) in FILES {
         specs.push(Spec::File(file(path, text)?));

@@ -3,6 +3,8 @@
 use super::disposition::Field;
 use crate::model::{ComputeName, UserName};
 use crate::recipe::Want;
+use crate::resource::OnDrift;
+use crate::target::OnRemoval;
 
 /// A machine as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +17,10 @@ pub struct Machine {
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.
     pub wants: Vec<Want>,
+    /// What is done about what people changed.
+    pub on_drift: OnDrift,
+    /// What becomes of what is named no longer.
+    pub on_removal: OnRemoval,
     /// Every field of its manifest, with what becomes of it.
     pub fields: Vec<Field>,
 }

@@ -48,7 +48,15 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         scripts::scripts(manifest, &mut desk),
         scripts::checks(manifest, &mut desk),
     ];
-    Machine { name, kind, owner: desk.owner.take(), wants: wants.into_iter().flatten().collect(), fields: Vec::new() }
+    Machine {
+        name,
+        kind,
+        owner: desk.owner.take(),
+        wants: wants.into_iter().flatten().collect(),
+        on_drift: manifest.on_drift.map(Into::into).unwrap_or_default(),
+        on_removal: manifest.on_removal.map(Into::into).unwrap_or_default(),
+        fields: Vec::new(),
+    }
 }
 
 fn format(manifest: &Manifest, desk: &mut Desk<'_>) {

@@ -77,7 +77,7 @@ impl Recipe for Cuda {
         let header = crate::resource::HEADER;
         Ok(vec![
             Spec::Archive(archive),
-            Spec::Symlink(Symlink { path: path("/usr/local/cuda")?, to: name, requires: requires.clone() }),
+            Spec::Symlink(Symlink::new(path("/usr/local/cuda")?, name, requires.clone())),
             file(
                 "/etc/profile.d/fitout-cuda.sh",
                 format!("# {header}\nexport CUDA_HOME=/usr/local/cuda\nexport PATH=$PATH:/usr/local/cuda/bin\n"),

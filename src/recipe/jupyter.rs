@@ -87,7 +87,7 @@ impl Recipe for Jupyter {
         let service = file("/etc/systemd/system/fitout-jupyter.service", Self::unit(owner.as_str(), context.home, &prefix))?;
         let requires = vec![environment.id(), config.id(), service.id(), user.clone()];
         let reads = vec![config.clone(), service.clone()];
-        let folder = Directory { path: root, meta: Meta::of(Owner::User(owner.clone()), Mode::OPEN), requires: vec![user] };
+        let folder = Directory::new(root, Meta::of(Owner::User(owner.clone()), Mode::OPEN), vec![user]);
         let unit = Unit { enabled: Some(Switch::On), active: Some(Switch::On), requires, reads, ..Unit::new(unit) };
         let folder = (!self.root.within(context.home).eq(context.home)).then_some(Spec::Directory(folder));
         Ok([Some(environment), Some(Spec::File(config)), Some(Spec::File(service)), folder, Some(Spec::Unit(unit))]

@@ -51,16 +51,12 @@ impl Recipe for OwnerAccount {
         let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
         let id = ResourceId::new("user", &self.name);
         let owner = Owner::User(self.name.clone());
-        let mut specs = vec![Spec::User(User { name: self.name.clone(), shell: self.shell.clone(), groups: self.groups.clone() })];
+        let mut specs = vec![Spec::User(User::new(self.name.clone(), self.shell.clone(), self.groups.clone()))];
         specs.extend(self.sudoers(path(format!("/etc/sudoers.d/90-fitout-{}", self.name))?));
         if !self.authorized_keys.is_empty() {
             let directory = path(format!("{}/.ssh", context.home))?;
             let keys = path(format!("{directory}/authorized_keys"))?;
-            specs.push(Spec::Directory(Directory {
-                path: directory,
-                meta: Meta::of(owner.clone(), Mode::PRIVATE_DIRECTORY),
-                requires: vec![id.clone()],
-            }));
+            specs.push(Spec::Directory(Directory::new(directory, Meta::of(owner.clone(), Mode::PRIVATE_DIRECTORY), vec![id.clone()])));
             let text = format!("{}\n", self.authorized_keys.join("\n"));
             specs.push(Spec::File(File { requires: vec![id], ..File::new(keys, Content::Inline(text), Meta::of(owner, Mode::PRIVATE)) }));
         }

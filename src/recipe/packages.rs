@@ -17,7 +17,7 @@ pub struct Packages {
 
 impl Recipe for Packages {
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        Ok(vec![Spec::Apt(Apt { name: "packages".into(), packages: self.install.clone(), requires: known_to_apt(&self.repositories) })])
+        Ok(vec![Spec::Apt(Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories)))])
     }
 }
 
@@ -73,7 +73,7 @@ impl Recipe for Repository {
         let mut requires = vec![ResourceId::new("file", &key)];
         if self.uri.starts_with("https:") {
             // apt cannot check a server's certificate before the authorities are there.
-            let authorities = Apt { name: "ca-certificates".into(), packages: vec!["ca-certificates".into()], requires: Vec::new() };
+            let authorities = Apt::new("ca-certificates", vec!["ca-certificates".into()], Vec::new());
             requires.push(ResourceId::new("apt", &authorities.name));
             specs.push(Spec::Apt(authorities));
         }

@@ -2,10 +2,10 @@
 //!
 //! What is installed is read from dpkg's status file, without running anything, so a converged request costs one read.
 
-use super::Resource;
+use super::{Ownership, Resource};
 use crate::model::ResourceId;
-use crate::step::{Ability, Change, DiskForecast, Op, Step};
-use crate::target::{Probe, ProbeError};
+use crate::step::{Ability, Change, Claim, DiskForecast, Op, Step, Undoes, package_name};
+use crate::target::{Claims, Probe, ProbeError};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub struct Apt {
     pub packages: Vec<String>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
+    /// Its past.
+    pub ownership: Ownership,
 }
 
 /// What is missing.
@@ -35,6 +37,11 @@ fn allows(wanted: &str, version: &str) -> bool {
 }
 
 impl Apt {
+    /// A request.
+    pub fn new(name: impl Into<String>, packages: Vec<String>, requires: Vec<ResourceId>) -> Self {
+        Self { name: name.into(), packages, requires, ownership: Ownership::default() }
+    }
+
     fn missing(&self, installed: &BTreeMap<String, String>) -> Vec<String> {
         let is_there = |request: &&String| match request.split_once('=') {
             Some((name, wanted)) => installed.get(name).is_some_and(|version| allows(wanted, version)),
@@ -55,6 +62,14 @@ impl Resource for Apt {
         self.requires.clone()
     }
 
+    fn claims(&self) -> Claims {
+        self.packages.iter().map(|request| (package_name(request).to_owned(), request.clone())).collect()
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         Ok(State { missing: self.missing(&on.packages()?.installed) })
     }
@@ -63,8 +78,12 @@ impl Resource for Apt {
         if now.missing.is_empty() {
             return Vec::new();
         }
-        let why = format!("{} of {} not installed", now.missing.len(), self.packages.len());
-        vec![Step::new(Change::Add, Op::AptInstall { packages: now.missing.clone() }, why).disk(DiskForecast::Unknown).needs(Ability::Exec)]
+        let gone = |request: &String| {
+            Claim::new(package_name(request), format!("{request} was installed, and somebody removed or changed it; it stays so"))
+        };
+        let undoes = Undoes::Claims(now.missing.iter().map(gone).collect());
+        let op = Op::AptInstall { packages: now.missing.clone() };
+        vec![Step::new(Change::Add, op, "not installed").disk(DiskForecast::Unknown).needs(Ability::Exec).undoes(undoes)]
     }
 }
 
@@ -76,7 +95,7 @@ mod tests {
     #[test]
     fn a_version_may_be_asked_for() {
         let text = "Package: git\nStatus: install ok installed\nVersion: 1:2.39.5-0+deb12u2\n";
-        let apt = Apt { name: "p".into(), packages: ["git", "git=1:2.39*", "git=2", "gone"].map(Into::into).into(), requires: Vec::new() };
+        let apt = Apt::new("p", ["git", "git=1:2.39*", "git=2", "gone"].map(Into::into).into(), Vec::new());
         assert_eq!(apt.missing(&Packages::parse(text).installed), ["git=2", "gone"]);
     }
 }

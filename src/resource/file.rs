@@ -3,10 +3,10 @@
 //! Ownership by the ledger: a file that someone edited since Fitout wrote it stays theirs. While the manifest asks for the same
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
-use super::{Resource, in_the_way, kind_name, meta_gap, owner_ids};
+use super::{Look, Ownership, PRESENT, Resource, in_the_way, kind_name, look, meta_claims, meta_step, owner_ids};
 use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
-use crate::step::{Change, Content, DiskForecast, FileKind, Op, Proof, REPLACED, Stat, Step};
-use crate::target::{Probe, ProbeError, Written};
+use crate::step::{Change, Content, DiskForecast, EDITED, FileKind, Op, Proof, REPLACED, Stat, Step, Undoes};
+use crate::target::{Claims, Probe, ProbeError, Written};
 use serde::Serialize;
 
 /// A file as it should be.
@@ -26,6 +26,8 @@ pub struct File {
     pub read_by: Vec<UnitName>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
+    /// Its past.
+    pub ownership: Ownership,
 }
 
 /// What happens to content that differs.
@@ -42,8 +44,9 @@ pub enum Policy {
 impl File {
     /// A file kept up to date, with nothing special about it.
     #[must_use]
-    pub const fn new(path: TargetPath, content: Content, meta: Meta) -> Self {
-        Self { path, content, meta, policy: Policy::Keep, proof: None, read_by: Vec::new(), requires: Vec::new() }
+    pub fn new(path: TargetPath, content: Content, meta: Meta) -> Self {
+        let ownership = Ownership::default();
+        Self { path, content, meta, policy: Policy::Keep, proof: None, read_by: Vec::new(), requires: Vec::new(), ownership }
     }
 
     /// Its name.
@@ -55,8 +58,13 @@ impl File {
     /// Whether its content is about to change. A file that cannot be looked at is its own problem, and whoever requires it is skipped.
     #[must_use]
     pub fn will_change(&self, on: &dyn Probe) -> bool {
-        let steps = self.observe(on).map(|now| self.diff(&now)).unwrap_or_default();
+        let steps = look(self, on).map(|Look { steps, .. }| steps).unwrap_or_default();
         steps.iter().any(|step| matches!(step.op, Op::WriteFile { .. }))
+    }
+
+    /// A file that is enforced is nobody's but Fitout's.
+    fn unless_enforced(&self, step: Step, mark: impl FnOnce(Step) -> Step) -> Step {
+        if self.policy == Policy::Enforce { step } else { mark(step) }
     }
 
     fn write(&self, change: Change, why: &str) -> Step {
@@ -126,17 +134,21 @@ impl File {
         Ok(self.judge(&written, now))
     }
 
+    /// Of what is wanted; a digest of a secret would be a hint at it.
+    fn digest(&self) -> Option<Sha256> {
+        match &self.content {
+            Content::Inline(text) => Some(Sha256::of(text.as_bytes())),
+            Content::Blob(blob) => Some(blob.sha256),
+            Content::Secret { .. } => None,
+        }
+    }
+
     /// `now` is not what is wanted; whose is it?
     fn judge(&self, written: &Written, now: Option<Sha256>) -> Matches {
         if now.is_some() && (now == Some(written.after) || now == written.before) {
             return Matches::Ours;
         }
-        let wanted = match &self.content {
-            Content::Inline(text) => Some(Sha256::of(text.as_bytes())),
-            Content::Blob(blob) => Some(blob.sha256),
-            Content::Secret { .. } => None,
-        };
-        if wanted == Some(written.after) { Matches::Edited } else { Matches::Conflict }
+        if self.digest() == Some(written.after) { Matches::Edited } else { Matches::Conflict }
     }
 }
 
@@ -151,24 +163,28 @@ impl Resource for File {
         self.requires.clone()
     }
 
+    fn claims(&self) -> Claims {
+        let digest = self.digest().map_or_else(|| "secret".to_owned(), |digest| digest.to_string());
+        meta_claims(&self.meta).into_iter().chain([(PRESENT.to_owned(), digest)]).collect()
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let stat = on.stat(&self.path)?;
         if let Some(Stat { kind: FileKind::Directory, .. }) = stat {
             return Err(in_the_way(&self.path, kind_name(FileKind::Directory)));
         }
         let matches = self.compare(on, stat.as_ref())?;
-        if matches == Matches::Conflict && self.policy == Policy::Keep {
-            return Err(ProbeError::new(
-                format!("decide about {}", self.path),
-                "it was edited on this machine since Fitout wrote it, and the manifest changed as well; merge the edit into the manifest, or remove the file",
-            ));
-        }
         Ok(State { matches, owner_ids: owner_ids(on, &self.meta.owner)?, stat })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let Some(stat) = &now.stat else {
-            return vec![self.write(Change::Add, "absent")];
+            let step = self.write(Change::Add, "absent");
+            return vec![self.unless_enforced(step, |step| step.claim(PRESENT, format!("{} was removed; it stays so", self.path)))];
         };
         if stat.kind != FileKind::File {
             // A link is replaced by the file that is wanted; what it points at stays.
@@ -177,20 +193,19 @@ impl Resource for File {
         if self.policy == Policy::CreateOnly {
             return Vec::new();
         }
+        let edited = |undoes: Undoes| {
+            let step = self.write(Change::Modify, &format!("edited on the machine; the edit goes to {EDITED}"));
+            vec![self.unless_enforced(step, |step| step.undoes(undoes))]
+        };
         match now.matches {
-            Matches::Found => return vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
-            Matches::Ours | Matches::Conflict => return vec![self.write(Change::Modify, "content differs")],
-            Matches::Edited if self.policy == Policy::Enforce => return vec![self.write(Change::Modify, "edited on the machine")],
-            Matches::Wanted | Matches::Edited | Matches::Nothing => {}
+            Matches::Found => vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
+            Matches::Ours => vec![self.write(Change::Modify, "content differs")],
+            Matches::Conflict => edited(Undoes::Conflict(self.path.to_string())),
+            Matches::Edited => edited(Undoes::Edit(format!("{} was edited since Fitout wrote it; it stays as it is", self.path))),
+            Matches::Wanted | Matches::Nothing => {
+                let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
+                step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step)).into_iter().collect()
+            }
         }
-        let gap = meta_gap(stat, &self.meta, now.owner_ids);
-        gap.map(|why| Step::new(Change::Modify, Op::SetMeta { path: self.path.clone(), meta: self.meta.clone() }, why))
-            .into_iter()
-            .collect()
-    }
-
-    fn drift(&self, now: &State) -> Vec<String> {
-        let edited = now.matches == Matches::Edited && self.policy == Policy::Keep;
-        edited.then(|| format!("{} was edited since Fitout wrote it; it stays as it is", self.path)).into_iter().collect()
     }
 }

@@ -12,6 +12,8 @@ mod environment;
 mod file;
 mod guard;
 mod hostname;
+mod ownership;
+mod released;
 mod script;
 mod sshd_policy;
 mod symlink;
@@ -19,8 +21,9 @@ mod unit;
 mod user;
 
 use crate::model::{Meta, Owner, ResourceId, TargetPath};
-use crate::step::{FileKind, Lane, Stat, Step};
-use crate::target::{Probe, ProbeError};
+use crate::step::{Change, FileKind, Lane, Op, Stat, Step};
+use crate::target::{Claims, Probe, ProbeError};
+use ownership::Judged;
 use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
@@ -33,10 +36,12 @@ pub use environment::{CondaEnvironment, PythonEnvironment, generation_link, gene
 pub use file::{File, Policy};
 pub use guard::{GUARDS, Guard};
 pub use hostname::HostName;
+pub use ownership::{OnDrift, Ownership};
+pub use released::Released;
 pub use script::Script;
 pub use sshd_policy::SshdPolicy;
 pub use symlink::Symlink;
-pub use unit::{Switch, Unit};
+pub use unit::{ENABLED, Switch, Unit};
 pub use user::User;
 
 /// First line of every file that Fitout writes by itself.
@@ -63,6 +68,16 @@ pub trait Resource: Send + Sync {
 
     /// What is to be done; nothing where it is as it should be.
     fn diff(&self, now: &Self::State) -> Vec<Step>;
+
+    /// The things that it asks for, as they are remembered: what a person changes of these, once they were so, is theirs.
+    fn claims(&self) -> Claims {
+        Claims::new()
+    }
+
+    /// Its past, and what is done about people's changes. `None` for kinds that are always brought back.
+    fn ownership(&self) -> Option<&Ownership> {
+        None
+    }
 
     /// Things that people changed and that are left as they are, for `verify` and `status`.
     fn drift(&self, _: &Self::State) -> Vec<String> {
@@ -118,6 +133,12 @@ macro_rules! specs {
                 match self { $(Self::$name(_) => Lane::$lane,)* }
             }
 
+            /// The things that it asks for.
+            #[must_use]
+            pub fn claims(&self) -> Claims {
+                match self { $(Self::$name(spec) => spec.claims(),)* }
+            }
+
             /// Looks, and says what is to be done.
             ///
             /// # Errors
@@ -157,6 +178,8 @@ specs! {
     SshdPolicy 6 from 6 Units,
     /// A systemd unit.
     Unit 7 from 7 Units,
+    /// What the manifest names no longer.
+    Released 7 from 7 Machine,
     /// An owner's script.
     Script 8 from 8 Machine,
     /// A check.
@@ -166,7 +189,12 @@ specs! {
 fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeError> {
     let state = resource.observe(on)?;
     tracing::trace!(id = %resource.id(), ?state, "observed");
-    Ok(Look { steps: resource.diff(&state), drift: resource.drift(&state) })
+    let steps = resource.diff(&state);
+    let judged = match resource.ownership() {
+        Some(ownership) => ownership.judge(&resource.claims(), steps)?,
+        None => Judged { steps, drift: Vec::new() },
+    };
+    Ok(Look { steps: judged.steps, drift: resource.drift(&state).into_iter().chain(judged.drift).collect() })
 }
 
 impl Spec {
@@ -176,6 +204,31 @@ impl Spec {
         match (self, other) {
             (Self::Unit(mine), Self::Unit(theirs)) => mine.join(theirs).map(Self::Unit),
             _ => (self == other).then(|| self.clone()),
+        }
+    }
+
+    /// Tells it of its past, and of what is done about people's changes.
+    pub fn own(&mut self, ownership: &dyn Fn(&ResourceId) -> Ownership) {
+        match self {
+            Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
+            Self::User(user) => user.ownership = ownership(&Resource::id(user)),
+            Self::Directory(directory) => directory.ownership = ownership(&Resource::id(directory)),
+            Self::File(file) => file.ownership = ownership(&file.id()),
+            Self::Symlink(link) => link.ownership = ownership(&Resource::id(link)),
+            Self::Unit(unit) => {
+                unit.ownership = ownership(&Resource::id(unit));
+                unit.reads.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
+            }
+            Self::HostName(_)
+            | Self::Guard(_)
+            | Self::Absent(_)
+            | Self::Archive(_)
+            | Self::PythonEnvironment(_)
+            | Self::CondaEnvironment(_)
+            | Self::SshdPolicy(_)
+            | Self::Released(_)
+            | Self::Script(_)
+            | Self::Check(_) => {}
         }
     }
 
@@ -196,6 +249,7 @@ impl Spec {
             | Self::User(_)
             | Self::SshdPolicy(_)
             | Self::Unit(_)
+            | Self::Released(_)
             | Self::Script(_)
             | Self::Check(_) => None,
         }
@@ -216,6 +270,7 @@ impl Spec {
             | Self::User(_)
             | Self::SshdPolicy(_)
             | Self::Unit(_)
+            | Self::Released(_)
             | Self::Script(_)
             | Self::Symlink(_)
             | Self::Absent(_)
@@ -238,6 +293,21 @@ fn meta_gap(stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<S
         Some(_) => Some(format!("owner is {}:{}", stat.uid, stat.gid)),
         None => Some(format!("owner {} does not exist yet", meta.owner)),
     }
+}
+
+/// The name of the claim that a thing is there at all.
+pub const PRESENT: &str = "present";
+
+/// What mode and owner of a path ask for.
+fn meta_claims(meta: &Meta) -> Claims {
+    Claims::from([(PRESENT.to_owned(), "yes".to_owned()), ("meta".to_owned(), format!("{} {}", meta.mode, meta.owner))])
+}
+
+/// What brings mode and owner of a path to what they should be.
+fn meta_step(path: &TargetPath, stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<Step> {
+    let why = meta_gap(stat, meta, owner_ids)?;
+    let drift = format!("{path} was changed by hand: {why}, and stays so");
+    Some(Step::new(Change::Modify, Op::SetMeta { path: path.clone(), meta: meta.clone() }, why).claim("meta", drift))
 }
 
 /// Number of a user and its primary group in the target, `None` while there is no such user.

@@ -4,10 +4,10 @@
 //! and removes it after the restart; a boot, which starts everything afresh, clears `/run`. So a crash in between loses no restart,
 //! and no boot causes one.
 
-use super::{File, Resource};
+use super::{File, Ownership, Resource};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::step::{Ability, Change, Op, Query, Step, UnitVerb};
-use crate::target::{Probe, ProbeError, stale_path};
+use crate::target::{Claims, Probe, ProbeError, stale_path};
 use serde::Serialize;
 
 /// On or off.
@@ -40,13 +40,16 @@ pub struct Unit {
     pub on_change: UnitVerb,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
+    /// Its past.
+    pub ownership: Ownership,
 }
 
 impl Unit {
     /// A unit of which nothing is managed yet.
     #[must_use]
-    pub const fn new(name: UnitName) -> Self {
-        Self { name, enabled: None, active: None, reads: Vec::new(), on_change: UnitVerb::Restart, requires: Vec::new() }
+    pub fn new(name: UnitName) -> Self {
+        let ownership = Ownership::default();
+        Self { name, enabled: None, active: None, reads: Vec::new(), on_change: UnitVerb::Restart, requires: Vec::new(), ownership }
     }
 
     /// What two recipes ask of one unit; `None` where they contradict each other.
@@ -67,10 +70,17 @@ impl Unit {
         Some(joined)
     }
 
+    fn switch(&self, verb: UnitVerb, was: &str) -> Step {
+        self.act(verb, was, Ability::Exec).claim(ENABLED, format!("{} was switched at boot by hand: it is {was}, and stays so", self.name))
+    }
+
     fn act(&self, verb: UnitVerb, why: &str, needs: Ability) -> Step {
         Step::new(Change::Modify, Op::Unit { verb, unit: self.name.clone() }, why).needs(needs)
     }
 }
+
+/// The name of the claim on its start at boot.
+pub const ENABLED: &str = "enabled";
 
 /// A unit as it is.
 #[derive(Debug, Serialize)]
@@ -87,7 +97,7 @@ pub struct State {
 /// Where enablement lives: links in `*.wants` and `*.requires` of the administrator's directory (systemd.unit(5)).
 const SYSTEM: &str = "/etc/systemd/system";
 
-fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
+pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     let system = TargetPath::parse(SYSTEM).map_err(|e| ProbeError::new("use a path", e))?;
     let folders = on.list(&system)?.unwrap_or_default();
     for folder in folders.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "wants" | "requires")))) {
@@ -110,6 +120,15 @@ impl Resource for Unit {
         self.requires.clone()
     }
 
+    /// Whether it runs is no claim: a boot changes it, and so does a crash.
+    fn claims(&self) -> Claims {
+        self.enabled.iter().map(|switch| (ENABLED.to_owned(), format!("{switch:?}").to_lowercase())).collect()
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let running = on.has(Ability::RunningSystem);
         let active = if running { Some(Switch::from(on.query(&Query::UnitActive(self.name.clone()))?.status == 0)) } else { None };
@@ -121,8 +140,8 @@ impl Resource for Unit {
     fn diff(&self, now: &State) -> Vec<Step> {
         let mut steps = Vec::new();
         match (self.enabled, now.enabled) {
-            (Some(Switch::On), Switch::Off) => steps.push(self.act(UnitVerb::Enable, "not enabled", Ability::Exec)),
-            (Some(Switch::Off), Switch::On) => steps.push(self.act(UnitVerb::Disable, "enabled", Ability::Exec)),
+            (Some(Switch::On), Switch::Off) => steps.push(self.switch(UnitVerb::Enable, "not enabled")),
+            (Some(Switch::Off), Switch::On) => steps.push(self.switch(UnitVerb::Disable, "enabled")),
             _ => {}
         }
         match (self.active, now.active) {

@@ -1,9 +1,9 @@
 //! `user`: an account, its home, its shell and its groups. Groups that someone added stay.
 
-use super::Resource;
+use super::{Ownership, PRESENT, Resource};
 use crate::model::{ResourceId, TargetPath, UserName};
-use crate::step::{Ability, Change, Op, Presence, Step};
-use crate::target::{Account, Accounts, Probe, ProbeError};
+use crate::step::{Ability, Change, Claim, Op, Presence, Step, Undoes};
+use crate::target::{Account, Accounts, Claims, Probe, ProbeError};
 use serde::Serialize;
 
 /// An account as it should be.
@@ -15,6 +15,8 @@ pub struct User {
     pub shell: Option<TargetPath>,
     /// Groups beside the primary one.
     pub groups: Vec<String>,
+    /// Its past.
+    pub ownership: Ownership,
 }
 
 /// An account as it is.
@@ -44,9 +46,29 @@ fn stands(on: &dyn Probe, accounts: &Accounts, account: &Account) -> Result<Stan
 }
 
 impl User {
+    /// An account.
+    #[must_use]
+    pub fn new(name: UserName, shell: Option<TargetPath>, groups: Vec<String>) -> Self {
+        Self { name, shell, groups, ownership: Ownership::default() }
+    }
+
     fn set(&self, change: Change, exists: Presence, why: String) -> Vec<Step> {
         let op = Op::SetUser { name: self.name.clone(), shell: self.shell.clone(), groups: self.groups.clone(), exists };
         vec![Step::new(change, op, why).needs(Ability::Exec)]
+    }
+
+    /// What brings an existing account to what is wanted; nothing where it is so.
+    fn adjust(&self, now: &State) -> Vec<Step> {
+        let shell = self.shell.as_ref().filter(|wanted| wanted.as_str() != now.shell);
+        let shell = shell.map(|_| {
+            (format!("shell is {}", now.shell), Claim::new("shell", format!("{} took the shell {}; it stays so", self.name, now.shell)))
+        });
+        let groups = now.missing_groups.iter().map(|group| {
+            (format!("not in {group}"), Claim::new(group, format!("{} was taken out of the group {group}; it stays so", self.name)))
+        });
+        let (why, claims): (Vec<String>, Vec<Claim>) = shell.into_iter().chain(groups).unzip();
+        let steps = if claims.is_empty() { Vec::new() } else { self.set(Change::Modify, Presence::Present, why.join(", ")) };
+        steps.into_iter().map(|step| step.undoes(Undoes::Claims(claims.clone()))).collect()
     }
 }
 
@@ -55,6 +77,16 @@ impl Resource for User {
 
     fn id(&self) -> ResourceId {
         ResourceId::new("user", &self.name)
+    }
+
+    fn claims(&self) -> Claims {
+        let shell = self.shell.iter().map(|shell| ("shell".to_owned(), shell.to_string()));
+        let groups = self.groups.iter().map(|group| (group.clone(), "member".to_owned()));
+        std::iter::once((PRESENT.to_owned(), "yes".to_owned())).chain(shell).chain(groups).collect()
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
@@ -67,18 +99,17 @@ impl Resource for User {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let modify = |why: String| self.set(Change::Modify, Presence::Present, why);
         match now.stands {
-            Stands::Absent => self.set(Change::Add, Presence::Absent, "absent".into()),
+            Stands::Absent => {
+                let drift = format!("the account {} was removed; it stays so", self.name);
+                self.set(Change::Add, Presence::Absent, "absent".into())
+                    .into_iter()
+                    .map(|step| step.claim(PRESENT, drift.clone()))
+                    .collect()
+            }
             Stands::HalfMade => self.set(Change::Replace, Presence::Absent, "half made".into()),
-            Stands::Whole | Stands::Homeless if self.shell.as_ref().is_some_and(|wanted| wanted.as_str() != now.shell) => {
-                modify(format!("shell is {}", now.shell))
-            }
-            Stands::Whole | Stands::Homeless if !now.missing_groups.is_empty() => {
-                modify(format!("not in {}", now.missing_groups.join(", ")))
-            }
-            Stands::Homeless => modify("without a home".into()),
-            Stands::Whole => Vec::new(),
+            Stands::Homeless => self.set(Change::Modify, Presence::Present, "without a home".into()),
+            Stands::Whole => self.adjust(now),
         }
     }
 }

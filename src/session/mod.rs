@@ -1,9 +1,10 @@
 //! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
 
 mod installed;
+mod memory;
 mod program;
 
-use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
+use crate::apply::{Event, Observers, Report, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::graph::Graph;
 use crate::journal;
@@ -13,10 +14,10 @@ use crate::plan::{DiskPlan, Plan};
 use crate::problem::Problem;
 use crate::recipe::{Answers, Context, Question, Recipe};
 use crate::resolve::{ResolveError, resolve};
-use crate::resource::Spec;
+use crate::resource::{Ownership, Spec};
 use crate::step::Op;
 use crate::store::Store;
-use crate::target::{LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
+use crate::target::{LockError, Machine, OnRemoval, OpError, Probe, ProbeError, Progress, Records, Silent, Target, read_facts};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -66,8 +67,7 @@ fn floors(disks: &[DiskPlan]) -> String {
 pub struct Session {
     /// The machine.
     pub target: Arc<Machine>,
-    /// What is to be there, in order.
-    pub graph: Graph,
+    work: Work,
     store: Store,
     answers: Answers,
 }
@@ -105,8 +105,8 @@ impl Session {
         let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
         let answers = resolve(&questions, &known, &store, &asked)?;
-        let graph = ordered(manifest, &facts, &answers, target.as_ref())?;
-        Ok(Self { target, graph, store, answers })
+        let work = Work::of(manifest, &facts, &answers, target.as_ref())?;
+        Ok(Self { target, work, store, answers })
     }
 
     /// The forecast.
@@ -114,7 +114,7 @@ impl Session {
     /// # Errors
     /// The machine cannot be looked at.
     pub fn plan(&self) -> Result<Plan, SessionError> {
-        Ok(Plan::make(&self.graph, self.target.as_ref(), &self.store)?)
+        Ok(self.work.plan(self.target.as_ref(), &self.store)?)
     }
 
     /// Does the work, one run at a time, unless the forecast breaks a floor.
@@ -127,7 +127,9 @@ impl Session {
         if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
-        let report = apply(&self.graph, &plan, self.target.as_ref(), self, observers, Workers::usual());
+        self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
+        let report = apply(&self.work.graph, &plan, self.target.as_ref(), self, observers, Workers::usual());
+        self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         Ok((report, run))
@@ -141,7 +143,7 @@ impl Session {
             let done = self.target.perform(&Op::RunCheck(check.run.clone()), &Silent);
             Some(CheckResult { id: spec.id(), problem: done.err().map(|error| error.cause) })
         };
-        self.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
+        self.work.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
     }
 
     fn keep_answers(&self) -> Result<(), OpError> {
@@ -164,12 +166,71 @@ impl Supply for Session {
     }
 }
 
-/// What a manifest asks of a machine, in the order of work, when every question is answered.
-///
-/// # Errors
-/// The machine cannot have what the manifest asks for, or cannot be looked at.
-pub fn ordered(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Graph, SessionError> {
-    Graph::order(lower(manifest, facts, answers, on)?).map_err(SessionError::Manifest)
+/// What a manifest asks of a machine.
+#[derive(Debug)]
+pub struct Work {
+    /// In the order of work.
+    pub graph: Graph,
+    /// What the manifest names no longer and what stays.
+    pub released: Vec<String>,
+    on_removal: OnRemoval,
+    records: Records,
+}
+
+impl Work {
+    /// When every question is answered.
+    ///
+    /// # Errors
+    /// The machine cannot have what the manifest asks for, or cannot be looked at.
+    pub fn of(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
+        let records = Records::read(on)?;
+        let mut specs = lower(manifest, facts, answers, on)?;
+        let (released, deleted) = memory::released(&specs, &records);
+        specs.extend(deleted);
+        let mut graph = Graph::order(specs).map_err(SessionError::Manifest)?;
+        own(&mut graph, manifest, &records);
+        Ok(Self { graph, released, on_removal: manifest.on_removal, records })
+    }
+
+    /// The forecast.
+    ///
+    /// # Errors
+    /// The machine cannot be looked at.
+    pub fn plan(&self, on: &dyn Probe, store: &Store) -> Result<Plan, ProbeError> {
+        let plan = Plan::make(&self.graph, on, store)?;
+        Ok(Plan { released: self.released.clone(), ..plan })
+    }
+
+    /// Remembers what a run brought about.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
+        let before = Records::read(on)?;
+        let after = memory::after(before.clone(), &self.graph, reports, self.on_removal);
+        replace(&before, &after, on)
+    }
+
+    /// Remembers what a plan is going to make, so that a run that is cut short leaves nothing of which nobody knows whose it is.
+    ///
+    /// # Errors
+    /// It was not written; the work must not begin.
+    pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
+        replace(&self.records, &memory::before(self.records.clone(), plan, self.on_removal), on)
+    }
+}
+
+fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpError> {
+    if after == before { Ok(()) } else { on.keep(&Records::path()?, &after.to_bytes()?) }
+}
+
+/// Tells every resource of its past.
+fn own(graph: &mut Graph, manifest: &Manifest, records: &Records) {
+    let past = |id: &ResourceId| {
+        let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
+        Ownership { on_drift: manifest.on_drift, earlier }
+    };
+    graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
 }
 
 fn lower(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {

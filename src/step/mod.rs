@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
 pub use look::{FileKind, Output, Query, Space, Stat};
-pub use op::{Op, Presence, Proof, UnitVerb};
+pub use op::{Op, Presence, Proof, UnitVerb, package_name};
 pub use work::{CheckRun, CondaBuild, PythonBuild, PythonPackages, ScriptRun, Trigger, Unpack};
 
 /// What a target must be able to do for a step to be performed on it; a step whose ability is missing is deferred.
@@ -101,6 +101,37 @@ impl DiskForecast {
     }
 }
 
+/// One thing that a step brings about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its name among what its resource asks for.
+    pub name: String,
+    /// What to say where it was so before, and somebody changed it.
+    pub drift: String,
+}
+
+impl Claim {
+    /// A thing, and what to say where somebody changed it.
+    pub fn new(name: impl Into<String>, drift: impl Into<String>) -> Self {
+        Self { name: name.into(), drift: drift.into() }
+    }
+}
+
+/// What a step would undo of what a person did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undoes {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// What was changed since, of those of these things that were so before.
+    Claims(Vec<Claim>),
+    /// An edit: what to say of it.
+    Edit(String),
+    /// An edit of what the manifest changed as well: what it is.
+    Conflict(String),
+}
+
 /// A change, why it is made, and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -114,12 +145,15 @@ pub struct Step {
     pub why: String,
     /// What it takes of the disk.
     pub disk: DiskForecast,
+    /// What it would undo of what a person did, until that is judged.
+    #[serde(skip)]
+    pub undoes: Undoes,
 }
 
 impl Step {
     /// A step that needs files only and takes no room worth counting.
     pub fn new(change: Change, op: Op, why: impl Into<String>) -> Self {
-        Self { op, change, needs: Ability::Files, why: why.into(), disk: DiskForecast::NONE }
+        Self { op, change, needs: Ability::Files, why: why.into(), disk: DiskForecast::NONE, undoes: Undoes::Nothing }
     }
 
     /// Needing another ability.
@@ -127,6 +161,19 @@ impl Step {
     pub fn needs(mut self, ability: Ability) -> Self {
         self.needs = ability;
         self
+    }
+
+    /// Undoing this, where a person did it.
+    #[must_use]
+    pub fn undoes(mut self, undoes: Undoes) -> Self {
+        self.undoes = undoes;
+        self
+    }
+
+    /// Bringing about this one thing, which is theirs where a person changed it: what to say then.
+    #[must_use]
+    pub fn claim(self, name: &str, drift: impl Into<String>) -> Self {
+        self.undoes(Undoes::Claims(vec![Claim::new(name, drift)]))
     }
 
     /// Taking this much of the disk.
@@ -142,3 +189,6 @@ pub const SOURCES_RECORD: &str = "/var/lib/fitout/state/apt-sources.sha256";
 
 /// Where a file that Fitout did not write is kept when the manifest takes its path over; its own path follows.
 pub const REPLACED: &str = "/var/lib/fitout/replaced";
+
+/// Where the last edit of a file is kept when the manifest says that edits are undone; the file's own path follows.
+pub const EDITED: &str = "/var/lib/fitout/edited";

@@ -63,6 +63,12 @@ pub enum Presence {
     Present,
 }
 
+/// The name in a request for a package: what stands before `=`.
+#[must_use]
+pub fn package_name(request: &str) -> &str {
+    request.split_once('=').map_or(request, |(name, _)| name)
+}
+
 /// One change of a machine.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "op")]
@@ -101,7 +107,7 @@ pub enum Op {
         /// The text of the link.
         to: String,
     },
-    /// Removes a file or link.
+    /// Removes a file, a link, or an empty directory.
     Remove {
         /// Which.
         path: TargetPath,
@@ -109,6 +115,11 @@ pub enum Op {
     /// Installs packages in one transaction, from lists that are fetched first where they are absent or older than the sources.
     AptInstall {
         /// As apt takes them: `name` or `name=version`.
+        packages: Vec<String>,
+    },
+    /// Removes packages, and with them what cannot be without them; configuration files stay.
+    AptRemove {
+        /// Their names.
         packages: Vec<String>,
     },
     /// Makes a user with a home and its skeleton, or brings an existing one to this state.
@@ -165,6 +176,7 @@ impl Op {
             Self::SetMeta { path, meta } => format!("set {path} to {} {}", meta.mode, meta.owner),
             Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
             Self::Remove { path } => format!("remove {path}"),
+            Self::AptRemove { packages } => format!("uninstall {}", packages.join(" ")),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
             Self::SetUser { name, exists: Presence::Absent, .. } => format!("create user {name}"),
             Self::SetUser { name, exists: Presence::Present, .. } => format!("adjust user {name}"),
@@ -191,6 +203,20 @@ impl Op {
         (!all.is_empty()).then_some(Self::AptInstall { packages: all })
     }
 
+    /// The same, without some of the things that it brings about; only packages and accounts bring about several.
+    #[must_use]
+    pub fn without(&self, names: &[&str]) -> Self {
+        let mut op = self.clone();
+        if let Self::AptInstall { packages } = &mut op {
+            packages.retain(|package| !names.contains(&package_name(package)));
+        }
+        if let Self::SetUser { shell, groups, .. } = &mut op {
+            shell.take_if(|_| names.contains(&"shell"));
+            groups.retain(|group| !names.contains(&group.as_str()));
+        }
+        op
+    }
+
     /// The downloads that must be in the store before this can be performed.
     #[must_use]
     pub fn blobs(&self) -> Vec<&Blob> {
@@ -205,6 +231,7 @@ impl Op {
             | Self::MakeSymlink { .. }
             | Self::Remove { .. }
             | Self::AptInstall { .. }
+            | Self::AptRemove { .. }
             | Self::SetUser { .. }
             | Self::Unit { .. }
             | Self::SetHostname { .. }

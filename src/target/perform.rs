@@ -5,7 +5,7 @@ use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Packages, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, TargetPath, UnitName};
-use crate::step::{Ability, Cmd, Content, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
+use crate::step::{Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -75,6 +75,7 @@ impl Machine {
             Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
             Op::Remove { path } => Ok(self.files.remove(path)?),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
+            Op::AptRemove { packages } => self.apt_remove(packages, progress),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
             Op::SetHostname { name } => self.set_hostname(name),
@@ -129,13 +130,15 @@ impl Machine {
         }
     }
 
-    /// Keeps what somebody else wrote at a path, before Fitout writes there for the first time.
+    /// Keeps what somebody else wrote or edited at a path, before Fitout writes there.
     fn keep_found(&self, at: &TargetPath, before: Option<&[u8]>) -> Result<(), OpError> {
         let Some(bytes) = before else { return Ok(()) };
-        if self.ledger.get(&self.files, at)?.is_some() {
-            return Ok(());
-        }
-        self.keep(&path(&format!("{REPLACED}{at}"))?, bytes)
+        let folder = match self.ledger.get(&self.files, at)? {
+            None => REPLACED,
+            Some(written) if [Some(written.after), written.before].contains(&Some(Sha256::of(bytes))) => return Ok(()),
+            Some(_) => EDITED,
+        };
+        self.keep(&path(&format!("{folder}{at}"))?, bytes)
     }
 
     fn source(&self, content: &Content) -> Result<Source, OpError> {
@@ -204,6 +207,12 @@ impl Machine {
         self.must(&apt(&words), progress)
             .map(drop)
             .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
+    }
+
+    fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
+        self.finish_packages(progress)?;
+        let words: Vec<&str> = ["remove", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
+        self.must(&apt(&words), progress).map(drop)
     }
 
     /// Ends what an earlier, killed run left half done.

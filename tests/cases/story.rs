@@ -42,8 +42,8 @@ fn numbered(told: &str) -> String {
 
 /// One plan and one apply; false where it did not come to that.
 fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut String) -> Result<bool, String> {
-    let graph = match order(manifest, &case.beside, on) {
-        Ok(graph) => graph,
+    let work = match order(manifest, &case.beside, on) {
+        Ok(work) => work,
         Err(problems) => {
             told.push_str("refused:\n");
             for problem in problems {
@@ -52,9 +52,9 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
             return Ok(false);
         }
     };
-    let plan = forecast(&graph, on);
+    let plan = forecast(&work, on);
     // A second apply that finds nothing to do needs no plan to say so.
-    if title == "apply" || !plan.is_clean() || plan.resources.iter().any(|planned| !planned.drift.is_empty()) {
+    if title == "apply" || !plan.is_clean() || !plan.released.is_empty() || plan.resources.iter().any(|planned| !planned.drift.is_empty()) {
         told.push_str("plan:\n");
         tell_plan(&plan, told);
     }
@@ -66,10 +66,11 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
         return Ok(false);
     }
     let (before, effects) = (on.sight(), on.effects());
-    let report = perform(&graph, on);
+    let report = perform(&work, on);
     if plan.is_clean() && (on.sight() != before || on.effects() != effects) {
         return Err("the plan is clean, but applying it changed the machine".into());
     }
+    work.keep(&report.resources, on).map_err(|e| e.to_string())?;
     tell_report(title, &plan, &report, told);
     for what in &case.show {
         writeln!(told, "  {}", seen(on, what)).unwrap();
@@ -81,6 +82,7 @@ fn chapter(case: &Case, manifest: &str, on: &Fake, title: &str, told: &mut Strin
 }
 
 fn tell_plan(plan: &Plan, told: &mut String) {
+    plan.released.iter().for_each(|what| writeln!(told, "  released: {what}").unwrap());
     for one in &plan.resources {
         let steps = one.steps.iter().map(|step| format!("{:>3} {}  [{}]", step.change.sign(), step.op.summary(), step.why));
         let waits = one.deferred.iter().map(|waits| format!("  … {}  [{}]", waits.step.op.summary(), waits.reason));

@@ -115,8 +115,10 @@ fn outcomes(report: &RunReport) -> Vec<String> {
 }
 
 fn applied(text: &str, on: &dyn Target) -> Vec<String> {
-    let graph = order(text, &BTreeMap::new(), on).unwrap();
-    outcomes(&perform(&graph, on))
+    let work = order(text, &BTreeMap::new(), on).unwrap();
+    let report = perform(&work, on);
+    work.keep(&report.resources, on).unwrap();
+    outcomes(&report)
 }
 
 proptest! {

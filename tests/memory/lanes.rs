@@ -24,7 +24,7 @@ struct Watched {
 
 fn lane(op: &Op) -> Lane {
     match op {
-        Op::AptInstall { .. } => Lane::Packages,
+        Op::AptInstall { .. } | Op::AptRemove { .. } => Lane::Packages,
         Op::SetUser { .. } => Lane::Users,
         Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
         Op::Unpack(_) | Op::BuildPython(_) | Op::BuildConda(_) => Lane::Own,
@@ -140,12 +140,12 @@ proptest! {
     #[test]
     fn side_by_side_is_as_one_by_one(world in worlds()) {
         let (one, four) = (world.machine(Behaviour::default()), Watched::new(world.machine(Behaviour::default())));
-        let by_one = perform(&world.graph(&one), &one);
-        let by_four = perform_by(&world.graph(&four.fake), &four, Workers::USUAL);
+        let by_one = perform(&world.work(&one), &one);
+        let by_four = perform_by(&world.work(&four.fake), &four, Workers::USUAL);
         prop_assert_eq!(four.overlaps.into_inner().unwrap(), Vec::<String>::new());
         prop_assert_eq!(told(&by_four), told(&by_one));
         prop_assert_eq!(differences(&four.fake.sight(), &one.sight()), Vec::<String>::new());
-        let again = perform_by(&world.graph(&four.fake), &four.fake, Workers::USUAL);
+        let again = perform_by(&world.work(&four.fake), &four.fake, Workers::USUAL);
         prop_assert!(again.resources.iter().all(|one| one.steps.is_empty()), "a second apply did something");
     }
 }
@@ -157,9 +157,9 @@ const PACKAGES: &str = "packages: {install: [git, nginx]}\nssh_public_access_ena
 fn packages_that_are_ready_are_one_transaction() {
     let world = lab(PACKAGES);
     let on = Watched::new(world.machine(Behaviour::default()));
-    let graph = world.graph(&on.fake);
-    assert!(graph.nodes.iter().filter(|node| node.spec.lane() == Lane::Packages).count() >= 2);
-    perform_by(&graph, &on, Workers::USUAL);
+    let work = world.work(&on.fake);
+    assert!(work.graph.nodes.iter().filter(|node| node.spec.lane() == Lane::Packages).count() >= 2);
+    perform_by(&work, &on, Workers::USUAL);
     assert_eq!(on.transactions.into_inner(), 1);
 }
 
@@ -167,7 +167,7 @@ fn packages_that_are_ready_are_one_transaction() {
 fn a_bad_name_takes_no_other_request_with_it() {
     let world = lab(PACKAGES);
     let on = Watched::new(world.machine(Behaviour { unknown: BTreeSet::from(["git".to_owned()]), ..Behaviour::default() }));
-    let report = perform_by(&world.graph(&on.fake), &on, Workers::USUAL);
+    let report = perform_by(&world.work(&on.fake), &on, Workers::USUAL);
     let failed: Vec<String> = report.resources.iter().filter(|one| one.outcome == Outcome::Failed).map(|one| one.id.to_string()).collect();
     assert_eq!(failed, ["apt:packages"]);
     assert!(on.packages().unwrap().installed.contains_key("cifs-utils"));
@@ -179,6 +179,6 @@ fn an_environment_is_built_while_packages_are_installed() {
         "packages: {install: [git]}\ngpu: {cuda: {version: \"13.0\", source: pypi}}\nenvironments: [{name: one, from: {conda: one.yml}, owner: system}]\n",
     );
     let on = Watched::new(world.machine(Behaviour::default()));
-    perform_by(&world.graph(&on.fake), &on, Workers::USUAL);
+    perform_by(&world.work(&on.fake), &on, Workers::USUAL);
     assert!(on.most.into_inner() >= 2);
 }

@@ -1,13 +1,12 @@
 //! The way of a manifest to a machine in memory: what a session does, without a network, a lock or a store.
 
 use fitout::apply::{Observers, RunReport, Supply, Workers, apply};
-use fitout::graph::Graph;
 use fitout::manifest::{MemoryFiles, Sheets, Source, load};
 use fitout::model::{ByteSize, Sha256};
 use fitout::plan::Plan;
 use fitout::problem::Problem;
 use fitout::recipe::{Answer, Answers, CondaAnswer, Question, Recipe, WheelAnswer};
-use fitout::session::{SessionError, ordered};
+use fitout::session::{SessionError, Work};
 use fitout::step::{Blob, Op, PythonPackages, UnitVerb};
 use fitout::store::Store;
 use fitout::target::fake::Fake;
@@ -24,7 +23,7 @@ impl Supply for Nothing {
 }
 
 /// What a manifest asks of a machine, in order, or what is wrong with it, a line each.
-pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> Result<Graph, Vec<String>> {
+pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> Result<Work, Vec<String>> {
     let files = MemoryFiles(beside.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect());
     let source = Source { name: "manifest.yaml".into(), text: text.into() };
     let lines = |problems: &[Problem]| problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect();
@@ -32,7 +31,7 @@ pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> R
     let facts = read_facts(on).unwrap();
     let questions = manifest.wants.iter().flat_map(|want| want.questions(&facts));
     let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
-    ordered(&manifest, &facts, &answers, on)
+    Work::of(&manifest, &facts, &answers, on)
         .map_err(|error| if let SessionError::Manifest(problems) = error { lines(&problems) } else { vec![error.to_string()] })
 }
 
@@ -59,30 +58,33 @@ fn answer(question: &Question) -> Answer {
     }
 }
 
-fn plan(graph: &Graph, on: &dyn Probe) -> Plan {
-    Plan::make(graph, on, &Store::at("/nonexistent")).unwrap()
+fn plan(work: &Work, on: &dyn Probe) -> Plan {
+    work.plan(on, &Store::at("/nonexistent")).unwrap()
 }
 
 /// The forecast. Making it changes nothing, and making it again gives the same bytes.
-pub fn forecast(graph: &Graph, on: &Fake) -> Plan {
+pub fn forecast(work: &Work, on: &Fake) -> Plan {
     let (before, effects) = (on.sight(), on.effects());
-    let first = plan(graph, on);
+    let first = plan(work, on);
     let text = serde_json::to_string(&first).unwrap();
     for _ in 1..20 {
-        assert_eq!(serde_json::to_string(&plan(graph, on)).unwrap(), text, "two plans of one machine differ");
+        assert_eq!(serde_json::to_string(&plan(work, on)).unwrap(), text, "two plans of one machine differ");
     }
     assert!(on.sight() == before && on.effects() == effects, "planning changed the machine");
     first
 }
 
 /// The work.
-pub fn perform(graph: &Graph, on: &dyn Target) -> RunReport {
-    perform_by(graph, on, Workers::ONE)
+pub fn perform(work: &Work, on: &dyn Target) -> RunReport {
+    perform_by(work, on, Workers::ONE)
 }
 
 /// The work, by so many.
-pub fn perform_by(graph: &Graph, on: &dyn Target, workers: Workers) -> RunReport {
-    apply(graph, &plan(graph, on), on, &Nothing, &Observers::default(), workers)
+pub fn perform_by(work: &Work, on: &dyn Target, workers: Workers) -> RunReport {
+    let plan = plan(work, on);
+    // A machine that was killed remembers nothing.
+    let _ = work.intend(&plan, on);
+    apply(&work.graph, &plan, on, &Nothing, &Observers::default(), workers)
 }
 
 /// Steps that were performed and are not among those planned. A transaction may have become smaller: another brought what it needs. A unit

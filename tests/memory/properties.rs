@@ -2,7 +2,7 @@
 
 use crate::pipeline::{forecast, order, perform, unplanned};
 use fitout::apply::{Outcome, RunReport};
-use fitout::graph::Graph;
+use fitout::session::Work;
 use fitout::step::{Ability, Op};
 use fitout::target::fake::{Behaviour, Fake, Node, Sight};
 use proptest::prelude::*;
@@ -103,7 +103,7 @@ impl World {
         fake
     }
 
-    pub fn graph(&self, on: &Fake) -> Graph {
+    pub fn work(&self, on: &Fake) -> Work {
         let key = include_str!("../../manifests/keys/quickstart.pub");
         let beside =
             [("ada.pub", key), ("lab.asc", "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"), ("one.yml", "dependencies: [python=3.11]\n")];
@@ -112,7 +112,11 @@ impl World {
     }
 
     fn apply(&self, on: &Fake) -> RunReport {
-        perform(&self.graph(on), on)
+        let work = self.work(on);
+        let report = perform(&work, on);
+        // A machine that was killed remembers nothing of it.
+        let _ = work.keep(&report.resources, on);
+        report
     }
 }
 
@@ -136,10 +140,11 @@ proptest! {
     #[test]
     fn what_is_done_was_planned_and_is_done_once(world in worlds()) {
         let on = world.machine(Behaviour::default());
-        let graph = world.graph(&on);
-        let plan = forecast(&graph, &on);
-        let report = perform(&graph, &on);
+        let work = world.work(&on);
+        let plan = forecast(&work, &on);
+        let report = perform(&work, &on);
         prop_assert_eq!(unplanned(&plan, &report), Vec::<String>::new());
+        work.keep(&report.resources, &on).unwrap();
         let (before, effects) = (on.sight(), on.effects());
         let again = world.apply(&on);
         prop_assert_eq!(ops(&again), vec![]);
@@ -177,10 +182,10 @@ proptest! {
         }
         let (id, op) = which.get(&done);
         let on = world.machine(Behaviour { fails: BTreeMap::from([(op.summary(), "no".to_owned())]), ..Behaviour::default() });
-        let graph = world.graph(&on);
-        let after = perform(&graph, &on);
+        let work = world.work(&on);
+        let after = perform(&work, &on);
         let mut fallen: BTreeSet<usize> = BTreeSet::new();
-        for (n, node) in graph.nodes.iter().enumerate() {
+        for (n, node) in work.graph.nodes.iter().enumerate() {
             let (then, now) = (&before.resources[n], &after.resources[n]);
             if now.id.to_string() == *id {
                 prop_assert_eq!(now.outcome, Outcome::Failed);
@@ -206,9 +211,9 @@ proptest! {
     #[test]
     fn a_deferral_defers_what_requires_it(world in worlds()) {
         let on = world.machine(Behaviour::default());
-        let graph = world.graph(&on);
-        let report = perform(&graph, &on);
-        for (n, node) in graph.nodes.iter().enumerate() {
+        let work = world.work(&on);
+        let report = perform(&work, &on);
+        for (n, node) in work.graph.nodes.iter().enumerate() {
             let waits = node.requires.iter().any(|other| !report.resources[*other].deferred.is_empty());
             if waits {
                 prop_assert!(report.resources[n].steps.is_empty(), "{} did not wait", report.resources[n].id);
@@ -227,7 +232,7 @@ fn a_plan_of_everything_is_the_same_a_hundred_times() {
     let world = World { manifest, abilities: LIVE, past: PASTS.into_iter().collect() };
     let on = world.machine(Behaviour::default());
     // Twenty plans each.
-    let plans: BTreeSet<String> = (0..5).map(|_| serde_json::to_string(&forecast(&world.graph(&on), &on)).unwrap()).collect();
+    let plans: BTreeSet<String> = (0..5).map(|_| serde_json::to_string(&forecast(&world.work(&on), &on)).unwrap()).collect();
     assert_eq!(plans.len(), 1);
 }
 

@@ -36,13 +36,20 @@ fn other(spec: &Spec) -> String {
     format!("{spec:#?}\n")
 }
 
+/// What every resource has and no recipe gives.
+const PAST: &str = "        ownership: Ownership {
+            on_drift: Report,
+            earlier: {},
+        },
+";
+
 fn page(graph: &Graph) -> String {
     let one = |node: &Node| {
         let requires: Vec<String> = node.requires.iter().map(|n| graph.nodes[*n].spec.id().to_string()).collect();
         let requires = if requires.is_empty() { String::new() } else { format!("requires: {}\n", requires.join(" ")) };
         format!("== {}\n{requires}{}\n", node.spec.id(), other(&node.spec))
     };
-    graph.nodes.iter().map(one).collect()
+    graph.nodes.iter().map(one).collect::<String>().replace(PAST, "")
 }
 
 /// What a manifest becomes on a fresh Debian 12, but for the owner's account, which most of them need.
@@ -54,7 +61,7 @@ fn becomes(manifest: &str) -> String {
         ("lab.yml", "dependencies: [python=3.11]\n"),
     ];
     let beside: BTreeMap<String, String> = beside.into_iter().map(|(path, text)| (path.to_owned(), text.to_owned())).collect();
-    page(&order(manifest, &beside, &fake).unwrap_or_else(|problems| panic!("{}", problems.join("\n"))))
+    page(&order(manifest, &beside, &fake).unwrap_or_else(|problems| panic!("{}", problems.join("\n"))).graph)
 }
 
 macro_rules! snapshots {

@@ -156,11 +156,12 @@ fn what_people_edit_is_theirs() {
     let report = fitout.run(&["apply"]).ended(1).json();
     assert_eq!(root.read("/etc/motd"), "mine\n");
     assert!(resource(&report, "file:/etc/motd")["reason"].to_string().contains("edited on this machine"), "{report:#}");
-    assert_eq!(root.read("/etc/other"), "o\n");
+    assert!(!root.at("/etc/other").exists(), "what somebody removed came back unasked");
 
-    fs::remove_file(root.at("/etc/motd")).unwrap();
-    fitout.apply();
-    assert_eq!(root.read("/etc/motd"), "two\n");
+    fitout.run(&["apply", "--repair"]).ended(0);
+    assert_eq!((root.read("/etc/motd").as_str(), root.read("/etc/other").as_str()), ("two\n", "o\n"));
+    assert_eq!(root.read("/var/lib/fitout/edited/etc/motd"), "mine\n");
+    fitout.run(&["verify"]).ended(0);
 }
 
 #[test]

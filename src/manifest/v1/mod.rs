@@ -8,6 +8,7 @@
 mod access;
 mod azure;
 mod cron;
+mod ownership;
 mod software;
 mod storage;
 mod words;
@@ -18,6 +19,7 @@ pub use azure::{
     CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
     TriggerKind,
 };
+pub use ownership::{OnDrift, OnRemoval};
 pub use software::{
     Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, From, Gpu, Jupyter, Packages, Repository, Requirements, Unit,
 };
@@ -81,6 +83,10 @@ pub struct Manifest {
     pub shares: Vec<At<Share>>,
     /// Room that must stay free.
     pub disk: Option<Disk>,
+    /// What is done about what people changed on the machine, where nothing else is said. Absent: it is reported.
+    pub on_drift: Option<OnDrift>,
+    /// What becomes of things whose lines leave the manifest. Absent: they stay.
+    pub on_removal: Option<OnRemoval>,
     /// What must be true in the end, proved by running it.
     #[serde(default)]
     pub checks: Vec<At<Check>>,

@@ -121,12 +121,12 @@ fn folders(share: &Share, mount: &TargetPath, context: &Context<'_>) -> Vec<Spec
     let (true, Some(owner)) = (share.mount.is_home(), context.owner) else { return Vec::new() };
     let between = mount.ancestors().filter(|path| path.is_within(context.home) && path != context.home);
     let meta = Meta::of(Owner::User(owner.clone()), Mode::OPEN);
-    between.map(|path| Spec::Directory(Directory { path, meta: meta.clone(), requires: Vec::new() })).collect()
+    between.map(|path| Spec::Directory(Directory::new(path, meta.clone(), Vec::new()))).collect()
 }
 
 fn assemble(parts: Parts, repositories: Vec<ResourceId>) -> Result<Vec<Spec>, Invalid> {
     let (request, names) = parts.packages;
-    let apt = Apt { name: request.into(), packages: names.iter().map(|name| (*name).to_owned()).collect(), requires: repositories };
+    let apt = Apt::new(request, names.iter().map(|name| (*name).to_owned()).collect(), repositories);
     let (name, text) = parts.unit;
     let file = |path, content, mode| File { read_by: vec![name.clone()], ..File::new(path, content, Meta::root(mode)) };
     let config = file(parts.config.0, parts.config.1, Mode::PRIVATE);

@@ -29,6 +29,7 @@ impl Target for Fake {
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::Remove { path } => self.discard(path),
             Op::AptInstall { packages } => self.transaction(packages),
+            Op::AptRemove { packages } => self.apt_remove(packages),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::Unit { verb, unit } => self.unit(*verb, unit),
             Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),

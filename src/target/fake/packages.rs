@@ -57,6 +57,20 @@ impl Fake {
         chosen.iter().try_for_each(|(name, deb)| self.install(name, deb))
     }
 
+    /// Files of configuration stay, and with them the mark that they are there.
+    pub(super) fn apt_remove(&self, packages: &[String]) -> Result<(), OpError> {
+        for name in packages {
+            let deb = self.behaviour.archive.get(name).cloned().unwrap_or_default();
+            self.effect(|state| {
+                for at in deb.files.keys().filter(|at| !at.as_str().starts_with("/etc/")) {
+                    state.tree.remove(at);
+                }
+                set_status(state, name, &deb, "config-files")
+            })?;
+        }
+        Ok(())
+    }
+
     /// Unpacks, then configures; a stop in between leaves what dpkg would leave.
     fn install(&self, name: &str, deb: &Deb) -> Result<(), OpError> {
         if self.with(|state| has(state, name, deb))? {

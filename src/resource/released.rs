@@ -1,0 +1,113 @@
+//! `released`: what the manifest asked for once and does so no longer, and what Fitout itself made for it, to be deleted. What
+//! somebody changed since stays, and is reported.
+
+use super::{ENABLED, PRESENT, Resource};
+use crate::model::{ResourceId, Sha256, TargetPath, UnitName};
+use crate::step::{Ability, Change, FileKind, Op, Step, UnitVerb};
+use crate::target::{Claims, Probe, ProbeError};
+use serde::Serialize;
+
+/// Things that Fitout made and the manifest names no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// The resource whose things they were.
+    pub of: ResourceId,
+    /// The things, with what was asked for.
+    pub things: Claims,
+}
+
+/// What is left of them.
+#[derive(Debug, Serialize)]
+pub enum State {
+    /// Nothing.
+    Gone,
+    /// This is to be done.
+    Ours(Vec<Op>, Ability),
+    /// Somebody's by now.
+    Theirs(String),
+}
+
+impl Released {
+    /// The name of the release of a resource.
+    #[must_use]
+    pub fn name(of: &ResourceId) -> ResourceId {
+        ResourceId::new("released", of)
+    }
+
+    fn path(&self) -> Result<TargetPath, ProbeError> {
+        TargetPath::parse(&self.of.name).map_err(|e| ProbeError::new(format!("release {}", self.of), e))
+    }
+
+    fn file(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let path = self.path()?;
+        let Some(bytes) = on.read(&path)? else { return Ok(State::Gone) };
+        let ours = on.written(&path)?.is_some_and(|written| written.after == Sha256::of(&bytes));
+        Ok(if ours { removal(path) } else { State::Theirs(format!("{path} was edited since Fitout wrote it; it stays")) })
+    }
+
+    fn symlink(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let path = self.path()?;
+        let Some(stat) = on.stat(&path)? else { return Ok(State::Gone) };
+        let ours = stat.link.is_some() && stat.link.as_ref() == self.things.get(PRESENT);
+        Ok(if ours { removal(path) } else { State::Theirs(format!("{path} is no longer Fitout's link; it stays")) })
+    }
+
+    fn directory(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let path = self.path()?;
+        let Some(stat) = on.stat(&path)? else { return Ok(State::Gone) };
+        let empty = stat.kind == FileKind::Directory && on.list(&path)?.is_some_and(|names| names.is_empty());
+        Ok(if empty { removal(path) } else { State::Theirs(format!("{path} is not empty; it stays")) })
+    }
+
+    fn packages(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let packages = on.packages()?;
+        let left: Vec<String> = self.things.keys().filter(|name| packages.installed.contains_key(*name)).cloned().collect();
+        Ok(if left.is_empty() { State::Gone } else { State::Ours(vec![Op::AptRemove { packages: left }], Ability::Exec) })
+    }
+
+    fn unit(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let unit = UnitName::parse(&self.of.name).map_err(|e| ProbeError::new(format!("release {}", self.of), e))?;
+        let enabled = super::unit::enabled(on, &unit)? == super::Switch::On;
+        Ok(if enabled { State::Ours(vec![Op::Unit { verb: UnitVerb::Disable, unit }], Ability::Exec) } else { State::Gone })
+    }
+}
+
+fn removal(path: TargetPath) -> State {
+    State::Ours(vec![Op::Remove { path }], Ability::Files)
+}
+
+impl Resource for Released {
+    type State = State;
+
+    fn id(&self) -> ResourceId {
+        Self::name(&self.of)
+    }
+
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        match self.of.kind.as_str() {
+            "file" => self.file(on),
+            "symlink" => self.symlink(on),
+            "directory" => self.directory(on),
+            "apt" => self.packages(on),
+            "unit" if self.things.contains_key(ENABLED) => self.unit(on),
+            // Accounts and what holds people's work are never deleted because a line is gone.
+            _ => Ok(State::Gone),
+        }
+    }
+
+    fn diff(&self, now: &State) -> Vec<Step> {
+        match now {
+            State::Ours(ops, needs) => {
+                ops.iter().map(|op| Step::new(Change::Remove, op.clone(), "no longer in the manifest").needs(*needs)).collect()
+            }
+            State::Gone | State::Theirs(_) => Vec::new(),
+        }
+    }
+
+    fn drift(&self, now: &State) -> Vec<String> {
+        match now {
+            State::Theirs(what) => vec![what.clone()],
+            State::Gone | State::Ours(..) => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What Fitout remembers of the resources that it brought about: so that what a person changed since can be told from what is new
+//! in the manifest, and what the manifest names no longer from what it never named.
+
+use super::{Probe, ProbeError};
+use crate::model::{ResourceId, TargetPath};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a resource asks for, thing by thing: `enabled` is `on`, the package `git` is wanted as `git=1:2.*`.
+pub type Claims = BTreeMap<String, String>;
+
+/// What becomes of a thing whose line left the manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRemoval {
+    /// It stays, and is Fitout's no longer.
+    #[default]
+    Release,
+    /// It is deleted, if Fitout itself made it and nobody changed it since.
+    Delete,
+}
+
+/// A resource as it was when it last was as it should be.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// What it asked for.
+    pub claims: Claims,
+    /// Of these, what was not there before Fitout made it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub made: BTreeSet<String>,
+    /// What becomes of it when its line leaves the manifest.
+    #[serde(default)]
+    pub on_removal: OnRemoval,
+}
+
+/// All records of a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Records {
+    version: u32,
+    /// By the names of their resources.
+    pub resources: BTreeMap<ResourceId, Record>,
+}
+
+/// Format of the file.
+const VERSION: u32 = 1;
+
+const PATH: &str = "/var/lib/fitout/state/resources.json";
+
+impl Default for Records {
+    fn default() -> Self {
+        Self { version: VERSION, resources: BTreeMap::new() }
+    }
+}
+
+impl Records {
+    /// Where they are kept.
+    ///
+    /// # Errors
+    /// Never for this path; the path type has no other way to say so.
+    pub fn path() -> Result<TargetPath, ProbeError> {
+        TargetPath::parse(PATH).map_err(|e| ProbeError::new("use a path", e))
+    }
+
+    /// Those of a machine; none where it has none.
+    ///
+    /// # Errors
+    /// The file cannot be read or understood, or a newer Fitout wrote it.
+    pub fn read(on: &dyn Probe) -> Result<Self, ProbeError> {
+        let Some(bytes) = on.read(&Self::path()?)? else { return Ok(Self::default()) };
+        let cannot = |cause: String| ProbeError::new(format!("read {PATH}"), cause);
+        let records: Self = serde_json::from_slice(&bytes).map_err(|e| cannot(e.to_string()))?;
+        if records.version > VERSION {
+            return Err(cannot(format!("a newer Fitout wrote it (format {}, this one knows {VERSION})", records.version)));
+        }
+        Ok(records)
+    }
+
+    /// The file that they make.
+    ///
+    /// # Errors
+    /// Never for what was read; JSON has no other way to say so.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ProbeError> {
+        serde_json::to_vec(self).map_err(|e| ProbeError::new(format!("write {PATH}"), e))
+    }
+}
