@@ -5,9 +5,10 @@
 
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
+use super::parse::MAX_NODES;
 use super::reading::{Document, Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
 use super::v1::SCALAR;
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use std::cell::RefCell;
@@ -19,12 +20,19 @@ pub fn read<'a, T: DeserializeOwned>(root: &Node, document: Document, required: 
     let mut value = None;
     for _ in 0..=MOST_PROBLEMS {
         value = Reader { node: root, path: &Path::Root(document), reading: &reading }.give(PhantomData::<T>).ok();
-        if value.is_some() || reading.borrow().is_poisoned(root) {
+        if value.is_some() || reading.borrow().is_poisoned(root) || reading.borrow().visits > MOST_VISITS {
             break;
         }
     }
-    (value, reading.into_inner())
+    let mut reading = reading.into_inner();
+    if value.is_none() && !reading.is_poisoned(root) {
+        reading.problems.push(Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these"));
+    }
+    (value, reading)
 }
+
+/// Most values read, over all retries: a text of very many values is read a few times only, however much is wrong with it.
+const MOST_VISITS: usize = 2 * MAX_NODES;
 
 /// Reads one node.
 #[derive(Clone, Copy)]
@@ -38,6 +46,7 @@ impl Reader<'_, '_> {
     /// Gives this node to whoever wants its value; writes an error down as this node's, unless it is already written. Every node
     /// passes through here, so that errors of conversions after the reading are caught as well.
     fn give<'de, S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Error> {
+        self.reading.borrow_mut().visits += 1;
         seed.deserialize(self).map_err(|error| {
             self.reading.borrow_mut().write(self.node, self.path, error);
             Error::Written

@@ -158,6 +158,8 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
 
     fn scalar(&mut self, text: Cow<'_, str>, style: ScalarStyle, span: Span, spot: Spot<'_>) -> Node {
         let plain = style == ScalarStyle::Plain;
+        // The parser gives a `~` where nothing is written.
+        let text = if plain && span.start.index() == span.end.index() { Cow::default() } else { text };
         let elsewhere = text.is_empty() && plain || matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let mark = spot.key.filter(|_| elsewhere).cloned().unwrap_or_else(|| self.mark(span));
         let style = if plain { Style::Plain } else { Style::Quoted };

@@ -115,6 +115,8 @@ pub struct Reading<'a> {
     pub problems: Vec<Problem>,
     /// Places that may hold a secret by mistake: their text must not be shown.
     pub hidden: Vec<Place>,
+    /// Values read so far, over all retries.
+    pub visits: usize,
     poisoned: HashSet<NodeId>,
     settled: HashSet<(NodeId, String)>,
     required: Required<'a>,
@@ -123,7 +125,7 @@ pub struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// An empty report.
     pub fn new(required: Required<'a>) -> Self {
-        Self { problems: Vec::new(), hidden: Vec::new(), poisoned: HashSet::new(), settled: HashSet::new(), required }
+        Self { problems: Vec::new(), hidden: Vec::new(), visits: 0, poisoned: HashSet::new(), settled: HashSet::new(), required }
     }
 
     /// Whether a node is treated as absent, because it has a problem.

@@ -45,12 +45,18 @@ const LINES: &[Line] = &[
     (ErrorKind::UnknownAnchor, "an alias of a name that no `&name` gives", "put quotes around text that starts with `*`"),
     (ErrorKind::UndeclaredTagHandle, "a tag; manifests use none", "put quotes around text that starts with `!`"),
     (ErrorKind::DirectiveDisallowed, "a `%` directive; manifests use none", "remove the line"),
+    (ErrorKind::MissingDocumentEndBeforeDirective, "a `%` directive; manifests use none", "remove the line"),
+    (ErrorKind::BomInsideDocument, "a byte order mark within the text", "remove it: it may only begin a file"),
 ];
 
 /// The parser's error as a problem.
 pub fn explain(error: &ScanError, place: &Place) -> Problem {
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
         return Problem::at(Code::TooLarge, place, format!("nested deeper than {} levels", super::parse::MAX_DEPTH));
+    }
+    if let (ErrorKind::UnexpectedCharacter { character }, true) = (error.kind(), !LINES.iter().any(|(kind, _, _)| kind == error.kind())) {
+        let message = format!("the character `{}` stands where none such may", character.escape_default());
+        return Problem::at(Code::Syntax, place, message).suggest("remove it, or put the text in quotes and write it as `\\xNN`");
     }
     match LINES.iter().find(|(kind, _, _)| kind == error.kind()) {
         Some((_, message, help)) => Problem::at(Code::Syntax, place, *message).suggest(*help),
