@@ -120,7 +120,7 @@ const WRONG: &str = "naem: lab\nuser: {name: Ada}\nfiles:\n  - {path: etc/motd, 
 fn help() {
     let desk = Desk::new();
     insta::assert_snapshot!("help", page(&desk.run("--help")));
-    for verb in ["init", "validate", "plan", "apply", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
+    for verb in ["init", "validate", "plan", "apply", "rehearse", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
         insta::assert_snapshot!(format!("help_{verb}"), page(&desk.run(&format!("{verb} --help"))));
     }
 }

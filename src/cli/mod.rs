@@ -6,6 +6,7 @@ mod agent;
 mod apply;
 mod bake;
 mod completions;
+mod differences;
 mod disk;
 mod ending;
 mod exit;
@@ -14,6 +15,7 @@ mod init;
 mod output;
 mod plan;
 mod progress;
+mod rehearse;
 mod source;
 mod status;
 mod validate;
@@ -95,6 +97,8 @@ enum Verb {
     Plan(plan::Arguments),
     /// Make the machine what the manifest says
     Apply(apply::Arguments),
+    /// Do it all on an overlay that is thrown away, and show what it really did
+    Rehearse(rehearse::Arguments),
     /// Make an image that boots, in the formats of its definition
     Bake(bake::Arguments),
     /// Look whether the machine is what the manifest says, and run its checks
@@ -133,6 +137,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Validate(arguments) => validate::run(&arguments, global),
         Verb::Plan(arguments) => plan::run(&arguments, global),
         Verb::Apply(arguments) => ending::cleanly(|| apply::run(&arguments, global)),
+        Verb::Rehearse(arguments) => ending::cleanly(|| rehearse::run(&arguments, global)),
         Verb::Bake(arguments) => bake::run(&arguments, global),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),

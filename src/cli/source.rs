@@ -14,7 +14,7 @@ use crate::target::{Ground as On, Machine, OpError};
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Why nothing was done.
@@ -30,6 +30,8 @@ pub enum Refusal {
     Ground(String, io::Error),
     /// The root that was named is this machine's own.
     OwnRoot(String),
+    /// No rehearsal can be held.
+    Stage(String),
     /// A `--set` is none.
     Set(String),
     /// The work did not begin.
@@ -57,6 +59,11 @@ impl Refusal {
             }
             Self::Ground(root, error) => say(&format!("cannot open the root {root}: {error}"), None, Exit::NoInput),
             Self::OwnRoot(root) => say(&format!("{root} is this machine; leave --root out"), None, Exit::Usage),
+            Self::Stage(cause) => say(
+                &format!("cannot rehearse: {cause}"),
+                Some("it needs overlay and tmpfs of the kernel, and room in memory (--room)"),
+                Exit::Failed,
+            ),
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
@@ -176,19 +183,27 @@ pub struct Opened {
     pub manifest: Held,
 }
 
+/// The folder of the machine that a verb is about.
+pub fn root(root: Option<&Path>) -> Result<PathBuf, Refusal> {
+    let named = || root.map_or_else(String::new, |root| root.display().to_string());
+    let real = root.unwrap_or_else(|| Path::new("/")).canonicalize().map_err(|e| Refusal::Ground(named(), e))?;
+    if root.is_some() && real == Path::new("/") { Err(Refusal::OwnRoot(named())) } else { Ok(real) }
+}
+
 /// The machine that a verb is about.
 pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Refusal> {
-    let ground = root.map_or(On::Live, |root| On::Root(root.to_owned()));
     let named = root.map_or_else(|| "/".to_owned(), |root| root.display().to_string());
-    if root.is_some_and(|root| root.canonicalize().is_ok_and(|real| real == Path::new("/"))) {
-        return Err(Refusal::OwnRoot(named));
-    }
+    let ground = if root.is_some() { On::Root(self::root(root)?) } else { On::Live };
     Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
 }
 
 /// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
 pub fn open(ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened, Refusal> {
-    let target = machine(ground.root.as_deref(), global)?;
+    open_on(machine(ground.root.as_deref(), global)?, ground, global, more)
+}
+
+/// The same, for a machine that is open.
+pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened, Refusal> {
     let (mut manifest, bundle) = match &ground.file {
         Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
         None => (own(&target, &ground.set)?, None),

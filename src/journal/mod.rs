@@ -2,10 +2,14 @@
 //!
 //! The engine never reads any of it. Runs are numbered, not timed: at first boot a clock may say anything.
 
+mod snapshot;
+
 use crate::apply::{Event, Observer, RunReport};
 use crate::model::TargetPath;
 use crate::target::{OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
+
+pub use snapshot::{Difference, NOISE, OWN, Snapshot, files_of};
 
 /// Folder of the runs on a machine.
 const RUNS: &str = "/var/lib/fitout/runs";

@@ -61,6 +61,21 @@ impl Accounts {
         Self { users: passwd.lines().filter_map(user).collect(), groups: group.lines().filter_map(group_line).collect() }
     }
 
+    /// Every user.
+    #[must_use]
+    pub fn users(&self) -> &[Account] {
+        &self.users
+    }
+
+    /// The groups that a user is in beside the primary one, sorted.
+    #[must_use]
+    pub fn groups_of(&self, user: &str) -> Vec<&str> {
+        let of = |members: &[String]| members.iter().any(|member| member == user);
+        let mut names: Vec<&str> = self.groups.iter().filter(|(.., members)| of(members)).map(|(name, ..)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// The user of this name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&Account> {

@@ -54,6 +54,11 @@ impl Rooted {
         Ok(Self { root: openat(AT_FDCWD, root, flags, Bits::empty())?, making: Mutex::default() })
     }
 
+    /// The root itself, for calls that are relative to it.
+    pub(super) const fn handle(&self) -> &OwnedFd {
+        &self.root
+    }
+
     fn lookup(&self, path: &str, flags: OFlag) -> Result<OwnedFd, Errno> {
         let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC).resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let mut last = Errno::EAGAIN;

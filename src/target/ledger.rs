@@ -39,6 +39,21 @@ fn path() -> Result<TargetPath, ProbeError> {
 }
 
 impl Ledger {
+    /// What was read may be of yesterday.
+    pub fn forget(&self) {
+        *self.lines.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Every path that was written to.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn paths(&self, files: &Rooted) -> Result<Vec<TargetPath>, ProbeError> {
+        self.get(files, &TargetPath::root())?;
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(lines.iter().flat_map(BTreeMap::keys).cloned().collect())
+    }
+
     /// What was last written at a path.
     ///
     /// # Errors

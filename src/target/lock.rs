@@ -26,10 +26,10 @@ pub enum LockError {
 const LOCK: &str = "/var/lib/fitout/lock";
 
 impl Machine {
-    /// Takes the lock.
+    /// Takes the lock, and finishes a promotion whose holder was killed.
     ///
     /// # Errors
-    /// Another run holds it, named with its process and command; or the file cannot be opened.
+    /// Another run holds it, named with its process and command; or the file cannot be opened, or the promotion not be finished.
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = TargetPath::parse(LOCK).map_err(|e| ProbeError::new("use a path", e))?;
         let broken = |e: String| LockError::Broken(ProbeError::new(format!("lock {path}"), e));
@@ -43,6 +43,7 @@ impl Machine {
         let holder = format!("process {} ({})\n", std::process::id(), command.join(" "));
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes()));
         written.map_err(|e| broken(e.to_string()))?;
+        self.finish_promotion()?;
         Ok(Lock(lock))
     }
 

@@ -24,6 +24,13 @@ pub enum Ground {
     Root(PathBuf),
     /// A root directory that becomes an image of many machines.
     Image(PathBuf),
+    /// A root directory that shows another as a rehearsal makes it: the room is that of the real one.
+    Rehearsal {
+        /// Where it is worked on.
+        stage: PathBuf,
+        /// The real one.
+        real: PathBuf,
+    },
 }
 
 /// A real machine.
@@ -33,6 +40,8 @@ pub struct Machine {
     pub(super) runner: Runner,
     pub(super) ledger: Ledger,
     pub(super) store: Store,
+    /// The root whose file systems are asked for their room.
+    disks: Rooted,
     abilities: Vec<Ability>,
     /// One puts a tool of Fitout's into the target at a time.
     pub(super) tools: Mutex<()>,
@@ -51,16 +60,18 @@ impl Machine {
                 (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance, Ability::RunningSystem])
             }
             Ground::Live => (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance]),
-            Ground::Root(root) => (root, &[Ability::Files, Ability::Exec, Ability::Instance]),
+            Ground::Root(root) | Ground::Rehearsal { stage: root, .. } => (root, &[Ability::Files, Ability::Exec, Ability::Instance]),
             Ground::Image(root) => (root, &[Ability::Files, Ability::Exec]),
         };
         let root = std::fs::canonicalize(root)?;
         let runner = match ground {
             Ground::Live => Runner::Direct,
-            Ground::Root(_) | Ground::Image(_) => Runner::Inside(root.clone()),
+            Ground::Root(_) | Ground::Image(_) | Ground::Rehearsal { .. } => Runner::Inside(root.clone()),
         };
+        let disks = if let Ground::Rehearsal { real, .. } = ground { real } else { &root };
         Ok(Self {
             files: Rooted::open(&root)?,
+            disks: Rooted::open(disks)?,
             runner,
             ledger: Ledger::default(),
             store,
@@ -75,6 +86,14 @@ impl Machine {
     pub(super) fn forget(&self) {
         self.accounts.forget();
         self.packages.forget();
+    }
+
+    /// Every path that Fitout wrote to, by its ledger.
+    ///
+    /// # Errors
+    /// The ledger cannot be read.
+    pub fn managed(&self) -> Result<Vec<TargetPath>, ProbeError> {
+        self.ledger.paths(&self.files)
     }
 
     /// Numbers and home of an owner, looked up now.
@@ -181,7 +200,7 @@ impl Probe for Machine {
     }
 
     fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
-        self.files.space(path)
+        self.disks.space(path)
     }
 
     fn query(&self, query: &Query) -> Result<Output, ProbeError> {

@@ -6,6 +6,7 @@
 
 mod account;
 mod apt;
+mod changes;
 mod conda;
 mod console;
 mod device;
@@ -21,8 +22,10 @@ mod ledger;
 mod lock;
 mod machine;
 mod perform;
+mod promote;
 mod python;
 mod records;
+mod rehearsal;
 mod run;
 mod script;
 mod sshd;
@@ -36,6 +39,7 @@ use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
 use std::sync::Arc;
 
 pub use account::{Account, Accounts};
+pub use changes::{Change, Node};
 pub use console::{notify, say};
 pub use device::{Device, devices};
 pub use dpkg::Packages;
@@ -45,7 +49,9 @@ pub use fs::Rooted;
 pub use ledger::Written;
 pub use lock::{Lock, LockError};
 pub use machine::{Ground, Machine};
+pub use promote::{Stillness, promote};
 pub use records::{Claims, OnRemoval, Record, Records};
+pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use sshd::policy_gaps;
 pub use state::{CheckVerdict, Verdict, stale_path};

@@ -6,5 +6,6 @@
 
 mod ending;
 mod faults;
+mod rehearsal;
 mod support;
 mod workstation;

@@ -1,0 +1,105 @@
+//! How differences between two states of a machine are shown: what `rehearse` and `diff` print.
+
+use super::output::{Paint, paint_data};
+use crate::journal::Difference;
+use crate::step::FileKind;
+use crate::target::{Change, Node};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Kinds of things in the order in which they are shown, with their headings.
+const HEADINGS: [(&str, &str); 5] =
+    [("package", "Packages"), ("user", "Users"), ("unit", "Units"), ("environment", "Environments"), ("file", "Managed files")];
+
+fn sign(before: bool, after: bool) -> String {
+    match (before, after) {
+        (false, _) => paint_data(Paint::Green, "+"),
+        (true, false) => paint_data(Paint::Red, "-"),
+        (true, true) => paint_data(Paint::Yellow, "~"),
+    }
+}
+
+/// Differences, each kind below its heading.
+pub fn show(differences: &[Difference]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (kind, heading) in HEADINGS {
+        let mut of_kind = differences.iter().filter(|one| one.kind == kind).peekable();
+        if of_kind.peek().is_some() {
+            lines.push(paint_data(Paint::Bold, heading));
+        }
+        lines.extend(of_kind.map(one));
+    }
+    lines
+}
+
+fn one(difference: &Difference) -> String {
+    let Difference { name, before, after, .. } = difference;
+    let what = match (before, after) {
+        (Some(before), Some(after)) => format!("{before} -> {after}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => String::new(),
+    };
+    format!("  {} {name}  {}", sign(before.is_some(), after.is_some()), paint_data(Paint::Dim, &what))
+}
+
+/// Paths that are not as they were, parents first. What was in a folder that is gone is counted, not listed.
+pub fn files(changes: &[&Change]) -> Vec<String> {
+    let is_gone = |change: &&&Change| change.after.is_none();
+    let below = |folder: &Change| {
+        changes.iter().filter(is_gone).filter(|one| one.path != folder.path && one.path.starts_with(&folder.path)).count()
+    };
+    let gone: BTreeSet<&Path> = changes.iter().filter(is_gone).map(|change| change.path.as_path()).collect();
+    let shown = changes.iter().filter(|change| !change.path.parent().is_some_and(|above| change.after.is_none() && gone.contains(above)));
+    let counted = |change: &&Change| match if change.after.is_none() { below(change) } else { 0 } {
+        0 => file(change),
+        number => format!("{} and {number} in it", file(change)),
+    };
+    shown.map(counted).collect()
+}
+
+/// One path that is not as it was.
+fn file(change: &Change) -> String {
+    let what = match (&change.before, &change.after) {
+        (None, Some(node)) => described(node),
+        (Some(node), None) => kind(node).to_owned(),
+        (Some(before), Some(after)) => became(before, after, change.content),
+        (None, None) => String::new(),
+    };
+    format!("  {} {}  {}", sign(change.before.is_some(), change.after.is_some()), change.path.display(), paint_data(Paint::Dim, &what))
+}
+
+const fn kind(node: &Node) -> &'static str {
+    match node.kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "link",
+        FileKind::Other => "device or FIFO",
+    }
+}
+
+fn described(node: &Node) -> String {
+    let holds = match (&node.link, node.kind) {
+        (Some(to), _) => return format!("link to {to}"),
+        (None, FileKind::File) => format!(", {}", crate::model::ByteSize(node.size)),
+        (None, FileKind::Directory | FileKind::Symlink | FileKind::Other) => String::new(),
+    };
+    format!("{} {:04o} {}:{}{holds}", kind(node), node.mode, node.uid, node.gid)
+}
+
+fn became(before: &Node, after: &Node, content: bool) -> String {
+    let mut parts = Vec::new();
+    if before.kind != after.kind {
+        parts.push(format!("{} -> {}", kind(before), described(after)));
+    } else if let (Some(from), Some(to)) = (&before.link, &after.link) {
+        parts.push(format!("link to {from} -> {to}"));
+    } else if content {
+        parts.push(format!("other content ({} -> {} bytes)", before.size, after.size));
+    }
+    if before.mode != after.mode {
+        parts.push(format!("mode {:04o} -> {:04o}", before.mode, after.mode));
+    }
+    if (before.uid, before.gid) != (after.uid, after.gid) {
+        parts.push(format!("owner {}:{} -> {}:{}", before.uid, before.gid, after.uid, after.gid));
+    }
+    parts.join(", ")
+}
