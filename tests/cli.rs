@@ -135,8 +135,7 @@ fn version() {
 fn wrong_usage_is_64() {
     let desk = Desk::new();
     desk.write("m.yaml", MANIFEST);
-    let wrong =
-        ["", "aply", "plan --root", "plan -o xml", "completions", "plan -f m.yaml --root root --set name", "apply --install --dry-run"];
+    let wrong = ["", "aply", "plan --root", "plan -o xml", "completions", "plan -f m.yaml --root root --set name"];
     for words in wrong {
         assert_eq!(desk.run(words).code, 64, "fitout {words}");
     }

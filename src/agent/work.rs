@@ -11,7 +11,7 @@ use crate::manifest::load;
 use crate::model::{ResourceId, TargetPath};
 use crate::problem::Problem;
 use crate::resource::Guard;
-use crate::session::{InstalledError, Session, SessionError, TargetFiles, installed};
+use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, installed};
 use crate::store::Store;
 use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
@@ -66,7 +66,8 @@ impl Workstation {
         let manifest = load(&sheets, &files).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
         let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
         let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
-        let session = Session::prepare(&manifest, Arc::clone(&self.machine), self.store.clone(), &observers).map_err(|e| ended(&e))?;
+        let session = Session::prepare(&manifest, Scope::Machine, Arc::clone(&self.machine), self.store.clone(), &observers)
+            .map_err(|e| ended(&e))?;
         let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
         let name = manifest.name.as_ref().map(ToString::to_string);
         Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })

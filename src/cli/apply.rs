@@ -1,7 +1,7 @@
 //! `fitout apply`: does the work, and ends with a recap.
 
 use super::output::{self, Paint, paint, say};
-use super::source::{self, Opened};
+use super::source::{self, Becomes, Opened};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, RunReport};
 use crate::journal::Journal;
@@ -21,13 +21,19 @@ pub struct Arguments {
     #[arg(long)]
     install: bool,
     /// Show what would be done, and do nothing
-    #[arg(long, conflicts_with = "install")]
+    #[arg(long)]
     dry_run: bool,
+}
+
+impl Arguments {
+    const fn becomes(&self) -> Becomes {
+        if self.install { Becomes::Installed } else { Becomes::Nothing }
+    }
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     if arguments.dry_run {
-        return super::plan::run_for(&arguments.ground, global);
+        return super::plan::run_for(&arguments.ground, global, arguments.becomes());
     }
     if !nix::unistd::geteuid().is_root() {
         output::complain("only root may change a machine", Some("run `sudo fitout apply`, or look with `fitout plan`"));
@@ -40,7 +46,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             return Exit::Failed;
         }
     };
-    let Opened { session, manifest } = match source::open(&arguments.ground, global, service) {
+    let Opened { session, manifest } = match source::open(&arguments.ground, global, service, arguments.becomes()) {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };

@@ -1,7 +1,7 @@
 //! `fitout plan`: the forecast.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Opened, Refusal};
+use super::source::{self, Becomes, Opened, Refusal};
 use super::{Exit, Form, Global, Ground};
 use crate::plan::{Plan, Planned};
 use crate::session::SessionError;
@@ -29,12 +29,12 @@ struct Document<'a> {
 }
 
 /// The plan of `apply --dry-run`.
-pub fn run_for(ground: &Ground, global: &Global) -> Exit {
-    planned(ground, global).map_or_else(|exit| exit, |_| Exit::Done)
+pub fn run_for(ground: &Ground, global: &Global, becomes: Becomes) -> Exit {
+    planned(ground, global, becomes).map_or_else(|exit| exit, |_| Exit::Done)
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    match planned(&arguments.ground, global) {
+    match planned(&arguments.ground, global, Becomes::Nothing) {
         Ok(plan) if arguments.detailed_exitcode && !plan.is_clean() => Exit::NotClean,
         Ok(_) => Exit::Done,
         Err(exit) => exit,
@@ -42,8 +42,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.
-fn planned(ground: &Ground, global: &Global) -> Result<Plan, Exit> {
-    let plan = match source::open(ground, global, Vec::new()).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
+fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, Exit> {
+    let plan = match source::open(ground, global, Vec::new(), becomes).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.tell(global)),
     };

@@ -8,7 +8,7 @@ use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
 use crate::resource::OnDrift;
-use crate::session::{Installable, InstalledError, RecordedFiles, Session, SessionError, TargetFiles, installed};
+use crate::session::{Installable, InstalledError, RecordedFiles, Scope, Session, SessionError, TargetFiles, installed, is_installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError};
 use nix::errno::Errno;
@@ -197,13 +197,22 @@ pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Ref
     Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
 }
 
+/// What the manifest that is named becomes on the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Becomes {
+    /// It is applied, and that is all.
+    Nothing,
+    /// The machine's own.
+    Installed,
+}
+
 /// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
-pub fn open(ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened, Refusal> {
-    open_on(machine(ground.root.as_deref(), global)?, ground, global, more)
+pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
+    open_on(machine(ground.root.as_deref(), global)?, ground, global, more, becomes)
 }
 
 /// The same, for a machine that is open.
-pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>) -> Result<Opened, Refusal> {
+pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
     let (mut manifest, bundle) = match &ground.file {
         Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
         None => (own(&target, &ground.set)?, None),
@@ -213,6 +222,8 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
         manifest.on_drift = OnDrift::Repair;
     }
     let observers = Observers::new(progress::observers(global));
-    let session = Session::prepare(&manifest, target, Store::at(&global.cache), &observers)?;
+    let beside = ground.file.is_some() && becomes == Becomes::Nothing && is_installed(target.as_ref()).map_err(SessionError::Probe)?;
+    let scope = if beside { Scope::Beside } else { Scope::Machine };
+    let session = Session::prepare(&manifest, scope, target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

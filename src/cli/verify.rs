@@ -1,7 +1,7 @@
 //! `fitout verify`: is the machine what the manifest says? Looks at everything and runs every check again.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Opened};
+use super::source::{self, Becomes, Opened};
 use super::{Exit, Form, Global, Ground};
 use crate::plan::{Plan, Planned};
 use crate::session::CheckResult;
@@ -15,8 +15,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    let verified =
-        source::open(&arguments.ground, global, Vec::new()).and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
+    let verified = source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing)
+        .and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
     let (plan, checks) = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),

@@ -10,7 +10,7 @@ use crate::apply::{Event, Observers, Outcome, RunReport, Supply, Workers, apply}
 use crate::graph::Graph;
 use crate::model::{ByteSize, ResourceId};
 use crate::plan::Plan;
-use crate::session::{Session, SessionError, own_program};
+use crate::session::{Scope, Session, SessionError, own_program};
 use crate::step::Op;
 use crate::target::{Ground, Machine, OpError, Progress, Rooted};
 use std::os::unix::fs::MetadataExt;
@@ -96,7 +96,7 @@ impl Bake<'_> {
         let program = own_program(store).map_err(|e| OpError::new("take this program into the image", e))?;
         let mut manifest = self.recipe.manifest.clone();
         manifest.wants.extend(wants(program));
-        let session = Session::prepare(&manifest, Arc::clone(&machine), store.clone(), self.observers)?;
+        let session = Session::prepare(&manifest, Scope::Machine, Arc::clone(&machine), store.clone(), self.observers)?;
         done(&session.apply(self.observers)?.0)?;
         Ok(self.recipe.bundle.install(machine.as_ref())?)
     }

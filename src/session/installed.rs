@@ -22,6 +22,15 @@ fn target_path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
 }
 
+/// Whether a machine has a manifest of its own.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn is_installed(on: &dyn Probe) -> Result<bool, ProbeError> {
+    let path = TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
+    Ok(on.stat(&path)?.is_some())
+}
+
 /// The files of a target.
 #[derive(Clone, Copy)]
 pub struct TargetFiles<'a>(pub &'a dyn Probe);

@@ -1,7 +1,8 @@
 //! What is remembered of a run, and what a manifest that changed no longer asks for.
 
+use super::{Scope, Work};
 use crate::apply::{Outcome, Report};
-use crate::graph::{Graph, Node};
+use crate::graph::Node;
 use crate::model::ResourceId;
 use crate::plan::Plan;
 use crate::resource::{Released, Spec};
@@ -51,13 +52,14 @@ pub(super) fn before(mut records: Records, plan: &Plan, on_removal: OnRemoval) -
 }
 
 /// What is to be remembered after a run: resources that were left alone or failed keep their past.
-pub(super) fn after(mut records: Records, graph: &Graph, reports: &[Report], on_removal: OnRemoval) -> Records {
-    let present: BTreeSet<ResourceId> = graph.nodes.iter().map(|node| node.spec.id()).collect();
+pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
+    let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
     let failed: BTreeSet<&ResourceId> =
         reports.iter().filter(|report| !matches!(report.outcome, Outcome::Unchanged | Outcome::Changed)).map(|report| &report.id).collect();
-    records.resources.retain(|id, _| present.contains(id) || failed.contains(&Released::name(id)));
-    for (node, report) in graph.nodes.iter().zip(reports) {
-        remember(&mut records, node, report, on_removal);
+    let beside = work.scope == Scope::Beside;
+    records.resources.retain(|id, _| beside || present.contains(id) || failed.contains(&Released::name(id)));
+    for (node, report) in work.graph.nodes.iter().zip(reports) {
+        remember(&mut records, node, report, work.on_removal);
     }
     records
 }

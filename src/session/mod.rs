@@ -21,7 +21,7 @@ use crate::target::{LockError, Machine, OnRemoval, OpError, Probe, ProbeError, P
 use serde::Serialize;
 use std::sync::Arc;
 
-pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed};
+pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed, is_installed};
 pub use program::own_program;
 
 /// Why there is no work, or it did not begin. Nothing was changed.
@@ -99,13 +99,19 @@ impl Session {
     ///
     /// # Errors
     /// The machine or its manifest does not allow it; nothing was changed.
-    pub fn prepare(manifest: &Manifest, target: Arc<Machine>, store: Store, observers: &Observers) -> Result<Self, SessionError> {
+    pub fn prepare(
+        manifest: &Manifest,
+        scope: Scope,
+        target: Arc<Machine>,
+        store: Store,
+        observers: &Observers,
+    ) -> Result<Self, SessionError> {
         let facts = read_facts(target.as_ref())?;
         let known = known_answers(target.as_ref())?;
         let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
         let answers = resolve(&questions, &known, &store, &asked)?;
-        let work = Work::of(manifest, &facts, &answers, target.as_ref())?;
+        let work = Work::of(manifest, scope, &facts, &answers, target.as_ref())?;
         Ok(Self { target, work, store, answers })
     }
 
@@ -166,6 +172,15 @@ impl Supply for Session {
     }
 }
 
+/// How much of a machine a manifest speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All that Fitout manages there: what it names no longer is released.
+    Machine,
+    /// Something beside the manifest that is installed, whose things stay as they are.
+    Beside,
+}
+
 /// What a manifest asks of a machine.
 #[derive(Debug)]
 pub struct Work {
@@ -174,6 +189,7 @@ pub struct Work {
     /// What the manifest names no longer and what stays.
     pub released: Vec<String>,
     on_removal: OnRemoval,
+    scope: Scope,
     records: Records,
 }
 
@@ -182,14 +198,17 @@ impl Work {
     ///
     /// # Errors
     /// The machine cannot have what the manifest asks for, or cannot be looked at.
-    pub fn of(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
+    pub fn of(manifest: &Manifest, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
         let mut specs = lower(manifest, facts, answers, on)?;
-        let (released, deleted) = memory::released(&specs, &records);
+        let (released, deleted) = match scope {
+            Scope::Machine => memory::released(&specs, &records),
+            Scope::Beside => (Vec::new(), Vec::new()),
+        };
         specs.extend(deleted);
         let mut graph = Graph::order(specs).map_err(SessionError::Manifest)?;
         own(&mut graph, manifest, &records);
-        Ok(Self { graph, released, on_removal: manifest.on_removal, records })
+        Ok(Self { graph, released, on_removal: manifest.on_removal, scope, records })
     }
 
     /// The forecast.
@@ -207,7 +226,7 @@ impl Work {
     /// It was not written.
     pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
         let before = Records::read(on)?;
-        let after = memory::after(before.clone(), &self.graph, reports, self.on_removal);
+        let after = memory::after(before.clone(), self, reports);
         replace(&before, &after, on)
     }
 

@@ -6,7 +6,7 @@ use fitout::model::{ByteSize, Sha256};
 use fitout::plan::Plan;
 use fitout::problem::Problem;
 use fitout::recipe::{Answer, Answers, CondaAnswer, Question, Recipe, WheelAnswer};
-use fitout::session::{SessionError, Work};
+use fitout::session::{Scope, SessionError, Work};
 use fitout::step::{Blob, Op, PythonPackages, UnitVerb};
 use fitout::store::Store;
 use fitout::target::fake::Fake;
@@ -31,7 +31,7 @@ pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> R
     let facts = read_facts(on).unwrap();
     let questions = manifest.wants.iter().flat_map(|want| want.questions(&facts));
     let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
-    Work::of(&manifest, &facts, &answers, on)
+    Work::of(&manifest, Scope::Machine, &facts, &answers, on)
         .map_err(|error| if let SessionError::Manifest(problems) = error { lines(&problems) } else { vec![error.to_string()] })
 }
 
