@@ -5,6 +5,8 @@
 
 #[path = "support/drafts.rs"]
 mod drafts;
+#[path = "support/hostile.rs"]
+mod hostile;
 #[path = "support/pages.rs"]
 mod pages;
 
@@ -12,7 +14,6 @@ use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, S
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 use std::{env, fs};
 
 /// Files of a folder of the tree, where tests run.
@@ -131,68 +132,6 @@ fn fields_are_explained() {
             .map(|path| explain(path).unwrap_or_else(|| format!("{path}: no such field\n")))
             .collect();
     insta::assert_snapshot!(all.join("\n"));
-}
-
-fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
-    (0..count).map(line).collect()
-}
-
-#[test]
-fn hostile_texts_are_refused_quickly() {
-    let laughs: String = (1..10).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".into(), |all: String, n| {
-        format!("{all}a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 9].join(", "))
-    });
-    let doubling: String = (1..60).fold("a0: &a0 [x]\n".into(), |all: String, n| format!("{all}a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1));
-    let nested = lines(2_000, |depth| format!("{}a:\n", " ".repeat(depth)));
-    let cases = [
-        ("billion laughs", laughs),
-        ("doubling", doubling),
-        ("brackets", "[".repeat(100_000)),
-        ("braces", "{a: ".repeat(100_000)),
-        ("dashes", "- ".repeat(100_000)),
-        ("question marks", "? ".repeat(100_000)),
-        ("nested keys", nested),
-        ("long text", format!("a: {}", "x".repeat(10 * 1024 * 1024))),
-        ("long key", format!("{}: a", "x".repeat(1024 * 1024))),
-        ("documents", "---\na\n".repeat(10_000)),
-        ("many keys", lines(300_000, |n| format!("k{n}: 1\n"))),
-        ("one key many times", "k: 1\n".repeat(100_000)),
-        ("wrong items", format!("packages: {{install: [{}]}}\n", "-x, ".repeat(100_000))),
-        ("open quote", format!("a: \"{}", "\n".repeat(1_000_000))),
-        ("anchors", lines(100_000, |n| format!("k{n}: &a{n} x\n"))),
-    ];
-    for (name, text) in cases {
-        let started = Instant::now();
-        let sheets = Sheets::new(Source { name: "hostile.yaml".into(), text });
-        let rejected = load(&sheets, &HostFiles).map(|_| ()).unwrap_err();
-        let (shown, taken) = (rejected.to_string(), started.elapsed());
-        assert!(shown.len() < 100_000, "{name}: {} bytes of problems", shown.len());
-        // Generous for a debug build on a busy machine; what is excluded is quadratic and exponential work.
-        assert!(taken < Duration::from_secs(20), "{name}: {taken:?}");
-    }
-}
-
-#[test]
-fn files_without_end_are_refused_quickly() {
-    let all: Vec<String> = (0..300).map(|n| format!("f{n}.yaml")).collect();
-    let every = format!("include: [{}]\n", all.join(", "));
-    let chain = |n: usize| format!("include: [f{}.yaml]\n", n + 1);
-    let large = |_| format!("packages: {{install: [{}]}}\n", "git, ".repeat(100_000));
-    let long = |n: usize| format!("# {}\nname: lab{n}\n", "x".repeat(1024 * 1024));
-    let text = |name: &str, n: usize| match name {
-        "all include all" => every.clone(),
-        "a chain" => chain(n),
-        "large" => large(n),
-        _ => long(n),
-    };
-    for name in ["all include all", "a chain", "large", "long"] {
-        let started = Instant::now();
-        let files = MemoryFiles(all.iter().enumerate().map(|(n, file)| (file.clone(), text(name, n).into_bytes())).collect());
-        let sheets = Sheets::new(Source { name: "m.yaml".into(), text: if name == "a chain" { chain(0) } else { every.clone() } });
-        let rejected = load(&sheets, &files).map(|_| ()).unwrap_err();
-        assert!(rejected.problems.iter().any(|problem| problem.code.as_str() == "E0110"), "{name}: {rejected}");
-        assert!(started.elapsed() < Duration::from_secs(20), "{name}: {:?}", started.elapsed());
-    }
 }
 
 proptest! {

@@ -9,7 +9,8 @@ use clap::Args;
 /// Arguments of `fitout explain`.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// A field such as user.sudo, or a code such as E0102; without it, all top-level fields
+    /// A field such as user.sudo, or a code such as E0102; `later` for what is not yet in this version, `reference` for a page of all
+    /// fields; without it, the top-level fields
     #[arg(default_value = "manifest")]
     what: String,
 }

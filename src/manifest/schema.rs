@@ -3,6 +3,7 @@
 use super::composed;
 use super::disposition::{self, Disposition};
 use super::later;
+use super::reference::reference;
 use super::v1::Manifest;
 use crate::problem::nearest;
 use schemars::generate::SchemaSettings;
@@ -50,7 +51,7 @@ pub fn required_in(schema: &Value, top: &str, holder: &str) -> Vec<String> {
 }
 
 /// What a field is, as `fitout explain user.sudo` prints it: its comment, its type, its default, its fields. `manifest`, or an empty
-/// path, stands for the whole; `later` for what is not yet in this version. `None` where no such field exists.
+/// path, stands for the whole, `later` for what is not yet in this version, `reference` for a page of all. `None` where no such field exists.
 #[must_use]
 pub fn explain(path: &str) -> Option<String> {
     let root = schema();
@@ -61,7 +62,14 @@ pub fn explain(path: &str) -> Option<String> {
                 describe(&root, &root, "manifest")
             ));
         }
-        "later" => return Some(format!("Not yet in this version:\n\n{}\n", to_come(&root).join("\n"))),
+        "later" => {
+            let line = |(path, fields): (String, Vec<&str>)| {
+                let path = if path.is_empty() { "(top)".to_owned() } else { path };
+                format!("  {path:<NARROWEST$} {}\n", fields.join(", "))
+            };
+            return Some(format!("Not yet in this version:\n\n{}", to_come(&root).into_iter().map(line).collect::<String>()));
+        }
+        "reference" => return Some(reference()),
         _ => {}
     }
     let (mut here, mut holder, mut fate) = (&root, "Manifest".to_owned(), None);
@@ -78,8 +86,8 @@ pub fn explain(path: &str) -> Option<String> {
     Some(describe(&root, here, path) + &said)
 }
 
-/// Every field that is not yet in this version, as a line with its path.
-fn to_come(root: &Value) -> Vec<String> {
+/// Every field that is not yet in this version: the path of what would hold it, and the names.
+pub fn to_come(root: &Value) -> Vec<(String, Vec<&'static str>)> {
     let mut paths = vec![("Manifest".to_owned(), String::new())];
     let mut next = 0;
     while let Some((_, path)) = paths.get(next).cloned() {
@@ -91,16 +99,16 @@ fn to_come(root: &Value) -> Vec<String> {
         }
         next += 1;
     }
-    let line = |(holder, path): &(String, String)| {
-        let fields: Vec<&str> = later::names(holder).collect();
-        let what = if path.is_empty() { "(top)" } else { path };
-        (!fields.is_empty()).then(|| format!("  {what:<28} {}", fields.join(", ")))
+    let fields = |(holder, path): (String, String)| {
+        let here = at(root, &path).unwrap_or(root);
+        let fields: Vec<&str> = later::names(&holder).filter(|name| property(root, here, name).is_none()).collect();
+        (!fields.is_empty()).then_some((path, fields))
     };
-    paths.iter().filter_map(line).collect()
+    paths.into_iter().filter_map(fields).collect()
 }
 
 /// The schema of the field at a path.
-fn at<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
+pub fn at<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(root, |here, step| property(root, here, step))
 }
 
@@ -155,7 +163,7 @@ pub fn type_name(schema: &Value) -> Option<String> {
     own.or_else(wrapped).or_else(|| schema.get("items").and_then(type_name))
 }
 
-fn text<'a>(schema: &'a Value, key: &str) -> Option<&'a str> {
+pub fn text<'a>(schema: &'a Value, key: &str) -> Option<&'a str> {
     schema.get(key).and_then(Value::as_str)
 }
 
@@ -214,7 +222,7 @@ fn fields(root: &Value, holder: &Value, properties: &Map<String, Value>) -> Stri
 }
 
 /// The words of a choice, with what each means.
-fn choices(schema: &Value) -> Vec<(String, String)> {
+pub fn choices(schema: &Value) -> Vec<(String, String)> {
     let described = ["oneOf", "anyOf"].iter().filter_map(|key| schema.get(key)?.as_array()).flatten();
     let word = |choice: &Value| {
         let name = text(choice, "const").map(str::to_owned);
@@ -225,7 +233,7 @@ fn choices(schema: &Value) -> Vec<(String, String)> {
 }
 
 /// The type of a value, in words.
-fn kind(root: &Value, schema: &Value) -> String {
+pub fn kind(root: &Value, schema: &Value) -> String {
     let target = resolve(root, schema);
     if text(schema, "type") == Some("array") || schema.get("items").is_some() {
         return schema.get("items").map_or_else(|| "list".into(), |items| format!("list of {}", kind(root, items)));

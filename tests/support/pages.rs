@@ -1,6 +1,6 @@
 //! Pages of `docs/` that are generated: what is in them is what the program says.
 
-use fitout::manifest::{MemoryFiles, Sheets, Source, load};
+use fitout::manifest::{MemoryFiles, Sheets, Source, load, reference};
 use fitout::problem::Code;
 use std::fmt::Write;
 use std::{env, fs};
@@ -33,4 +33,9 @@ fn every_code_has_its_page() {
         write!(page, "\n## {code}: {title}\n\n{meaning}\n\n```yaml\n{example}```\n\n```text\n{}```\n\n{mend}\n", said(*code)).unwrap();
     }
     current("docs/errors.md", &page);
+}
+
+#[test]
+fn every_field_has_its_line() {
+    current("docs/manifest.md", &reference());
 }
