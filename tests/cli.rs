@@ -240,6 +240,29 @@ fn a_machine_from_plan_to_verify() {
 }
 
 #[test]
+fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    insta::assert_snapshot!("saved", page(&desk.run("plan -f m.yaml --root root --out lab.plan")));
+    assert_eq!(fs::metadata(desk.path().join("lab.plan")).unwrap().permissions().mode() & 0o777, 0o600);
+    desk.write("m.yaml", MANIFEST.replace("hello", "other").replace("0600", "0644"));
+    insta::assert_snapshot!("saved_manifest_moved", page(&desk.run("apply lab.plan")));
+    desk.write("m.yaml", MANIFEST);
+    desk.write("root/etc/motd", "by hand\n");
+    insta::assert_snapshot!("saved_machine_moved", page(&desk.run("apply lab.plan")));
+    assert_eq!(fs::read_to_string(desk.path().join("root/etc/motd")).unwrap(), "by hand\n");
+    fs::remove_file(desk.path().join("root/etc/motd")).unwrap();
+    assert_eq!(desk.json("apply lab.plan -o json --progress none")["changed"], 2);
+    insta::assert_snapshot!("saved_again", page(&desk.run("apply lab.plan")));
+    insta::assert_snapshot!("saved_is_none", page(&desk.run("apply m.yaml")));
+    for words in ["apply lab.plan -f m.yaml", "apply lab.plan --root root", "apply lab.plan --install", "plan -f - --root root --out x"] {
+        assert_eq!(desk.run(words).code, 64, "{words}");
+    }
+    assert_eq!(desk.run("apply absent.plan").code, 66);
+    assert_eq!(desk.run("plan -f m.yaml --root root --out absent/lab.plan").code, 1);
+}
+
+#[test]
 fn a_run_at_work_and_one_that_was_cut_short() {
     let desk = Desk::new();
     desk.write("m.yaml", MANIFEST);

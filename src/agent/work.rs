@@ -125,7 +125,9 @@ fn ended(error: &SessionError) -> SetUp {
         SessionError::Floor(_) => SetUp::NoRoom(error.to_string()),
         SessionError::Manifest(problems) => SetUp::Refused(first_problem(problems)),
         SessionError::Resolve(_) => SetUp::Unanswered(error.to_string()),
-        SessionError::Probe(_) | SessionError::Own(_) | SessionError::Lock(LockError::Broken(_)) => SetUp::Refused(error.to_string()),
+        SessionError::Probe(_) | SessionError::Own(_) | SessionError::Moved(_) | SessionError::Lock(LockError::Broken(_)) => {
+            SetUp::Refused(error.to_string())
+        }
     }
 }
 

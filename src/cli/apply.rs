@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint, say};
 use super::source::{self, Becomes, Opened};
-use super::{Exit, Form, Global, Ground, progress};
+use super::{Exit, Form, Global, Ground, progress, saved};
 use crate::apply::{Observers, RunReport};
 use crate::journal::Journal;
 use crate::recipe::{Service, Want};
@@ -10,11 +10,19 @@ use crate::session::own_program;
 use crate::store::Store;
 use clap::Args;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Arguments of `fitout apply`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitout apply -f lab.yaml --install
+  fitout plan -f lab.yaml --out lab.plan && fitout apply lab.plan")]
 pub struct Arguments {
+    /// A plan of `fitout plan --out`: perform its steps and no others; refused where the machine or the manifest moved since
+    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "root", "set", "repair", "install", "dry_run"])]
+    plan: Option<PathBuf>,
     #[command(flatten)]
     ground: Ground,
     /// Make FILE the machine's manifest, and Fitout a service of the machine that keeps to it from the next start on
@@ -46,7 +54,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             return Exit::Failed;
         }
     };
-    let Opened { session, manifest } = match source::open(&arguments.ground, global, service, arguments.becomes()) {
+    let saved = match arguments.plan.as_deref().map(saved::read).transpose() {
+        Ok(saved) => saved,
+        Err(refusal) => return refusal.tell(global),
+    };
+    let ground = saved.as_ref().map_or(&arguments.ground, |saved| &saved.ground);
+    let Opened { session, manifest } = match source::open(ground, global, service, arguments.becomes()) {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };
@@ -57,7 +70,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     }
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<crate::target::Machine>::clone(&session.target))));
-    let result = session.apply(&Observers::new(watching));
+    let observers = Observers::new(watching);
+    let result = saved.map_or_else(|| session.apply(&observers), |saved| session.apply_approved(&saved.steps, &observers));
     let (report, run) = match result {
         Ok(done) => done,
         Err(error) => return source::Refusal::from(error).tell(global),

@@ -23,6 +23,8 @@ pub enum Exit {
     DiskFloor,
     /// Another run is at work.
     Locked,
+    /// The machine is not what it was when this was looked at.
+    Moved,
     /// Only root may do this.
     NotRoot,
     /// Ctrl-C ended it early.
@@ -43,6 +45,7 @@ Exit codes:
   69  something could not be fetched
   73  the work would leave less room than a disk guard asks for
   75  another run is at work on this machine
+  76  the machine or the manifest is not what it was when the plan was saved, or the rehearsal begun
   77  only root may do this
  130  Ctrl-C ended it early; `fitout apply` goes on from there
  143  SIGTERM did";
@@ -59,6 +62,7 @@ impl From<Exit> for ExitCode {
             Exit::Unavailable => 69,
             Exit::DiskFloor => 73,
             Exit::Locked => 75,
+            Exit::Moved => 76,
             Exit::NotRoot => 77,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,

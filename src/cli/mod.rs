@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod progress;
 mod rehearse;
+mod saved;
 mod source;
 mod status;
 mod validate;
@@ -23,6 +24,7 @@ mod verify;
 mod why;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -71,7 +73,8 @@ enum ProgressForm {
 }
 
 /// Which manifest, on which machine.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Ground {
     /// The manifest: a file, or - for standard input; without it, the one installed on the machine
     #[arg(short = 'f', long = "file", value_name = "FILE")]

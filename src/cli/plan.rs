@@ -2,13 +2,14 @@
 
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Becomes, Opened, Refusal};
-use super::{Exit, Form, Global, Ground};
+use super::{Exit, Form, Global, Ground, saved};
 use crate::plan::{Plan, Planned};
-use crate::session::SessionError;
+use crate::session::{Approved, SessionError};
 use crate::step::{Change, Step};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
+use std::path::PathBuf;
 
 /// Arguments of `fitout plan`.
 #[derive(Debug, Args)]
@@ -18,6 +19,9 @@ pub struct Arguments {
     /// Exit with 2 where there are steps to perform
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Write the plan to FILE, for `fitout apply FILE`: it performs these steps and no others
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 /// A plan, and why `apply` would refuse it.
@@ -34,11 +38,21 @@ pub fn run_for(ground: &Ground, global: &Global, becomes: Becomes) -> Exit {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    match planned(&arguments.ground, global, Becomes::Nothing) {
+    match arguments.out.as_ref().map_or(Ok(()), |_| saved::may_be_saved(&arguments.ground)).and_then(|()| saved_plan(arguments, global)) {
         Ok(plan) if arguments.detailed_exitcode && !plan.is_clean() => Exit::NotClean,
         Ok(_) => Exit::Done,
         Err(exit) => exit,
     }
+}
+
+/// Makes and prints the plan, and saves it where that is asked for.
+fn saved_plan(arguments: &Arguments, global: &Global) -> Result<Plan, Exit> {
+    let plan = planned(&arguments.ground, global, Becomes::Nothing)?;
+    if let Some(out) = &arguments.out {
+        saved::save(out, &arguments.ground, Approved::of(&plan))?;
+        output::say(&format!("Saved; `fitout apply {}` performs these steps and no others.", out.display()));
+    }
+    Ok(plan)
 }
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.

@@ -144,7 +144,7 @@ impl Found {
                 &format!("not promoted: {} changed on the root during the rehearsal", path.display()),
                 Some("rehearse again while nobody else works on it"),
             );
-            return Ok((false, Exit::Failed));
+            return Ok((false, Exit::Moved));
         }
         if let Some(too_little) = self.too_little(&real.machine).map_err(SessionError::Probe)? {
             output::complain(&too_little, Some("make room on the root's file system"));

@@ -32,6 +32,8 @@ pub enum Refusal {
     OwnRoot(String),
     /// No rehearsal can be held.
     Stage(String),
+    /// No saved plan can be read.
+    Plan(String, String),
     /// A `--set` is none.
     Set(String),
     /// The work did not begin.
@@ -63,6 +65,11 @@ impl Refusal {
                 &format!("cannot rehearse: {cause}"),
                 Some("it needs overlay and tmpfs of the kernel, and room in memory (--room)"),
                 Exit::Failed,
+            ),
+            Self::Plan(name, cause) => say(
+                &format!("cannot read the plan {name}: {cause}"),
+                Some("`fitout plan --out FILE` writes one; a manifest is named with -f FILE"),
+                Exit::NoInput,
             ),
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
@@ -105,6 +112,7 @@ fn session(error: &SessionError, global: &Global) -> Exit {
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
         }
+        SessionError::Moved(_) => say(&message, Some("look at a new `fitout plan --out FILE`, and apply that"), Exit::Moved),
         SessionError::Lock(_) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
     }
 }

@@ -1,5 +1,6 @@
 //! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
 
+mod approved;
 mod installed;
 mod memory;
 mod program;
@@ -21,6 +22,7 @@ use crate::target::{LockError, Machine, OnRemoval, OpError, Probe, ProbeError, P
 use serde::Serialize;
 use std::sync::Arc;
 
+pub use approved::Approved;
 pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed, is_installed};
 pub use program::own_program;
 
@@ -42,6 +44,9 @@ pub enum SessionError {
     /// The work would leave too little room.
     #[error("{}", floors(.0))]
     Floor(Vec<DiskPlan>),
+    /// The machine or the manifest is not what the approved steps were made for.
+    #[error("the machine or the manifest is not what it was when the plan was saved:\n  {}", .0.join("\n  "))]
+    Moved(Vec<String>),
     /// Another run is at work.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -128,13 +133,26 @@ impl Session {
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+        self.work(None, observers)
+    }
+
+    /// Does the approved work and nothing else, unless a forecast of now has other steps.
+    ///
+    /// # Errors
+    /// The work did not begin. What failed while it was done is in the report.
+    pub fn apply_approved(&self, steps: &Approved, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+        self.work(Some(steps), observers)
+    }
+
+    fn work(&self, only: Option<&Approved>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock()?;
         let plan = self.plan()?;
+        only.map_or(Ok(()), |approved| approved.must_be(&plan))?;
         if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
-        let report = apply(&self.work.graph, &plan, self.target.as_ref(), self, observers, Workers::usual());
+        let report = apply(&self.work.graph, &plan, self.target.as_ref(), &Only(self, only), observers, Workers::usual());
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
@@ -158,6 +176,18 @@ impl Session {
         }
         let bytes = serde_json::to_vec(&self.answers).map_err(|e| OpError::new("write what was resolved", e))?;
         self.target.keep(&answers_path()?, &bytes)
+    }
+}
+
+/// A session that performs approved steps only, where some were.
+struct Only<'a>(&'a Session, Option<&'a Approved>);
+
+impl Supply for Only<'_> {
+    fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
+        if self.1.is_none_or(|approved| approved.allows(op)) {
+            return self.0.supply(op, progress);
+        }
+        Err(OpError::new(op.summary(), "the saved plan has no such step").hint("save a new plan, and apply that"))
     }
 }
 

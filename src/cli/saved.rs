@@ -1,0 +1,64 @@
+//! A plan in a file: `plan --out FILE` writes it, `apply FILE` performs it and nothing else.
+
+use super::source::Refusal;
+use super::{Exit, Ground, output};
+use crate::session::Approved;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// The format of these files.
+const VERSION: u32 = 1;
+
+/// What is kept of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    version: u32,
+    /// Which manifest, on which machine; absolute.
+    pub ground: Ground,
+    /// What was looked at.
+    pub steps: Approved,
+}
+
+/// Refuses what cannot be read again.
+pub fn may_be_saved(ground: &Ground) -> Result<(), Exit> {
+    if ground.file.as_deref() != Some("-") {
+        return Ok(());
+    }
+    output::complain(
+        "a plan for a manifest from standard input cannot be saved: `apply` reads the manifest again",
+        Some("put it in a file"),
+    );
+    Err(Exit::Usage)
+}
+
+/// Writes a plan to a file, 0600: it holds what the files of the manifest hold.
+pub fn save(to: &Path, ground: &Ground, steps: Approved) -> Result<(), Exit> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut ground = ground.clone();
+    ground.file = ground.file.map(|file| absolute(Path::new(&file)).display().to_string());
+    ground.root = ground.root.map(|root| absolute(&root));
+    let text = serde_json::to_vec_pretty(&Saved { version: VERSION, ground, steps }).map_err(std::io::Error::other);
+    let write = |text: Vec<u8>| {
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(to)?;
+        file.write_all(&text)
+    };
+    text.and_then(write).map_err(|error| {
+        output::complain(&format!("cannot write {}: {error}", to.display()), None);
+        Exit::Failed
+    })
+}
+
+/// Reads a plan from a file.
+pub fn read(from: &Path) -> Result<Saved, Refusal> {
+    let name = from.display().to_string();
+    let text = std::fs::read_to_string(from).map_err(|e| Refusal::Plan(name.clone(), e.to_string()))?;
+    let saved: Saved = serde_json::from_str(&text).map_err(|_| Refusal::Plan(name.clone(), "it is no saved plan".into()))?;
+    if saved.version == VERSION {
+        return Ok(saved);
+    }
+    Err(Refusal::Plan(name, format!("it has version {}, and this Fitout knows {VERSION}", saved.version)))
+}
