@@ -79,7 +79,9 @@ fn sources() -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> String {
-    fs::read_to_string(tree().join(path)).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
+    // Some cases are files that are no text.
+    let bytes = fs::read(tree().join(path)).unwrap_or_else(|e| panic!("read {}: {e}", path.display()));
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The text without comments (documentation may point anywhere).
