@@ -11,6 +11,7 @@ mod hostile;
 mod pages;
 
 use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
+use fitout::model::{Architecture, Distribution, Facts, Gpu};
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ fn listed(folder: &str, ending: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Loads a manifest, and beside it `NAME.machine` and the lines `path=value` of `NAME.set`, where these exist.
+/// Loads a manifest, and beside it `NAME.machine` and the lines `path=value` of `NAME.set`, where these exist, for the machine of `NAME.on`.
 fn load_file(path: &Path) -> Result<Machine, Rejected> {
     let source = |path: &Path| Source { name: path.to_string_lossy().into_owned(), text: fs::read_to_string(path).unwrap() };
     let mut sheets = Sheets::new(source(path));
@@ -32,7 +33,18 @@ fn load_file(path: &Path) -> Result<Machine, Rejected> {
     sheets.machine = overlay.exists().then(|| source(&overlay));
     let settings = fs::read_to_string(path.with_extension("set")).unwrap_or_default();
     sheets.settings = settings.lines().map(|line| line.split_once('=').unwrap()).map(|(p, v)| (p.to_owned(), v.to_owned())).collect();
-    load(&sheets, &HostFiles)
+    load(&sheets, HostFiles)?.on(&facts(&fs::read_to_string(path.with_extension("on")).unwrap_or_default()))
+}
+
+/// A machine of Debian 12 without a GPU, or what `NAME.on` says of another: `ubuntu 22.04 jammy arm64 present`.
+fn facts(words: &str) -> Facts {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let [id, version, codename, cpu, gpu] = words.try_into().unwrap_or(["debian", "12", "bookworm", "amd64", "absent"]);
+    Facts {
+        distribution: Distribution { id: id.into(), version: version.into(), codename: codename.into() },
+        architecture: if cpu == "arm64" { Architecture::Arm64 } else { Architecture::Amd64 },
+        gpu: if gpu == "present" { Gpu::Present } else { Gpu::Absent },
+    }
 }
 
 /// Whether a case is about what becomes of several texts, so that what was accepted is to be seen.
@@ -142,7 +154,7 @@ proptest! {
     fn any_text_is_answered(pieces in proptest::collection::vec(piece(), 0..40)) {
         let text: String = pieces.concat();
         let sheets = Sheets::new(Source { name: "any.yaml".into(), text: text.clone() });
-        if let Err(rejected) = load(&sheets, &MemoryFiles::default()) {
+        if let Err(rejected) = load(&sheets, MemoryFiles::default()) {
             prop_assert!(!rejected.problems.is_empty());
             let lines = text.split('\n').count();
             for place in rejected.problems.iter().filter_map(|problem| problem.place.as_ref()) {

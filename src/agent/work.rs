@@ -62,14 +62,14 @@ impl Workstation {
             Err(InstalledError::None) => return Ok(SetUp::NoManifest),
             sheets => sheets.map_err(|e| refused(&e))?,
         };
-        let files = TargetFiles(self.machine.as_ref());
-        let manifest = load(&sheets, &files).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
+        let manifest =
+            load(&sheets, TargetFiles(Arc::clone(&self.machine))).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
         let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
         let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
-        let session = Session::prepare(&manifest, Scope::Machine, Arc::clone(&self.machine), self.store.clone(), &observers)
+        let session = Session::prepare(&manifest, |_| {}, Scope::Machine, Arc::clone(&self.machine), self.store.clone(), &observers)
             .map_err(|e| ended(&e))?;
         let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
-        let name = manifest.name.as_ref().map(ToString::to_string);
+        let name = session.name.as_ref().map(ToString::to_string);
         Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })
     }
 }
@@ -123,7 +123,7 @@ fn ended(error: &SessionError) -> SetUp {
     match error {
         SessionError::Lock(LockError::Held(_)) => SetUp::Busy(error.to_string()),
         SessionError::Floor(_) => SetUp::NoRoom(error.to_string()),
-        SessionError::Manifest(problems) => SetUp::Refused(first_problem(problems)),
+        SessionError::Manifest(rejected) => SetUp::Refused(first_problem(&rejected.problems)),
         SessionError::Resolve(_) => SetUp::Unanswered(error.to_string()),
         SessionError::Probe(_) | SessionError::Own(_) | SessionError::Moved(_) | SessionError::Lock(LockError::Broken(_)) => {
             SetUp::Refused(error.to_string())

@@ -3,14 +3,14 @@
 use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
-use crate::manifest::{HostFiles, Machine as Manifest, Rejected, Sheets, Source, TextError, load};
+use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load};
 use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
 use crate::resource::OnDrift;
-use crate::session::{Installable, InstalledError, RecordedFiles, Scope, Session, SessionError, TargetFiles, installed, is_installed};
+use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, installed, is_installed};
 use crate::store::Store;
-use crate::target::{Ground as On, Machine, OpError};
+use crate::target::{Ground as On, Machine, OpError, read_facts};
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
@@ -53,7 +53,7 @@ impl Refusal {
     pub fn tell(self, global: &Global) -> Exit {
         match self {
             Self::Rejected(rejected) => problems(&rejected.problems, &rejected.sources, global),
-            Self::Session(SessionError::Manifest(found)) => problems(&found, &Sources::default(), global),
+            Self::Session(SessionError::Manifest(rejected)) => problems(&rejected.problems, &rejected.sources, global),
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
             Self::Installed(error) => {
@@ -143,7 +143,6 @@ fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
 
 /// Reads the named manifest of the host; `-` is standard input.
 pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refusal> {
-    let files = RecordedFiles::default();
     let source = if name == "-" {
         let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;
         Source { name: "-".into(), text }
@@ -151,21 +150,26 @@ pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refu
         Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.into(), e))?
     };
     let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
-    let manifest = load(&sheets, &files).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-    Ok((manifest, Installable::new(&sheets, files)))
+    let manifest = load(&sheets, HostFiles).map_err(|e| Refusal::Rejected(Box::new(e)))?;
+    let bundle = Installable::new(&sheets, &manifest.files());
+    Ok((manifest, bundle))
 }
 
 /// The manifest alone, for `validate`.
 pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
-    match file {
-        Some(name) => named(name, set).map(|(manifest, _)| manifest),
-        None => own(&Machine::open(&On::Live, Store::at(crate::store::DEFAULT)).map_err(|e| Refusal::Ground("/".into(), e))?, set),
+    if let Some(name) = file {
+        return named(name, set).map(|(manifest, _)| manifest);
     }
+    let machine = Machine::open(&On::Live, Store::at(crate::store::DEFAULT)).map_err(|e| Refusal::Ground("/".into(), e))?;
+    let machine = Arc::new(machine);
+    let manifest = own(&machine, set)?;
+    let facts = read_facts(machine.as_ref()).map_err(SessionError::Probe)?;
+    manifest.settled(&facts).map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 
-fn own(on: &Machine, set: &[String]) -> Result<Manifest, Refusal> {
-    let sheets = installed(on).map_err(Refusal::Installed)?;
-    load(&Sheets { settings: settings(set)?, ..sheets }, &TargetFiles(on)).map_err(|e| Refusal::Rejected(Box::new(e)))
+fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
+    let sheets = installed(on.as_ref()).map_err(Refusal::Installed)?;
+    load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 
 /// A manifest that may be installed; the machine's own already is.
@@ -221,17 +225,19 @@ pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes)
 
 /// The same, for a machine that is open.
 pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
-    let (mut manifest, bundle) = match &ground.file {
+    let (manifest, bundle) = match &ground.file {
         Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
         None => (own(&target, &ground.set)?, None),
     };
-    manifest.wants.extend(more);
-    if ground.repair {
-        manifest.on_drift = OnDrift::Repair;
-    }
+    let amend = |wanted: &mut Wanted| {
+        wanted.wants.extend(more);
+        if ground.repair {
+            wanted.on_drift = OnDrift::Repair;
+        }
+    };
     let observers = Observers::new(progress::observers(global));
     let beside = ground.file.is_some() && becomes == Becomes::Nothing && is_installed(target.as_ref()).map_err(SessionError::Probe)?;
     let scope = if beside { Scope::Beside } else { Scope::Machine };
-    let session = Session::prepare(&manifest, scope, target, Store::at(&global.cache), &observers)?;
+    let session = Session::prepare(&manifest, amend, scope, target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

@@ -18,7 +18,7 @@ mod tools;
 mod workshop;
 
 use crate::apply::Observers;
-use crate::manifest::{ImageDefinition, Machine as Manifest};
+use crate::manifest::{ImageDefinition, Manifest};
 use crate::model::ByteSize;
 use crate::session::{Installable, SessionError};
 use crate::store::Store;

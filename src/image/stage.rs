@@ -8,6 +8,7 @@ use super::workshop::Workshop;
 use super::{Artifact, BakeError, Recipe, base, disk, seal, writer};
 use crate::apply::{Event, Observers, Outcome, RunReport, Supply, Workers, apply};
 use crate::graph::Graph;
+use crate::manifest::Machine as Wanted;
 use crate::model::{ByteSize, ResourceId};
 use crate::plan::Plan;
 use crate::session::{Scope, Session, SessionError, own_program};
@@ -85,7 +86,7 @@ impl Bake<'_> {
 
     fn parts(&mut self) -> Result<(), BakeError> {
         let specs = parts(self.recipe.definition, &self.ids).map_err(|e| OpError::new("name the parts of the image", e))?;
-        let graph = Graph::order(specs).map_err(SessionError::Manifest)?;
+        let graph = Graph::order(specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
         let machine = self.machine()?;
         let plan = Plan::make(&graph, &machine, self.recipe.store).map_err(SessionError::Probe)?;
         done(&apply(&graph, &plan, &machine, &Nothing, self.observers, Workers::usual()))
@@ -94,9 +95,8 @@ impl Bake<'_> {
     fn apply(&mut self) -> Result<(), BakeError> {
         let (machine, store) = (Arc::new(self.machine()?), self.recipe.store);
         let program = own_program(store).map_err(|e| OpError::new("take this program into the image", e))?;
-        let mut manifest = self.recipe.manifest.clone();
-        manifest.wants.extend(wants(program));
-        let session = Session::prepare(&manifest, Scope::Machine, Arc::clone(&machine), store.clone(), self.observers)?;
+        let amend = |wanted: &mut Wanted| wanted.wants.extend(wants(program));
+        let session = Session::prepare(self.recipe.manifest, amend, Scope::Machine, Arc::clone(&machine), store.clone(), self.observers)?;
         done(&session.apply(self.observers)?.0)?;
         Ok(self.recipe.bundle.install(machine.as_ref())?)
     }

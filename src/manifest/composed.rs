@@ -3,43 +3,130 @@
 //! They are taken out of the document before it is read into the types of `v1`, so the schema and `explain` learn of them here.
 
 use super::include::INCLUDE;
-use super::merge::OVERRIDE;
+use super::merge::{OVERRIDE, get_mut};
+use super::node::{Node, Value};
 use super::reading::{Document, Path};
-use serde_json::{Map, Value, json};
+use super::schema::type_name;
+use super::when::{QUESTIONS, Question, WHEN};
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeSet;
+
+/// Where a mapping stands, as far as the keys care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Spot {
+    /// The manifest.
+    Root,
+    /// A section of the manifest, such as `gpu`.
+    Section,
+    /// A part of a section, such as `gpu.cuda`.
+    Part,
+    /// An item of a list, such as one of `files`.
+    Item,
+    /// Further in.
+    Deep,
+}
+
+impl Spot {
+    /// Whether it may be for some machines only, and may wait for others: what a manifest may be without.
+    pub const fn is_part(self) -> bool {
+        matches!(self, Self::Section | Self::Part | Self::Item)
+    }
+
+    /// Where the values of its keys stand.
+    pub const fn inside(self) -> Self {
+        match self {
+            Self::Root => Self::Section,
+            Self::Section => Self::Part,
+            Self::Part | Self::Item | Self::Deep => Self::Deep,
+        }
+    }
+}
+
+/// A list of texts whose items may be mappings of a `name` and of these keys: `{name: nvtop, when: {gpu: present}}`.
+const PLAIN: (&str, &str, &str) = ("packages", "install", "Packages");
+
+/// Makes texts of the items of [`PLAIN`] that have nothing but their name.
+pub fn plain_items(root: &mut Node) {
+    let Some(Value::List(items)) = get_mut(root, PLAIN.0).and_then(|section| get_mut(section, PLAIN.1)).map(|list| &mut list.value) else {
+        return;
+    };
+    for item in items {
+        if let Value::Map(entries) = &mut item.value
+            && let [entry] = entries.as_mut_slice()
+            && entry.key == "name"
+        {
+            *item = entry.value.clone();
+        }
+    }
+}
 
 /// Adds the keys to the schema of manifests, whose types are in `definitions`.
-pub fn admit(schema: &mut Value, definitions: &str) {
-    let types = schema.get_mut(definitions).and_then(Value::as_object_mut);
-    for definition in types.into_iter().flat_map(Map::values_mut) {
-        insert(definition, OVERRIDE, overriding());
-    }
+pub fn admit(schema: &mut Json, definitions: &str) {
+    let parts = parts(schema, definitions);
     insert(schema, OVERRIDE, overriding());
     insert(schema, INCLUDE, include());
+    let Some(types) = schema.get_mut(definitions).and_then(Json::as_object_mut) else { return };
+    for (name, definition) in types.iter_mut() {
+        insert(definition, OVERRIDE, overriding());
+        if parts.contains(name) {
+            insert(definition, WHEN, json!({"$ref": format!("#/{definitions}/When")}));
+        }
+    }
+    types.insert("When".into(), conditions());
+    if let Some(items) = types.get_mut(PLAIN.2).and_then(|of| of.pointer_mut(&format!("/properties/{}/items", PLAIN.1))) {
+        let name = items.take();
+        let conditional = json!({
+            "type": "object",
+            "required": ["name"],
+            "additionalProperties": false,
+            "properties": {"name": name, WHEN: {"$ref": format!("#/{definitions}/When")}},
+        });
+        *items = json!({"anyOf": [name, conditional]});
+    }
+}
+
+/// The types of what may be left out: sections, their parts, items of lists.
+fn parts(schema: &Json, definitions: &str) -> BTreeSet<String> {
+    let mut found: BTreeSet<(String, Spot)> = BTreeSet::new();
+    let mut waiting = vec![(schema, Spot::Root)];
+    while let Some((holder, spot)) = waiting.pop() {
+        let fields = holder.get("properties").and_then(Json::as_object);
+        for field in fields.into_iter().flat_map(Map::values) {
+            let there = if field.get("items").is_some() { Spot::Item } else { spot.inside() };
+            let Some(name) = type_name(field) else { continue };
+            if let Some(definition) = schema.get(definitions).and_then(|all| all.get(&name))
+                && found.insert((name, there))
+            {
+                waiting.push((definition, there));
+            }
+        }
+    }
+    found.into_iter().filter(|(_, spot)| spot.is_part()).map(|(name, _)| name).collect()
 }
 
 /// The names of the keys that any mapping may have.
-pub fn names() -> [&'static str; 1] {
-    [OVERRIDE]
+pub const fn names() -> [&'static str; 2] {
+    [OVERRIDE, WHEN]
 }
 
 /// The names of the keys that may be meant at a path.
 pub fn known_at(path: &Path<'_>) -> Vec<&'static str> {
     match (path, path.document()) {
         (_, Document::Image) => Vec::new(),
-        (Path::Root(_), Document::Manifest) => [INCLUDE].into_iter().chain(names()).collect(),
+        (Path::Root(_), Document::Manifest) => vec![INCLUDE, OVERRIDE],
         (Path::Key(..) | Path::Item(..), Document::Manifest) => names().into(),
     }
 }
 
-fn insert(holder: &mut Value, key: &str, field: Value) {
-    if holder.get("additionalProperties") == Some(&Value::Bool(false))
-        && let Some(properties) = holder.get_mut("properties").and_then(Value::as_object_mut)
+fn insert(holder: &mut Json, key: &str, field: Json) {
+    if holder.get("additionalProperties") == Some(&Json::Bool(false))
+        && let Some(properties) = holder.get_mut("properties").and_then(Json::as_object_mut)
     {
         properties.insert(key.to_owned(), field);
     }
 }
 
-fn overriding() -> Value {
+fn overriding() -> Json {
     json!({
         "type": "boolean",
         "default": false,
@@ -48,11 +135,27 @@ fn overriding() -> Value {
     })
 }
 
-fn include() -> Value {
+fn include() -> Json {
     json!({
         "type": "array",
         "items": {"type": "string", "pattern": "^[^~/\\s][^\\n]*$"},
         "description": "Further files that this one is laid over, relative to this one; `*` in a file name stands for any text. Mappings \
             merge, lists append, items of one name merge.",
+    })
+}
+
+fn conditions() -> Json {
+    let words = |words: Vec<&str>| json!({"type": "string", "enum": words});
+    let list = |one: &Json| json!({"type": "array", "items": one, "minItems": 1});
+    let field = |question: &Question| {
+        let one = words((question.words)());
+        (question.key.to_owned(), json!({"description": question.about, "anyOf": [one, list(&one)]}))
+    };
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "properties": QUESTIONS.iter().map(field).collect::<Map<_, _>>(),
+        "description": "For which machines this is; absent, for all. Each key takes a word, or a list of which one is enough; all keys must hold. \
+            On other machines it is left out, as if it were not written.",
     })
 }

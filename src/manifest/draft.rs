@@ -24,7 +24,7 @@ const FILES: [&str; 3] = ["setup_scripts.creation_script", "setup_scripts.startu
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn from_azure(source: &Source, name: &str, files: &dyn Files) -> Result<String, Rejected> {
+pub fn from_azure(source: &Source, name: &str, files: &(impl Files + Clone + 'static)) -> Result<String, Rejected> {
     let Parsed { root, problems } = parse(&source.name, &source.text, &mut Tally::default());
     let Some(root) = root.filter(|_| problems.is_empty()) else {
         valid(source, files)?;
@@ -50,8 +50,8 @@ fn folder(name: &str) -> &Path {
 }
 
 /// Whether a text is a manifest, files that it names apart.
-fn valid(source: &Source, files: &dyn Files) -> Result<(), Rejected> {
-    let Err(mut rejected) = load(&Sheets::new(source.clone()), files) else { return Ok(()) };
+fn valid(source: &Source, files: &(impl Files + Clone + 'static)) -> Result<(), Rejected> {
+    let Err(mut rejected) = load(&Sheets::new(source.clone()), files.clone()) else { return Ok(()) };
     rejected.problems.retain(|problem| problem.code != Code::MissingFile);
     if rejected.problems.is_empty() { Ok(()) } else { Err(rejected) }
 }

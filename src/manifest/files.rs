@@ -1,10 +1,11 @@
 //! The files that a manifest points at, behind a trait: tests need no disk, and nothing else here opens a file.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Where files that a manifest names are read from.
 pub trait Files {
@@ -44,6 +45,42 @@ impl Files for HostFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         }
+    }
+}
+
+/// Files that are remembered as they are read: read once, however often they are asked for.
+pub struct Kept {
+    files: Box<dyn Files>,
+    seen: RefCell<BTreeMap<PathBuf, Option<Vec<u8>>>>,
+}
+
+impl Kept {
+    /// Nothing read yet.
+    pub fn new(files: impl Files + 'static) -> Self {
+        Self { files: Box::new(files), seen: RefCell::default() }
+    }
+
+    /// What was read.
+    pub fn read_so_far(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        self.seen.borrow().iter().filter_map(|(path, bytes)| Some((path.clone(), bytes.clone()?))).collect()
+    }
+}
+
+impl Files for Kept {
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
+        if let Some(found) = self.seen.borrow().get(path) {
+            return match found {
+                Some(bytes) if bytes.len() as u64 > limit => Err(too_long(limit)),
+                found => Ok(found.clone()),
+            };
+        }
+        let found = self.files.read(path, limit)?;
+        self.seen.borrow_mut().insert(path.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        self.files.list(folder)
     }
 }
 

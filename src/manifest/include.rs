@@ -5,13 +5,15 @@
 
 use super::files::{Files, TextError, text};
 use super::load::{Sheets, Source};
-use super::merge::{Merger, Rule, take};
+use super::merge::{Merger, Overrides, Rule, take};
 use super::node::{Node, Value};
 use super::other;
 use super::parse::{MAX_BYTES, Parsed, Tally, parse};
 use super::reading::{self, Error};
 use super::setting::{folder, set, setting_file};
 use super::v1::SourcePath;
+use super::when::Conditions;
+use crate::model::Facts;
 use crate::problem::{Code, Place, Problem, Sources};
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
@@ -27,21 +29,61 @@ const MAX_INCLUDES: usize = 16;
 /// Where to start from nothing.
 const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists the keys";
 
-/// All sheets as one document.
+/// One text, without what the others need not know.
+#[derive(Debug)]
+enum Layer {
+    Text(Node, Rule),
+    Setting(String, String),
+}
+
+/// The texts of a manifest, in the order in which they are laid over each other.
+#[derive(Debug, Default)]
+pub struct Texts {
+    /// What is for which machines.
+    pub conditions: Conditions,
+    layers: Vec<Layer>,
+    overrides: Overrides,
+    tally: Tally,
+}
+
+/// The document of one machine.
 #[derive(Debug)]
 pub struct Document {
     /// The document; `None` where the manifest is broken or empty.
     pub root: Option<Node>,
-    /// Everything wrong so far.
+    /// What contradicts.
     pub problems: Vec<Problem>,
     /// Places whose text must not be shown.
     pub hidden: Vec<Place>,
 }
 
-/// Reads all sheets as one document; `Err` is what the text is instead of a manifest.
-pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Result<Document, Box<Problem>> {
-    let (merger, tally) = (Merger::default(), Tally::default());
-    let mut set = Set { files, sources, problems: Vec::new(), merger, tally, seen: HashSet::new(), root: None };
+impl Texts {
+    /// What of the texts is for a machine, as one document.
+    pub fn document(&self, facts: &Facts) -> Document {
+        let (mut merger, mut tally, mut problems) = (Merger::new(&self.overrides), self.tally.clone(), Vec::new());
+        let mut root: Option<Node> = None;
+        for layer in &self.layers {
+            match (layer, &mut root) {
+                (Layer::Text(text, _), None) => root = self.conditions.select(text, facts),
+                (Layer::Text(text, rule), Some(base)) => {
+                    if let Some(text) = self.conditions.select(text, facts) {
+                        // What the whole lacks is said of the last text: the one that was named.
+                        (base.id, base.mark) = (text.id, text.mark.clone());
+                        merger.merge(base, text, *rule);
+                    }
+                }
+                (Layer::Setting(path, value), Some(root)) => problems.extend(set(root, path, value, &mut tally).err().unwrap_or_default()),
+                (Layer::Setting(..), None) => {}
+            }
+        }
+        problems.append(&mut merger.problems);
+        Document { root, problems, hidden: merger.hidden }
+    }
+}
+
+/// Reads all sheets; `Err` is what the text is instead of a manifest.
+pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Result<(Texts, Vec<Problem>), Box<Problem>> {
+    let mut set = Set { files, sources, problems: Vec::new(), texts: Texts::default(), seen: HashSet::new() };
     match set.read(&sheets.manifest) {
         Some(root) => {
             if let Some(problem) = other::than_manifest(&sheets.manifest.name, &sheets.manifest.text, &root) {
@@ -54,12 +96,12 @@ pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Re
         }
         None => {}
     }
+    set.settings(&sheets.installed_with);
     if let Some(machine) = &sheets.machine {
         set.overlay(machine);
     }
     set.settings(&sheets.settings);
-    set.problems.append(&mut set.merger.problems);
-    Ok(Document { root: set.root, problems: set.problems, hidden: set.merger.hidden })
+    Ok((set.texts, set.problems))
 }
 
 /// The texts so far.
@@ -67,10 +109,8 @@ struct Set<'a> {
     files: &'a dyn Files,
     sources: &'a mut Sources,
     problems: Vec<Problem>,
-    merger: Merger,
-    tally: Tally,
+    texts: Texts,
     seen: HashSet<PathBuf>,
-    root: Option<Node>,
 }
 
 impl Set<'_> {
@@ -80,7 +120,7 @@ impl Set<'_> {
 
     fn read(&mut self, source: &Source) -> Option<Node> {
         self.sources.add(&source.name, &source.text);
-        let Parsed { root, problems } = parse(&source.name, &source.text, &mut self.tally);
+        let Parsed { root, problems } = parse(&source.name, &source.text, &mut self.texts.tally);
         self.problems.extend(problems);
         root
     }
@@ -101,15 +141,9 @@ impl Set<'_> {
     }
 
     fn lay(&mut self, mut root: Node, rule: Rule) {
-        self.merger.take_overrides(&mut root);
-        let Some(base) = &mut self.root else {
-            self.root = Some(root);
-            return;
-        };
-        let (id, mark) = (root.id, root.mark.clone());
-        self.merger.merge(base, root, rule);
-        // What the whole lacks is said of the last text: the one that was named.
-        (base.id, base.mark) = (id, mark);
+        self.texts.overrides.take(&mut root, &mut self.problems);
+        self.texts.conditions.take(&mut root, &mut self.problems);
+        self.texts.layers.push(Layer::Text(root, rule));
     }
 
     /// The items of an `include`.
@@ -218,17 +252,13 @@ impl Set<'_> {
         if let Some(entry) = take(&mut root, INCLUDE) {
             self.say(Code::UnknownKey, &entry.mark.place(), "only a manifest and its fragments include files", "move it to the manifest");
         }
-        if self.root.is_some() {
-            self.lay(root, Rule::Overlay);
-        }
+        self.lay(root, Rule::Overlay);
     }
 
     fn settings(&mut self, settings: &[(String, String)]) {
         for (path, value) in settings {
             self.sources.add(&setting_file(path), value);
-            if let Some(root) = &mut self.root {
-                self.problems.extend(set(root, path, value, &mut self.tally).err().unwrap_or_default());
-            }
+            self.texts.layers.push(Layer::Setting(path.clone(), value.clone()));
         }
     }
 }

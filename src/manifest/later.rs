@@ -9,14 +9,13 @@ type Row = (&'static str, &'static str, Option<&'static str>);
 const THINGS: [&str; 8] = ["FileEntry", "Unit", "Environment", "Share", "Repository", "Check", "Guard", "User"];
 
 /// What every thing will take one day, with the value that asks for nothing new.
-const COMMON: [(&str, Option<&str>); 5] =
-    [("state", Some("present")), ("requires", None), ("on_drift", Some("report")), ("on_removal", Some("release")), ("when", None)];
+const COMMON: [(&str, Option<&str>); 4] =
+    [("state", Some("present")), ("requires", None), ("on_drift", Some("report")), ("on_removal", Some("release"))];
 
 const ROWS: &[Row] = &[
     ("Manifest", "unmanaged", None),
     ("Manifest", "mpi", None),
     ("Manifest", "samples", None),
-    ("Manifest", "when", None),
     ("Network", "proxy", None),
     ("Network", "ca_certificates", None),
     ("Mirrors", "apt", None),

@@ -1,18 +1,21 @@
 //! From texts to a validated machine, or to everything that is wrong with them.
 
 use super::de;
-use super::disposition;
-use super::files::{Files, TextError, text};
-use super::include::{Document, assemble};
+use super::disposition::{self, Field};
+use super::files::{Files, Kept, TextError, text};
+use super::findings::{Findings, is_setting_of_nothing};
+use super::include::{Document, Texts, assemble};
 use super::machine::Machine;
 use super::parse::MAX_BYTES;
 use super::reading::{self, MOST_PROBLEMS, Reading};
 use super::schema::{required, schema};
-use super::v1::Manifest;
+use super::v1;
 use super::validate::{self, Desk};
+use crate::model::{ComputeName, Facts};
 use crate::problem::{Code, Problem, Sources, render};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A text and the name that the user knows it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,8 @@ impl Source {
 pub struct Sheets {
     /// The manifest.
     pub manifest: Source,
+    /// `--set` of the command that installed the manifest.
+    pub installed_with: Vec<(String, String)>,
     /// What differs on one machine: `machine.yaml`.
     pub machine: Option<Source>,
     /// `--set PATH=VALUE`; of two for one path the last holds.
@@ -48,7 +53,7 @@ impl Sheets {
     /// A manifest alone.
     #[must_use]
     pub const fn new(manifest: Source) -> Self {
-        Self { manifest, machine: None, settings: Vec::new() }
+        Self { manifest, installed_with: Vec::new(), machine: None, settings: Vec::new() }
     }
 }
 
@@ -61,6 +66,12 @@ pub struct Rejected {
     pub sources: Sources,
 }
 
+impl From<Vec<Problem>> for Rejected {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self { problems, sources: Sources::default() }
+    }
+}
+
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&render(&self.problems, &self.sources))
@@ -69,34 +80,128 @@ impl fmt::Display for Rejected {
 
 impl std::error::Error for Rejected {}
 
-/// Loads a machine.
+/// A manifest, read with everything that it includes. It becomes a [`Machine`] on a machine.
+pub struct Manifest {
+    /// Its name, where it gives one on every kind of machine.
+    pub name: Option<ComputeName>,
+    /// Every field that it holds, with what becomes of it.
+    pub fields: Vec<Field>,
+    file: String,
+    texts: Texts,
+    /// What is wrong with its texts on any machine.
+    problems: Vec<Problem>,
+    files: Kept,
+    sources: Sources,
+    /// The machine, where it is the same everywhere.
+    machine: Option<Machine>,
+}
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Manifest").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
+/// Reads a manifest, and checks it for every kind of machine that it tells apart. With what differs on one machine it is checked on that
+/// one alone, by [`Manifest::on`].
 ///
 /// # Errors
 /// Everything that is wrong, at once.
-pub fn load(sheets: &Sheets, files: &dyn Files) -> Result<Machine, Rejected> {
-    let mut sources = Sources::default();
-    let Document { root, mut problems, hidden } = match assemble(sheets, files, &mut sources) {
-        Ok(document) => document,
+pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Rejected> {
+    let (files, mut sources) = (Kept::new(files), Sources::default());
+    let (texts, problems) = match assemble(sheets, &files, &mut sources) {
+        Ok(read) => read,
         Err(problem) => return Err(rejected(vec![*problem], sources)),
     };
-    for place in &hidden {
-        sources.hide(place);
+    let file = sheets.manifest.name.clone();
+    let manifest = Manifest { name: None, fields: Vec::new(), file, texts, problems, files, sources, machine: None };
+    if sheets.machine.is_none() { manifest.everywhere() } else { Ok(manifest) }
+}
+
+impl Manifest {
+    /// The machine that this describes on a machine.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn on(&self, facts: &Facts) -> Result<Machine, Rejected> {
+        if let Some(machine) = &self.machine {
+            return Ok(machine.clone());
+        }
+        let mut sources = self.sources.clone();
+        let (machine, mut found) = self.read(facts, &mut sources);
+        // A setting for what other machines have says nothing here.
+        found.retain(|problem| self.texts.conditions.is_empty() || !is_setting_of_nothing(problem));
+        let problems = [self.problems.clone(), found].concat();
+        match machine {
+            Some(machine) if problems.is_empty() => Ok(machine),
+            _ => Err(rejected(problems, sources)),
+        }
     }
-    let machine = root.and_then(|root| {
-        let (manifest, reading) = de::read::<Manifest>(&root, reading::Document::Manifest, &required);
-        let patchy = reading.patchy(&root);
-        let Reading { problems: found, hidden, .. } = reading;
+
+    /// The same, checked on one machine, of which its name and fields are.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn settled(mut self, facts: &Facts) -> Result<Self, Rejected> {
+        let machine = self.on(facts)?;
+        (self.name, self.fields) = (machine.name.clone(), machine.fields.clone());
+        self.machine = Some(machine);
+        Ok(self)
+    }
+
+    /// The files that were read for it, by their paths.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        self.files.read_so_far()
+    }
+
+    /// The texts to show its problems in.
+    #[must_use]
+    pub const fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    fn read(&self, facts: &Facts, sources: &mut Sources) -> (Option<Machine>, Vec<Problem>) {
+        let Document { root, mut problems, hidden } = self.texts.document(facts);
         for place in &hidden {
             sources.hide(place);
         }
-        problems.extend(found);
-        let manifest = manifest?;
-        let machine = validate::validate(&manifest, Desk::new(&sheets.manifest.name, files, &mut problems, &mut sources, patchy));
-        Some(Machine { fields: disposition::fields(&root, &schema()), ..machine })
-    });
-    match machine {
-        Some(machine) if problems.is_empty() => Ok(machine),
-        _ => Err(rejected(problems, sources)),
+        let machine = root.and_then(|root| {
+            let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
+            let patchy = reading.patchy(&root);
+            let Reading { problems: found, hidden, .. } = reading;
+            for place in &hidden {
+                sources.hide(place);
+            }
+            problems.extend(found);
+            let desk = Desk::new(&self.file, &self.files, &mut problems, sources, patchy);
+            let machine = validate::validate(&manifest?, desk);
+            Some(Machine { fields: disposition::fields(&root, &schema()), ..machine })
+        });
+        (machine, problems)
+    }
+
+    /// Checks it on every kind of machine that it tells apart.
+    fn everywhere(mut self) -> Result<Self, Rejected> {
+        let kinds = self.texts.conditions.kinds();
+        let mut sources = std::mem::take(&mut self.sources);
+        let (mut found, mut machines) = (Findings::default(), Vec::new());
+        for facts in &kinds {
+            let (machine, problems) = self.read(facts, &mut sources);
+            machines.extend(machine);
+            found.add(problems, facts);
+        }
+        let problems = [std::mem::take(&mut self.problems), found.told(&self.texts.conditions, kinds.len())].concat();
+        if !problems.is_empty() {
+            return Err(rejected(problems, sources));
+        }
+        self.sources = sources;
+        self.name = machines.first().and_then(|machine| machine.name.clone());
+        let mut seen = HashSet::new();
+        let fields = machines.iter().flat_map(|machine| &machine.fields);
+        self.fields = fields.filter(|field| seen.insert(field.path.clone())).cloned().collect();
+        self.machine = machines.pop().filter(|_| self.texts.conditions.is_empty());
+        Ok(self)
     }
 }
 

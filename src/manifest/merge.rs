@@ -15,8 +15,8 @@ pub const OVERRIDE: &str = "override";
 /// Keys that name an item of a list; the first that is there counts.
 const NAMES: [&str; 3] = ["name", "path", "mount"];
 
-/// Fields that are one value although they are lists or mappings: half a command of one file and half of another mean nothing.
-const ONE_VALUE: [&str; 2] = ["command", "when"];
+/// Fields that are one value although they are lists: half a command of one file and half of another mean nothing.
+const ONE_VALUE: [&str; 1] = ["command"];
 
 /// Parts of a path below which a value may be a secret by mistake.
 const MAY_BE_SECRET: [&str; 4] = ["credential", "password", "secret", "token"];
@@ -32,46 +32,57 @@ pub enum Rule {
     Overlay,
 }
 
-/// Merging in progress.
+/// The mappings that have the last word.
 #[derive(Debug, Default)]
-pub struct Merger {
-    /// What contradicts.
-    pub problems: Vec<Problem>,
-    /// Places whose text must not be shown.
-    pub hidden: Vec<Place>,
-    overriding: HashSet<NodeId>,
-}
+pub struct Overrides(HashSet<NodeId>);
 
-impl Merger {
-    /// Takes every `override` out of a document, and remembers which mappings had it.
-    pub fn take_overrides(&mut self, root: &mut Node) {
+impl Overrides {
+    /// Takes every `override` out of a text, and remembers which mappings had it.
+    pub fn take(&mut self, root: &mut Node, problems: &mut Vec<Problem>) {
         let taken = |entry: &&mut Entry| !disposition::is_recorded("Manifest", &entry.key);
-        self.take_override(root);
+        self.take_one(root, problems);
         if let Value::Map(entries) = &mut root.value {
-            entries.iter_mut().filter(taken).for_each(|entry| self.take_below(&mut entry.value));
+            entries.iter_mut().filter(taken).for_each(|entry| self.take_below(&mut entry.value, problems));
         }
     }
 
-    fn take_below(&mut self, node: &mut Node) {
-        self.take_override(node);
+    fn take_below(&mut self, node: &mut Node, problems: &mut Vec<Problem>) {
+        self.take_one(node, problems);
         match &mut node.value {
             Value::Scalar(_) => {}
-            Value::List(items) => items.iter_mut().for_each(|item| self.take_below(item)),
-            Value::Map(entries) => entries.iter_mut().for_each(|entry| self.take_below(&mut entry.value)),
+            Value::List(items) => items.iter_mut().for_each(|item| self.take_below(item, problems)),
+            Value::Map(entries) => entries.iter_mut().for_each(|entry| self.take_below(&mut entry.value, problems)),
         }
     }
 
-    fn take_override(&mut self, node: &mut Node) {
+    fn take_one(&mut self, node: &mut Node, problems: &mut Vec<Problem>) {
         let Some(said) = take(node, OVERRIDE) else { return };
         let meant = match &said.value.value {
             Value::Scalar(scalar) => truth(scalar),
             Value::List(_) | Value::Map(_) => Err(Error::said(Code::WrongType, "a truth value was expected", "write true or false")),
         };
         match meant {
-            Ok(true) => drop(self.overriding.insert(node.id)),
+            Ok(true) => drop(self.0.insert(node.id)),
             Ok(false) => {}
-            Err(error) => self.problems.extend(error.at(&said.value.mark.place(), OVERRIDE)),
+            Err(error) => problems.extend(error.at(&said.value.mark.place(), OVERRIDE)),
         }
+    }
+}
+
+/// Merging in progress.
+#[derive(Debug)]
+pub struct Merger<'a> {
+    /// What contradicts.
+    pub problems: Vec<Problem>,
+    /// Places whose text must not be shown.
+    pub hidden: Vec<Place>,
+    overrides: &'a Overrides,
+}
+
+impl<'a> Merger<'a> {
+    /// Nothing merged yet.
+    pub const fn new(overrides: &'a Overrides) -> Self {
+        Self { problems: Vec::new(), hidden: Vec::new(), overrides }
     }
 
     /// Lays `later` over `base`.
@@ -80,7 +91,7 @@ impl Merger {
     }
 
     fn lay(&mut self, base: &mut Node, later: Node, rule: Rule, path: &Path<'_>) {
-        let rule = if rule == Rule::Agree && self.overriding.contains(&later.id) { Rule::Override } else { rule };
+        let rule = if rule == Rule::Agree && self.overrides.0.contains(&later.id) { Rule::Override } else { rule };
         let deep = match (&base.value, &later.value) {
             (Value::Map(_), Value::Map(_)) => true,
             (Value::List(_), Value::List(more)) => {
@@ -93,7 +104,6 @@ impl Merger {
         }
         match (&mut base.value, later.value) {
             (Value::Map(entries), Value::Map(more)) => self.lay_map(entries, more, rule, path),
-            (Value::List(items), Value::List(more)) if rule == Rule::Overlay => self.lay_named(items, more, path),
             (Value::List(items), Value::List(more)) => self.lay_list(items, more, rule, path),
             _ => {}
         }
@@ -126,23 +136,6 @@ impl Merger {
             match found.and_then(|n| Some((n, items.get_mut(n)?))) {
                 Some((n, item)) => self.lay(item, new, rule, &Path::Item(path, n)),
                 None => items.push(new),
-            }
-        }
-    }
-
-    /// Each item goes over every item of its name, whatever machines that is for.
-    fn lay_named(&mut self, items: &mut Vec<Node>, more: Vec<Node>, path: &Path<'_>) {
-        for new in more {
-            let name = name_of(&new).map(|name| (name.0, name.1.to_owned()));
-            let same = |item: &Node| name_of(item) == name.as_ref().map(|(key, text)| (*key, text.as_str()));
-            let found: Vec<usize> = items.iter().enumerate().filter(|(_, item)| same(item)).map(|(n, _)| n).collect();
-            for n in &found {
-                if let Some(item) = items.get_mut(*n) {
-                    self.lay(item, new.clone(), Rule::Overlay, &Path::Item(path, *n));
-                }
-            }
-            if found.is_empty() {
-                items.push(new);
             }
         }
     }
@@ -183,6 +176,12 @@ pub fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
 }
 
+/// The value of a key, to be changed.
+pub fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
+}
+
 /// The name of an item of a list, and the key that says it.
 pub fn name_of(item: &Node) -> Option<(&'static str, &str)> {
     NAMES.iter().find_map(|name| match &get(item, name)?.value {
@@ -191,12 +190,9 @@ pub fn name_of(item: &Node) -> Option<(&'static str, &str)> {
     })
 }
 
-/// What makes an item the same item in another file: its name and the machines that it is for; of things without a name, all of it.
+/// What makes an item the same item in another file: its name; of things without a name, all of it.
 fn identity(item: &Node) -> String {
-    match name_of(item) {
-        Some(name) => format!("{name:?} {}", get(item, "when").map(canonical).unwrap_or_default()),
-        None => canonical(item),
-    }
+    name_of(item).map_or_else(|| canonical(item), |name| format!("{name:?}"))
 }
 
 fn is_nothing(node: &Node) -> bool {
@@ -249,7 +245,8 @@ mod tests {
     }
 
     fn laid(base: &Node, later: &Node) -> Node {
-        let (mut merger, mut base) = (Merger::default(), base.clone());
+        let (overrides, mut base) = (Overrides::default(), base.clone());
+        let mut merger = Merger::new(&overrides);
         merger.merge(&mut base, later.clone(), Rule::Agree);
         assert!(merger.problems.is_empty(), "{:?}", merger.problems);
         base

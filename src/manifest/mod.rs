@@ -1,10 +1,10 @@
 //! Manifests: text to a validated [`Machine`], with every problem reported at once.
 //!
 //! ```text
-//! texts --parse, include, merge--> one tree --de--> v1 types --validate--> Machine
+//! texts --parse, include--> layers --when, merge--> one tree --de--> v1 types --validate--> Machine
 //! ```
 //!
-//! [`load`] is the whole of it. To add a field: its line in `v1` with a comment (schema and `explain` follow), its check and
+//! [`load`] reads and checks, [`Manifest::on`] makes the [`Machine`]. To add a field: its line in `v1` with a comment (schema and `explain` follow), its check and
 //! its [`crate::recipe::Want`] in `validate/`, a case under `tests/cases/manifest/`.
 
 mod arm;
@@ -14,6 +14,7 @@ mod de;
 mod disposition;
 mod draft;
 mod files;
+mod findings;
 mod image;
 mod include;
 mod later;
@@ -31,13 +32,14 @@ mod syntax;
 mod types;
 mod v1;
 mod validate;
+mod when;
 mod write;
 
 pub use disposition::{Disposition, Field};
 pub use draft::{STARTER, from_azure};
 pub use files::{Files, HostFiles, MemoryFiles, TextError};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
-pub use load::{Rejected, Sheets, Source, load};
+pub use load::{Manifest, Rejected, Sheets, Source, load};
 pub use machine::{Machine, MachineKind};
 pub use node::{Node, Value};
 pub use parse::{Parsed, Tally, parse};

@@ -22,7 +22,7 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_ALIASES: usize = 64;
 
 /// What the texts that make one document have used of its limits, and the identities that their nodes have.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Tally {
     ids: NodeId,
     nodes: usize,

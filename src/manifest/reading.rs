@@ -280,6 +280,9 @@ fn plain(path: &Path<'_>) -> String {
 fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> String {
     /// More fields than this are better read with `explain`.
     const LISTED: usize = 8;
+    if composed::names().contains(&key) {
+        return format!("`{key}` stands in sections, in their parts, and in items of lists");
+    }
     if let Some(ours) = arm::renamed(key, holder, fields) {
         return format!("write `{ours}`: this is the name in Azure Resource Manager, and manifests use that of `az ml`");
     }

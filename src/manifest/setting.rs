@@ -17,9 +17,14 @@ pub fn setting_file(path: &str) -> String {
     format!("{OPTION}{path}")
 }
 
+/// Whether a file is the text of a setting.
+pub fn is_setting(file: &str) -> bool {
+    file.starts_with(OPTION)
+}
+
 /// The folder that relative paths in a file are relative to. A setting is read as if it stood in the manifest.
 pub fn folder<'f>(file: &'f str, manifest: &'f str) -> &'f Path {
-    let file = if file.starts_with(OPTION) { manifest } else { file };
+    let file = if is_setting(file) { manifest } else { file };
     Path::new(file).parent().unwrap_or(Path::new(""))
 }
 

@@ -13,6 +13,15 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// Debian's name.
+    #[must_use]
+    pub const fn debian(self) -> &'static str {
+        match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        }
+    }
+
     /// The name that conda uses for Linux on this processor.
     #[must_use]
     pub const fn conda_subdir(self) -> &'static str {
@@ -32,6 +41,38 @@ impl Architecture {
     }
 }
 
+/// Whether a machine has a GPU of NVIDIA's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gpu {
+    /// It has.
+    Present,
+    /// It has none, or is no machine yet but an image of one.
+    Absent,
+}
+
+impl Gpu {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Absent => "absent",
+        }
+    }
+}
+
+/// Releases that are known: `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
+pub const RELEASES: [(&str, &str, &str); 7] = [
+    ("debian", "11", "bullseye"),
+    ("debian", "12", "bookworm"),
+    ("debian", "13", "trixie"),
+    ("ubuntu", "20.04", "focal"),
+    ("ubuntu", "22.04", "jammy"),
+    ("ubuntu", "24.04", "noble"),
+    ("ubuntu", "26.04", "resolute"),
+];
+
 /// `ID`, `VERSION_ID` and `VERSION_CODENAME` of os-release(5).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distribution {
@@ -50,9 +91,24 @@ pub struct Facts {
     pub distribution: Distribution,
     /// Processor family.
     pub architecture: Architecture,
+    /// Whether it has a GPU.
+    pub gpu: Gpu,
 }
 
 impl Facts {
+    /// A machine of every kind that is known.
+    pub fn kinds() -> impl Iterator<Item = Self> {
+        let of = |(id, version, codename): (&str, &str, &str)| Distribution {
+            id: id.into(),
+            version: version.into(),
+            codename: codename.into(),
+        };
+        let variants = [Architecture::Amd64, Architecture::Arm64].into_iter().flat_map(|cpu| [(cpu, Gpu::Absent), (cpu, Gpu::Present)]);
+        RELEASES.into_iter().map(of).flat_map(move |distribution| {
+            variants.clone().map(move |(architecture, gpu)| Self { distribution: distribution.clone(), architecture, gpu })
+        })
+    }
+
     /// The C library's version, which conda's `__glibc` speaks of; the oldest supported one where the release is not known.
     #[must_use]
     pub fn glibc(&self) -> &'static str {

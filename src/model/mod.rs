@@ -14,7 +14,7 @@ mod sha256;
 mod size;
 
 pub use duration::Span;
-pub use facts::{Architecture, Distribution, Facts};
+pub use facts::{Architecture, Distribution, Facts, Gpu, RELEASES};
 pub use identity::{ComputeName, ResourceId, UnitName, UserName};
 pub use mode::Mode;
 pub use owner::{Meta, Owner};

@@ -6,9 +6,9 @@ use crate::manifest::{Files, Sheets, Source, TextError};
 use crate::model::{Meta, Mode, Sha256, TargetPath};
 use crate::step::{Content, Op};
 use crate::target::{OpError, Probe, ProbeError, Silent, Target};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 /// Where the machine's manifest is.
@@ -32,16 +32,10 @@ pub fn is_installed(on: &dyn Probe) -> Result<bool, ProbeError> {
 }
 
 /// The files of a target.
-#[derive(Clone, Copy)]
-pub struct TargetFiles<'a>(pub &'a dyn Probe);
+#[derive(Debug, Clone, Copy)]
+pub struct TargetFiles<P>(pub P);
 
-impl std::fmt::Debug for TargetFiles<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TargetFiles")
-    }
-}
-
-impl Files for TargetFiles<'_> {
+impl<P: Deref<Target: Probe>> Files for TargetFiles<P> {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
         let path = target_path(&normal(path)).map_err(io::Error::other)?;
         match self.0.read(&path).map_err(io::Error::other)? {
@@ -101,37 +95,17 @@ pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
         Err(TextError::Absent) => None,
         Err(error) => return Err(InstalledError::Unreadable(MACHINE.into(), error)),
     };
-    let settings = match read(&settings_of(&manifest.name)) {
+    let installed_with = match read(&settings_of(&manifest.name)) {
         Ok(source) => serde_json::from_str(&source.text).map_err(|e| ProbeError::new(format!("read {}", source.name), e))?,
         Err(TextError::Absent) => Vec::new(),
         Err(error) => return Err(InstalledError::Unreadable(settings_of(&manifest.name), error)),
     };
-    Ok(Sheets { manifest, machine, settings })
+    Ok(Sheets { installed_with, machine, ..Sheets::new(manifest) })
 }
 
 /// Where `--set` of a manifest is installed, as a list of pairs of path and value.
 fn settings_of(manifest: &str) -> String {
     format!("{manifest}.set.json")
-}
-
-/// The files of the host, each remembered as it is read, so that a manifest can be installed with all that it names.
-#[derive(Debug, Default)]
-pub struct RecordedFiles {
-    seen: RefCell<BTreeMap<PathBuf, Vec<u8>>>,
-}
-
-impl Files for RecordedFiles {
-    fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
-        let found = crate::manifest::HostFiles.read(path, limit)?;
-        if let Some(bytes) = &found {
-            self.seen.borrow_mut().insert(std::path::absolute(path)?, bytes.clone());
-        }
-        Ok(found)
-    }
-
-    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        crate::manifest::HostFiles.list(folder)
-    }
 }
 
 /// A manifest with every file that it names.
@@ -146,11 +120,12 @@ pub struct Installable {
 impl Installable {
     /// What was read, with the manifest (a path of the host, or `-`) among it, and what was set.
     #[must_use]
-    pub fn new(sheets: &Sheets, read: RecordedFiles) -> Self {
+    pub fn new(sheets: &Sheets, read: &BTreeMap<PathBuf, Vec<u8>>) -> Self {
         let manifest = &sheets.manifest;
         // Standard input lies, as it were, in the folder where its reader stands.
         let own = std::path::absolute(if manifest.name == "-" { "stdin.yaml" } else { &manifest.name }).ok();
-        let mut files: BTreeMap<String, Vec<u8>> = read.seen.into_inner().into_iter().map(|(path, bytes)| (normal(&path), bytes)).collect();
+        let absolute = |path: &Path| std::path::absolute(path).map_or_else(|_| normal(path), |path| normal(&path));
+        let mut files: BTreeMap<String, Vec<u8>> = read.iter().map(|(path, bytes)| (absolute(path), bytes.clone())).collect();
         let own = own.map_or_else(|| "/manifest.yaml".to_owned(), |path| normal(&path));
         files.insert(own.clone(), manifest.text.clone().into_bytes());
         if !sheets.settings.is_empty() {
@@ -203,11 +178,10 @@ mod tests {
 
     #[test]
     fn a_bundle_keeps_the_layout() {
-        let read = RecordedFiles::default();
-        read.seen.borrow_mut().insert("/p/manifests/../setup-scripts/a.sh".into(), b"x".to_vec());
+        let read = BTreeMap::from([("/p/manifests/../setup-scripts/a.sh".into(), b"x".to_vec())]);
         let manifest = Source { name: "/p/manifests/m.yaml".into(), text: "name: abc".into() };
         let settings = vec![("name".to_owned(), "lab".to_owned())];
-        let bundle = Installable::new(&Sheets { settings, ..Sheets::new(manifest) }, read);
+        let bundle = Installable::new(&Sheets { settings, ..Sheets::new(manifest) }, &read);
         assert_eq!(bundle.manifest, "manifests/m.yaml");
         assert_eq!(
             bundle.files.keys().map(String::as_str).collect::<Vec<_>>(),

@@ -9,10 +9,10 @@ use crate::apply::{Event, Observers, Report, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::graph::Graph;
 use crate::journal;
-use crate::manifest::Machine as Manifest;
-use crate::model::{Facts, ResourceId, TargetPath};
+use crate::manifest::{Machine as Wanted, Manifest, Rejected};
+use crate::model::{ComputeName, Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
-use crate::problem::Problem;
+use crate::problem::Sources;
 use crate::recipe::{Answers, Context, Question, Recipe};
 use crate::resolve::{ResolveError, resolve};
 use crate::resource::{Ownership, Spec};
@@ -23,7 +23,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub use approved::Approved;
-pub use installed::{Installable, InstalledError, MANIFEST, RecordedFiles, TargetFiles, installed, is_installed};
+pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
 pub use program::own_program;
 
 /// Why there is no work, or it did not begin. Nothing was changed.
@@ -31,7 +31,7 @@ pub use program::own_program;
 pub enum SessionError {
     /// The manifest cannot be had on this machine.
     #[error("the manifest does not fit this machine")]
-    Manifest(Vec<Problem>),
+    Manifest(Rejected),
     /// The machine cannot be looked at.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -53,6 +53,14 @@ pub enum SessionError {
 }
 
 impl SessionError {
+    /// The same, with the texts to show its problems in.
+    fn shown_in(self, sources: &Sources) -> Self {
+        if let Self::Manifest(rejected) = self {
+            return Self::Manifest(Rejected { sources: sources.clone(), ..rejected });
+        }
+        self
+    }
+
     /// Why a plan may not be carried out, if so: it breaks a floor.
     #[must_use]
     pub fn of_plan(plan: &Plan) -> Option<Self> {
@@ -73,6 +81,8 @@ pub struct Session {
     /// The machine.
     pub target: Arc<Machine>,
     work: Work,
+    /// Its name, where its manifest gives one.
+    pub name: Option<ComputeName>,
     store: Store,
     answers: Answers,
 }
@@ -100,24 +110,27 @@ fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
 }
 
 impl Session {
-    /// Resolves what is open, lowers the manifest, orders the work.
+    /// Makes the manifest's machine of this one, amends it, resolves what is open, lowers it, orders the work.
     ///
     /// # Errors
     /// The machine or its manifest does not allow it; nothing was changed.
     pub fn prepare(
         manifest: &Manifest,
+        amend: impl FnOnce(&mut Wanted),
         scope: Scope,
         target: Arc<Machine>,
         store: Store,
         observers: &Observers,
     ) -> Result<Self, SessionError> {
         let facts = read_facts(target.as_ref())?;
+        let mut wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
+        amend(&mut wanted);
         let known = known_answers(target.as_ref())?;
-        let questions: Vec<Question> = manifest.wants.iter().flat_map(|want| want.questions(&facts)).collect();
+        let questions: Vec<Question> = wanted.wants.iter().flat_map(|want| want.questions(&facts)).collect();
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
         let answers = resolve(&questions, &known, &store, &asked)?;
-        let work = Work::of(manifest, scope, &facts, &answers, target.as_ref())?;
-        Ok(Self { target, work, store, answers })
+        let work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(manifest.sources()))?;
+        Ok(Self { target, work, name: wanted.name, store, answers })
     }
 
     /// The forecast.
@@ -228,17 +241,17 @@ impl Work {
     ///
     /// # Errors
     /// The machine cannot have what the manifest asks for, or cannot be looked at.
-    pub fn of(manifest: &Manifest, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
+    pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
-        let mut specs = lower(manifest, facts, answers, on)?;
+        let mut specs = lower(wanted, facts, answers, on)?;
         let (released, deleted) = match scope {
             Scope::Machine => memory::released(&specs, &records),
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
-        let mut graph = Graph::order(specs).map_err(SessionError::Manifest)?;
-        own(&mut graph, manifest, &records);
-        Ok(Self { graph, released, on_removal: manifest.on_removal, scope, records })
+        let mut graph = Graph::order(specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        own(&mut graph, wanted, &records);
+        Ok(Self { graph, released, on_removal: wanted.on_removal, scope, records })
     }
 
     /// The forecast.
@@ -274,30 +287,30 @@ fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpE
 }
 
 /// Tells every resource of its past.
-fn own(graph: &mut Graph, manifest: &Manifest, records: &Records) {
+fn own(graph: &mut Graph, wanted: &Wanted, records: &Records) {
     let past = |id: &ResourceId| {
         let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
-        Ownership { on_drift: manifest.on_drift, earlier }
+        Ownership { on_drift: wanted.on_drift, earlier }
     };
     graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
 }
 
-fn lower(manifest: &Manifest, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {
-    let home = home(manifest, on)?;
-    let context = Context { facts, name: manifest.name.as_ref(), owner: manifest.owner.as_ref(), home: &home, answers };
+fn lower(wanted: &Wanted, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {
+    let home = home(wanted, on)?;
+    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home: &home, answers };
     let (mut specs, mut problems) = (Vec::new(), Vec::new());
-    for want in &manifest.wants {
+    for want in &wanted.wants {
         match want.lower(&context) {
             Ok(more) => specs.extend(more),
             Err(more) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(specs) } else { Err(SessionError::Manifest(problems)) }
+    if problems.is_empty() { Ok(specs) } else { Err(SessionError::Manifest(problems.into())) }
 }
 
 /// The owner's home: as the target's passwd has it, else where `useradd` will put it.
-fn home(manifest: &Manifest, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
-    let text = match &manifest.owner {
+fn home(wanted: &Wanted, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
+    let text = match &wanted.owner {
         None => "/root".to_owned(),
         Some(owner) => on.accounts()?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
     };

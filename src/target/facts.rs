@@ -1,12 +1,18 @@
 //! Facts of a target, read from it.
 
 use super::{Probe, ProbeError};
-use crate::model::{Architecture, Distribution, Facts, TargetPath};
+use crate::model::{Architecture, Distribution, Facts, Gpu, TargetPath};
+use crate::step::Ability;
 
 /// os-release(5), in the order of its manual page.
 const RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 /// Programs of which every Debian has one; their ELF header names the processor.
 const PROGRAMS: [&str; 2] = ["/usr/bin/dash", "/usr/bin/bash"];
+/// Where sysfs has the devices on PCI.
+const DEVICES: &str = "/sys/bus/pci/devices";
+/// NVIDIA among the makers of devices, and the class of displays and their like, by pci.ids.
+const NVIDIA: &str = "0x10de";
+const DISPLAY: &str = "0x03";
 /// `e_machine` of elf(5).
 const MACHINE_AT: usize = 18;
 
@@ -38,7 +44,24 @@ pub fn read_facts(on: &dyn Probe) -> Result<Facts, ProbeError> {
             return Err(ProbeError::new("tell the target's processor", format!("ELF machine {other:?} is neither x86-64 nor AArch64")));
         }
     };
-    Ok(Facts { distribution, architecture })
+    Ok(Facts { distribution, architecture, gpu: gpu(on)? })
+}
+
+/// Whether the target has a GPU. What is not up has no devices: whatever it shows of them is its host's.
+fn gpu(on: &dyn Probe) -> Result<Gpu, ProbeError> {
+    let path = |text: &str| TargetPath::parse(text).map_err(|e| ProbeError::new("use a path", e));
+    if !on.has(Ability::RunningSystem) {
+        return Ok(Gpu::Absent);
+    }
+    for device in on.list(&path(DEVICES)?)?.unwrap_or_default() {
+        let starts = |field: &str, with: &str| -> Result<bool, ProbeError> {
+            Ok(on.read(&path(&format!("{DEVICES}/{device}/{field}"))?)?.is_some_and(|bytes| bytes.starts_with(with.as_bytes())))
+        };
+        if starts("vendor", NVIDIA)? && starts("class", DISPLAY)? {
+            return Ok(Gpu::Present);
+        }
+    }
+    Ok(Gpu::Absent)
 }
 
 fn parse_release(text: &str) -> Distribution {

@@ -27,12 +27,13 @@ pub fn order(text: &str, beside: &BTreeMap<String, String>, on: &dyn Probe) -> R
     let files = MemoryFiles(beside.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect());
     let source = Source { name: "manifest.yaml".into(), text: text.into() };
     let lines = |problems: &[Problem]| problems.iter().map(|problem| format!("{}: {}", problem.code, problem.message)).collect();
-    let manifest = load(&Sheets::new(source), &files).map_err(|rejected| lines(&rejected.problems))?;
     let facts = read_facts(on).unwrap();
+    let manifest =
+        load(&Sheets::new(source), files).and_then(|manifest| manifest.on(&facts)).map_err(|rejected| lines(&rejected.problems))?;
     let questions = manifest.wants.iter().flat_map(|want| want.questions(&facts));
     let answers = Answers(questions.map(|question| (question.digest(), answer(&question))).collect());
     Work::of(&manifest, Scope::Machine, &facts, &answers, on)
-        .map_err(|error| if let SessionError::Manifest(problems) = error { lines(&problems) } else { vec![error.to_string()] })
+        .map_err(|error| if let SessionError::Manifest(rejected) = error { lines(&rejected.problems) } else { vec![error.to_string()] })
 }
 
 fn blob(name: &str) -> Blob {

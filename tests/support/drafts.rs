@@ -8,7 +8,9 @@ fn machine(text: &str) -> Machine {
     let key = fs::read("manifests/keys/quickstart.pub").unwrap();
     let files = MemoryFiles([("keys/ada.pub".into(), key), ("setup-scripts/create.sh".into(), b"echo made\n".to_vec())].into());
     let source = Source { name: "lab.yaml".into(), text: text.to_owned() };
-    load(&Sheets::new(source), &files).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"))
+    load(&Sheets::new(source), files)
+        .and_then(|manifest| manifest.on(&crate::facts("")))
+        .unwrap_or_else(|rejected| panic!("{rejected}\n{text}"))
 }
 
 #[test]
@@ -39,7 +41,7 @@ fn azures_instances_become_manifests() {
         let source = Source { text: fs::read_to_string(&name).unwrap(), name: name.clone() };
         let text = from_azure(&source, &name, &HostFiles).unwrap_or_else(|rejected| panic!("{rejected}"));
         let again = Source { name, text: text.clone() };
-        load(&Sheets::new(again), &HostFiles).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
+        load(&Sheets::new(again), HostFiles).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
         write!(all, "=== {case}\n{text}").unwrap();
     }
     insta::assert_snapshot!(all);

@@ -1,12 +1,12 @@
 //! What shares become, as snapshots.
 
 use super::*;
-use crate::model::{Architecture, Distribution, Facts, UserName};
+use crate::model::{Architecture, Distribution, Facts, Gpu, UserName};
 use crate::recipe::Answers;
 
 fn lower(share: &Share) -> Vec<Spec> {
     let distribution = Distribution { id: "debian".into(), version: "12".into(), codename: "bookworm".into() };
-    let facts = Facts { distribution, architecture: Architecture::Amd64 };
+    let facts = Facts { distribution, architecture: Architecture::Amd64, gpu: Gpu::Absent };
     let owner = UserName::parse("ann").unwrap();
     let home = TargetPath::parse("/home/ann").unwrap();
     let context = Context { facts: &facts, name: None, owner: Some(&owner), home: &home, answers: &Answers::default() };
