@@ -120,7 +120,23 @@ const WRONG: &str = "naem: lab\nuser: {name: Ada}\nfiles:\n  - {path: etc/motd, 
 fn help() {
     let desk = Desk::new();
     insta::assert_snapshot!("help", page(&desk.run("--help")));
-    for verb in ["init", "validate", "plan", "apply", "rehearse", "verify", "status", "why", "explain", "schema", "disk", "completions"] {
+    for verb in [
+        "init",
+        "validate",
+        "plan",
+        "apply",
+        "rehearse",
+        "verify",
+        "status",
+        "history",
+        "diff",
+        "reset",
+        "why",
+        "explain",
+        "schema",
+        "disk",
+        "completions",
+    ] {
         insta::assert_snapshot!(format!("help_{verb}"), page(&desk.run(&format!("{verb} --help"))));
     }
 }
@@ -260,6 +276,66 @@ fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
     }
     assert_eq!(desk.run("apply absent.plan").code, 66);
     assert_eq!(desk.run("plan -f m.yaml --root root --out absent/lab.plan").code, 1);
+}
+
+#[test]
+fn history_is_told_by_number() {
+    let desk = Desk::new();
+    insta::assert_snapshot!("history_none", page(&desk.run("history --root root")));
+    assert_eq!(desk.run("history 1 --root root").code, 66);
+    desk.write("m.yaml", MANIFEST);
+    desk.run("apply -f m.yaml --root root");
+    desk.run("apply -f m.yaml --root root");
+    desk.write("m.yaml", BROKEN.replace("hello", "other"));
+    desk.run("apply -f m.yaml --root root");
+    desk.write("root/var/lib/fitout/runs/3/journal.jsonl", "");
+    insta::assert_snapshot!("history", page(&desk.run("history --root root")));
+    insta::assert_json_snapshot!("history_json", desk.json("history --root root -o json"));
+    insta::assert_snapshot!("history_of_one", page(&desk.run("history 2 --root root")));
+    assert_eq!(desk.json("history 2 --root root -o json")["verdict"], "failed");
+    insta::assert_snapshot!("history_unknown", page(&desk.run("history 9 --root root")));
+}
+
+#[test]
+fn only_the_last_runs_are_kept() {
+    let desk = Desk::new();
+    for number in 0..52 {
+        desk.write("m.yaml", format!("files: [{{path: /etc/motd, content: \"{number}\"}}]\n"));
+        assert_eq!(desk.run("apply -f m.yaml --root root --progress none").code, 0);
+    }
+    let runs = desk.json("history --root root -o json")["runs"].as_array().unwrap().clone();
+    assert_eq!((runs.len(), &runs[0]["run"], &runs[49]["run"]), (50, &Value::from(52), &Value::from(3)));
+}
+
+#[test]
+fn two_machines_compared() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    insta::assert_snapshot!("diff_save", page(&desk.run("diff root --save before.json")));
+    desk.run("apply -f m.yaml --root root");
+    desk.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/bash\nada:x:1000:1000::/home/ada:/bin/bash\n");
+    desk.write("root/etc/group", "root:x:0:\nada:x:1000:\nsudo:x:27:ada\n");
+    desk.write("root/var/lib/dpkg/status", "Package: git\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1:2.39.5\n");
+    insta::assert_snapshot!("diff", page(&desk.run("diff before.json root")));
+    insta::assert_json_snapshot!("diff_json", desk.json("diff before.json root -o json"));
+    insta::assert_snapshot!("diff_none", page(&desk.run("diff root root")));
+    insta::assert_snapshot!("diff_of_what", page(&desk.run("diff m.yaml root")));
+    assert_eq!((desk.run("diff absent root").code, desk.run("diff root").code), (66, 64));
+}
+
+#[test]
+fn reset_forgets_and_touches_nothing_else() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.write("root/etc/motd", "before\n");
+    desk.run("apply -f m.yaml --root root");
+    insta::assert_snapshot!("reset_dry", page(&desk.run("reset --root root")));
+    assert!(desk.path().join("root/var/lib/fitout/runs/1").exists());
+    insta::assert_json_snapshot!("reset_json", desk.json("reset --root root --yes -o json"));
+    insta::assert_snapshot!("reset_again", page(&desk.run("reset --root root --yes")));
+    assert_eq!(fs::read_to_string(desk.path().join("root/etc/motd")).unwrap(), "hello\n");
+    assert_eq!(fs::read_to_string(desk.path().join("root/var/lib/fitout/replaced/etc/motd")).unwrap(), "before\n");
+    assert_eq!(desk.run("plan -f m.yaml --root root --detailed-exitcode").code, 0);
 }
 
 #[test]

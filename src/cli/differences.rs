@@ -35,11 +35,19 @@ pub fn show(differences: &[Difference]) -> Vec<String> {
 fn one(difference: &Difference) -> String {
     let Difference { name, before, after, .. } = difference;
     let what = match (before, after) {
-        (Some(before), Some(after)) => format!("{before} -> {after}"),
-        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (Some(before), Some(after)) => format!("{} -> {}", brief(before), brief(after)),
+        (Some(one), None) | (None, Some(one)) => brief(one),
         (None, None) => String::new(),
     };
     format!("  {} {name}  {}", sign(before.is_some(), after.is_some()), paint_data(Paint::Dim, &what))
+}
+
+/// Text with the first digits of its digest: enough for people to tell two apart.
+fn brief(text: &str) -> String {
+    /// As many as names of generations have.
+    const DIGITS: usize = 12;
+    let digest = |(before, digest): (&str, &str)| format!("{before}sha256 {}", digest.get(..DIGITS).unwrap_or(digest));
+    text.split_once("sha256 ").map_or_else(|| text.to_owned(), digest)
 }
 
 /// Paths that are not as they were, parents first. What was in a folder that is gone is counted, not listed.

@@ -6,16 +6,19 @@ mod agent;
 mod apply;
 mod bake;
 mod completions;
+mod diff;
 mod differences;
 mod disk;
 mod ending;
 mod exit;
 mod explain;
+mod history;
 mod init;
 mod output;
 mod plan;
 mod progress;
 mod rehearse;
+mod reset;
 mod saved;
 mod source;
 mod status;
@@ -108,6 +111,12 @@ enum Verb {
     Verify(verify::Arguments),
     /// Show how the machine is
     Status(status::Arguments),
+    /// Show the runs of a machine, or one of them
+    History(history::Arguments),
+    /// Compare what two machines hold, or one then and now
+    Diff(diff::Arguments),
+    /// Forget what Fitout remembers of a machine; what it made stays
+    Reset(reset::Arguments),
     /// Explain why the last run failed, or what became of one resource
     Why(why::Arguments),
     /// Explain a field of the manifest, or the code of a problem
@@ -144,6 +153,9 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Bake(arguments) => bake::run(&arguments, global),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),
+        Verb::History(arguments) => history::run(&arguments, global),
+        Verb::Diff(arguments) => diff::run(&arguments, global),
+        Verb::Reset(arguments) => reset::run(&arguments, global),
         Verb::Why(arguments) => why::run(&arguments, global),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Schema => explain::schema(),

@@ -34,6 +34,8 @@ pub enum Refusal {
     Stage(String),
     /// No saved plan can be read.
     Plan(String, String),
+    /// No state to compare with can be read.
+    State(String, String),
     /// A `--set` is none.
     Set(String),
     /// The work did not begin.
@@ -69,6 +71,11 @@ impl Refusal {
             Self::Plan(name, cause) => say(
                 &format!("cannot read the plan {name}: {cause}"),
                 Some("`fitout plan --out FILE` writes one; a manifest is named with -f FILE"),
+                Exit::NoInput,
+            ),
+            Self::State(name, cause) => say(
+                &format!("cannot tell what {name} holds: {cause}"),
+                Some("`fitout diff --save FILE DIR` keeps the state of a root"),
                 Exit::NoInput,
             ),
             Self::Set(text) => {

@@ -113,6 +113,16 @@ fn near(name: &str, ids: &[String]) -> Option<String> {
 }
 
 fn story(run: u64, report: &Report) -> String {
+    format!("{}  log:   {}\n", told(run, report), log(run))
+}
+
+/// Where all that happened in a run is written down.
+pub fn log(run: u64) -> String {
+    format!("/var/lib/fitout/runs/{run}/journal.jsonl")
+}
+
+/// What became of a resource in a run.
+pub fn told(run: u64, report: &Report) -> String {
     let outcome = match report.outcome {
         Outcome::Unchanged => "was as it should be",
         Outcome::Changed => "was changed",
@@ -125,6 +135,5 @@ fn story(run: u64, report: &Report) -> String {
     lines.extend(report.hint.iter().map(|hint| format!("  hint:  {hint}")));
     lines.extend(report.steps.iter().map(|step| format!("  did:   {} ({})", step.op.summary(), step.why)));
     lines.extend(report.deferred.iter().map(|waits| format!("  waits: {waits}")));
-    lines.push(format!("  log:   /var/lib/fitout/runs/{run}/journal.jsonl"));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

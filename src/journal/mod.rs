@@ -2,6 +2,7 @@
 //!
 //! The engine never reads any of it. Runs are numbered, not timed: at first boot a clock may say anything.
 
+mod reset;
 mod snapshot;
 
 use crate::apply::{Event, Observer, RunReport};
@@ -9,12 +10,14 @@ use crate::model::TargetPath;
 use crate::target::{OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
 
+pub use reset::{KEPT, Memory, forget, memories};
 pub use snapshot::{Difference, NOISE, OWN, Snapshot, files_of};
 
 /// Folder of the runs on a machine.
 const RUNS: &str = "/var/lib/fitout/runs";
-/// Runs that are kept; older ones are pruned when a new one begins.
-const KEPT: usize = 50;
+/// Runs that are kept; older ones are pruned when a new one begins. The first run of a small workstation takes some 20 kB, later ones less: all
+/// stay below 1 MB, and a run a day reaches back over a month.
+const KEPT_RUNS: usize = 50;
 
 fn runs() -> Result<TargetPath, ProbeError> {
     TargetPath::parse(RUNS).map_err(|e| ProbeError::new("use a path", e))
@@ -76,7 +79,7 @@ impl std::fmt::Debug for Journal {
 /// The number of a new run; old runs make room.
 fn begin(on: &dyn Target) -> Result<u64, OpError> {
     let known = numbers(on)?;
-    for old in known.iter().take(known.len().saturating_sub(KEPT - 1)) {
+    for old in known.iter().take(known.len().saturating_sub(KEPT_RUNS - 1)) {
         on.discard(&runs()?.join(&old.to_string()).map_err(|e| OpError::new("use a path", e))?)?;
     }
     Ok(known.last().map_or(1, |last| last + 1))
