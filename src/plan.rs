@@ -174,6 +174,7 @@ fn disks(graph: &Graph, on: &dyn Probe, takes: ByteSize) -> Result<Vec<DiskPlan>
         Spec::Guard(guard) => Some(guard.clone()),
         Spec::HostName(_)
         | Spec::Apt(_)
+        | Spec::Uninstalled(_)
         | Spec::User(_)
         | Spec::Directory(_)
         | Spec::File(_)

@@ -39,6 +39,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         owner.clone().map(Want::OwnerAccount).into_iter().collect(),
         software::files(manifest, &mut desk),
         access::ssh(manifest, kind, &mut desk),
+        software::system(manifest),
         software::units(manifest, &mut desk),
         software::cuda(manifest, &mut desk),
         environments::environments(manifest, &mut desk),

@@ -1,9 +1,9 @@
-//! `files`: single files with given content.
+//! `files`: files with given content, directories, links, and paths where nothing is to be.
 
 use super::{Context, Recipe};
 use crate::model::{HomePath, Meta, Mode, Owner};
 use crate::problem::Problem;
-use crate::resource::{File, Policy, Spec};
+use crate::resource::{Absent, Directory, File, Policy, Spec, Symlink};
 use crate::step::Content;
 
 /// One item of `files`.
@@ -11,14 +11,25 @@ use crate::step::Content;
 pub struct ManagedFile {
     /// Where.
     pub path: HomePath,
-    /// What it holds.
-    pub content: Content,
-    /// Permission bits.
-    pub mode: Mode,
+    /// What is to be there.
+    pub form: Form,
+    /// Permission bits; `None` for the usual ones.
+    pub mode: Option<Mode>,
     /// Whose; by default the owner's below `~`, else root's.
     pub owner: Option<Owner>,
-    /// Whether it is kept up to date or only made once.
-    pub policy: Policy,
+}
+
+/// What is to be at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// A file that holds this, and whether it is kept up to date or only made once.
+    File(Content, Policy),
+    /// A directory.
+    Directory,
+    /// A link with this text.
+    Link(String),
+    /// Nothing.
+    Absent,
 }
 
 impl Recipe for ManagedFile {
@@ -29,6 +40,12 @@ impl Recipe for ManagedFile {
         };
         let owner = self.owner.clone().unwrap_or(natural);
         let path = self.path.within(context.home);
-        Ok(vec![Spec::File(File { policy: self.policy, ..File::new(path, self.content.clone(), Meta::of(owner, self.mode)) })])
+        let meta = |usual: Mode| Meta::of(owner, self.mode.unwrap_or(usual));
+        Ok(vec![match &self.form {
+            Form::File(text, policy) => Spec::File(File { policy: *policy, ..File::new(path, text.clone(), meta(Mode::FILE)) }),
+            Form::Directory => Spec::Directory(Directory::new(path, meta(Mode::OPEN), Vec::new())),
+            Form::Link(to) => Spec::Symlink(Symlink::new(path, to.as_str(), Vec::new())),
+            Form::Absent => Spec::Absent(Absent::whoever_wrote_it(path)),
+        }])
     }
 }

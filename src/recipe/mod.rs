@@ -18,6 +18,7 @@ mod service;
 mod setup_script;
 mod share;
 mod ssh_policy;
+mod system;
 mod unit;
 
 use crate::model::{ComputeName, Facts, TargetPath, UserName};
@@ -28,7 +29,7 @@ pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::Cuda;
 pub use disk_guard::DiskGuard;
 pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, Source};
-pub use file::ManagedFile;
+pub use file::{Form, ManagedFile};
 pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
@@ -38,6 +39,7 @@ pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};
+pub use system::{Sysctl, Timezone};
 pub use unit::ManagedUnit;
 
 /// What recipes may look at.
@@ -100,6 +102,10 @@ wants! {
     OwnerAccount,
     /// `files`
     ManagedFile,
+    /// `sysctl`
+    Sysctl,
+    /// `timezone`
+    Timezone,
     /// `units`
     ManagedUnit,
     /// `ssh_public_access_enabled`, `ssh_settings`

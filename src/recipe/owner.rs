@@ -40,7 +40,7 @@ impl OwnerAccount {
                 let file = File::new(path, Content::Inline(text), Meta::root(Mode::SUDOERS));
                 Some(Spec::File(File { requires: vec![ResourceId::new("user", &self.name)], proof: Some(Proof::Sudoers), ..file }))
             }
-            Sudo::Nothing => Some(Spec::Absent(Absent { path })),
+            Sudo::Nothing => Some(Spec::Absent(Absent::if_ours(path))),
             Sudo::Unmanaged => None,
         }
     }

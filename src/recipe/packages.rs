@@ -3,7 +3,7 @@
 use super::{Context, Recipe};
 use crate::model::{Meta, Mode, ResourceId, TargetPath};
 use crate::problem::{Code, Problem};
-use crate::resource::{Apt, File, Spec};
+use crate::resource::{Apt, File, Ownership, Spec, Uninstalled};
 use crate::step::Content;
 
 /// `packages.install`: one request, one transaction.
@@ -11,13 +11,19 @@ use crate::step::Content;
 pub struct Packages {
     /// `name` or `name=version`, in the order of the manifest.
     pub install: Vec<String>,
+    /// Names of packages that are not to be.
+    pub remove: Vec<String>,
     /// Repositories of the same manifest, which come first.
     pub repositories: Vec<String>,
 }
 
 impl Recipe for Packages {
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        Ok(vec![Spec::Apt(Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories)))])
+        let install = Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories));
+        let remove = Uninstalled { name: "packages".into(), packages: self.remove.clone(), ownership: Ownership::default() };
+        // What is removed may be in the way of what is installed.
+        let remove = (!self.remove.is_empty()).then_some(Spec::Uninstalled(remove));
+        Ok(remove.into_iter().chain((!self.install.is_empty()).then_some(Spec::Apt(install))).collect())
     }
 }
 

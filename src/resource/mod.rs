@@ -17,6 +17,7 @@ mod released;
 mod script;
 mod sshd_policy;
 mod symlink;
+mod uninstalled;
 mod unit;
 mod user;
 
@@ -41,6 +42,7 @@ pub use released::Released;
 pub use script::Script;
 pub use sshd_policy::SshdPolicy;
 pub use symlink::Symlink;
+pub use uninstalled::Uninstalled;
 pub use unit::{ENABLED, Switch, Unit};
 pub use user::User;
 
@@ -158,6 +160,8 @@ specs! {
     Guard 0 from 0 Files,
     /// Packages of the distribution.
     Apt 1 from 1 Packages,
+    /// Packages that are not to be.
+    Uninstalled 1 from 1 Packages,
     /// An account.
     User 2 from 2 Users,
     /// A directory.
@@ -210,6 +214,8 @@ impl Spec {
     /// Tells it of its past, and of what is done about people's changes.
     pub fn own(&mut self, ownership: &dyn Fn(&ResourceId) -> Ownership) {
         match self {
+            Self::Absent(absent) => absent.ownership = ownership(&Resource::id(absent)),
+            Self::Uninstalled(packages) => packages.ownership = ownership(&Resource::id(packages)),
             Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
             Self::User(user) => user.ownership = ownership(&Resource::id(user)),
             Self::Directory(directory) => directory.ownership = ownership(&Resource::id(directory)),
@@ -221,7 +227,6 @@ impl Spec {
             }
             Self::HostName(_)
             | Self::Guard(_)
-            | Self::Absent(_)
             | Self::Archive(_)
             | Self::PythonEnvironment(_)
             | Self::CondaEnvironment(_)
@@ -246,6 +251,7 @@ impl Spec {
             Self::HostName(_)
             | Self::Guard(_)
             | Self::Apt(_)
+            | Self::Uninstalled(_)
             | Self::User(_)
             | Self::SshdPolicy(_)
             | Self::Unit(_)
@@ -267,6 +273,7 @@ impl Spec {
             Self::HostName(_)
             | Self::Guard(_)
             | Self::Apt(_)
+            | Self::Uninstalled(_)
             | Self::User(_)
             | Self::SshdPolicy(_)
             | Self::Unit(_)

@@ -34,6 +34,8 @@ pub struct Unit {
     pub enabled: Option<Switch>,
     /// Now.
     pub active: Option<Switch>,
+    /// Whether nothing can start it.
+    pub masked: Option<Switch>,
     /// Files that it reads.
     pub reads: Vec<File>,
     /// What a changed file asks for: a restart, or a reload where sessions must live on.
@@ -49,7 +51,16 @@ impl Unit {
     #[must_use]
     pub fn new(name: UnitName) -> Self {
         let ownership = Ownership::default();
-        Self { name, enabled: None, active: None, reads: Vec::new(), on_change: UnitVerb::Restart, requires: Vec::new(), ownership }
+        Self {
+            name,
+            enabled: None,
+            active: None,
+            masked: None,
+            reads: Vec::new(),
+            on_change: UnitVerb::Restart,
+            requires: Vec::new(),
+            ownership,
+        }
     }
 
     /// What two recipes ask of one unit; `None` where they contradict each other.
@@ -62,6 +73,7 @@ impl Unit {
         let mut joined = self.clone();
         joined.enabled = both(self.enabled, other.enabled)?;
         joined.active = both(self.active, other.active)?;
+        joined.masked = both(self.masked, other.masked)?;
         joined.reads.extend(other.reads.iter().cloned());
         joined.requires.extend(other.requires.iter().cloned());
         if other.on_change == UnitVerb::Reload {
@@ -74,6 +86,10 @@ impl Unit {
         self.act(verb, was, Ability::Exec).claim(ENABLED, format!("{} was switched at boot by hand: it is {was}, and stays so", self.name))
     }
 
+    fn mask(&self, verb: UnitVerb, was: &str) -> Step {
+        self.act(verb, was, Ability::Exec).claim(MASKED, format!("{} is {was} by hand, and stays so", self.name))
+    }
+
     fn act(&self, verb: UnitVerb, why: &str, needs: Ability) -> Step {
         Step::new(Change::Modify, Op::Unit { verb, unit: self.name.clone() }, why).needs(needs)
     }
@@ -82,10 +98,14 @@ impl Unit {
 /// The name of the claim on its start at boot.
 pub const ENABLED: &str = "enabled";
 
+/// The name of the claim that nothing can start it.
+const MASKED: &str = "masked";
+
 /// A unit as it is.
 #[derive(Debug, Serialize)]
 pub struct State {
     enabled: Switch,
+    masked: Switch,
     /// `None` where nothing runs.
     active: Option<Switch>,
     /// It has not read what was written.
@@ -109,6 +129,12 @@ pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeEr
     Ok(Switch::Off)
 }
 
+/// A masked unit is a link to nowhere (systemctl(1)).
+fn masked(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
+    let link = TargetPath::parse(&format!("{SYSTEM}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
+    Ok(Switch::from(on.stat(&link)?.and_then(|stat| stat.link).is_some_and(|to| to == "/dev/null")))
+}
+
 impl Resource for Unit {
     type State = State;
 
@@ -122,7 +148,9 @@ impl Resource for Unit {
 
     /// Whether it runs is no claim: a boot changes it, and so does a crash.
     fn claims(&self) -> Claims {
-        self.enabled.iter().map(|switch| (ENABLED.to_owned(), format!("{switch:?}").to_lowercase())).collect()
+        let switches = [(ENABLED, self.enabled), (MASKED, self.masked)];
+        let said = switches.into_iter().filter_map(|(name, switch)| Some((name, switch?)));
+        said.map(|(name, switch)| (name.to_owned(), format!("{switch:?}").to_lowercase())).collect()
     }
 
     fn ownership(&self) -> Option<&Ownership> {
@@ -134,11 +162,14 @@ impl Resource for Unit {
         let active = if running { Some(Switch::from(on.query(&Query::UnitActive(self.name.clone()))?.status == 0)) } else { None };
         let restart_owed = running && on.stat(&stale_path(&self.name)?)?.is_some();
         let files_change = running && self.reads.iter().any(|file| file.will_change(on));
-        Ok(State { enabled: enabled(on, &self.name)?, active, restart_owed, files_change })
+        Ok(State { enabled: enabled(on, &self.name)?, masked: masked(on, &self.name)?, active, restart_owed, files_change })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let mut steps = Vec::new();
+        if (self.masked, now.masked) == (Some(Switch::Off), Switch::On) {
+            steps.push(self.mask(UnitVerb::Unmask, "masked"));
+        }
         match (self.enabled, now.enabled) {
             (Some(Switch::On), Switch::Off) => steps.push(self.switch(UnitVerb::Enable, "not enabled")),
             (Some(Switch::Off), Switch::On) => steps.push(self.switch(UnitVerb::Disable, "enabled")),
@@ -156,6 +187,9 @@ impl Resource for Unit {
                 steps.push(self.act(self.on_change, "in case it runs by then: a file that it reads changes", Ability::RunningSystem));
             }
             _ => {}
+        }
+        if (self.masked, now.masked) == (Some(Switch::On), Switch::Off) {
+            steps.push(self.mask(UnitVerb::Mask, "not masked"));
         }
         steps
     }

@@ -28,6 +28,10 @@ pub enum UnitVerb {
     Enable,
     /// Does not start at boot.
     Disable,
+    /// Cannot be started by anything.
+    Mask,
+    /// Can be started again.
+    Unmask,
     /// Now.
     Start,
     /// Now.
@@ -45,6 +49,8 @@ impl UnitVerb {
         match self {
             Self::Enable => "enable",
             Self::Disable => "disable",
+            Self::Mask => "mask",
+            Self::Unmask => "unmask",
             Self::Start => "start",
             Self::Stop => "stop",
             Self::Restart => "restart",

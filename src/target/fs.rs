@@ -320,6 +320,18 @@ impl Rooted {
         remove_at(&above, &name).and_then(|()| sync(&above)).map_err(|e| failed("remove", path, e))
     }
 
+    /// Removes an empty directory; absence is fine.
+    ///
+    /// # Errors
+    /// It is not empty, or may not be removed.
+    pub fn remove_directory(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        match unlinkat(&above, name.as_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => sync(&above).map_err(|e| failed("remove", path, e)),
+            Err(e) => Err(failed("remove", path, e)),
+        }
+    }
+
     /// Removes a directory and all in it, never following a link and never leaving its file system; absence is fine.
     ///
     /// # Errors

@@ -57,6 +57,10 @@ const APT: [&str; 9] = [
     "-oAcquire::Retries=3",
 ];
 
+/// What was not Fitout's is kept aside when it is removed, up to this size: configuration is smaller, and what is larger is data that the
+/// manifest gives up in words.
+const KEPT: u64 = 1 << 20;
+
 /// How long another may hold apt's lists: as long as `DPkg::Lock::Timeout` lets it hold dpkg's database.
 const LISTS_LOCK: Duration = Duration::from_mins(5);
 /// How long to wait between two tries.
@@ -73,7 +77,7 @@ impl Machine {
             Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
-            Op::Remove { path } => Ok(self.files.remove(path)?),
+            Op::Remove { path } => self.remove(path),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
@@ -139,6 +143,16 @@ impl Machine {
             Some(_) => EDITED,
         };
         self.keep(&path(&format!("{folder}{at}"))?, bytes)
+    }
+
+    fn remove(&self, path: &TargetPath) -> Result<(), OpError> {
+        let stat = self.files.stat(path)?;
+        match stat.map(|stat| (stat.kind, stat.size)) {
+            Some((FileKind::Directory, _)) => return Ok(self.files.remove_directory(path)?),
+            Some((FileKind::File, size)) if size <= KEPT => self.keep_found(path, self.files.read(path)?.as_deref())?,
+            _ => {}
+        }
+        Ok(self.files.remove(path)?)
     }
 
     fn source(&self, content: &Content) -> Result<Source, OpError> {
@@ -211,8 +225,17 @@ impl Machine {
 
     fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
         self.finish_packages(progress)?;
-        let words: Vec<&str> = ["remove", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
-        self.must(&apt(&words), progress).map(drop)
+        let words =
+            |more: &[&'static str]| -> Vec<String> { more.iter().map(|word| (*word).to_owned()).chain(packages.iter().cloned()).collect() };
+        let as_words = |words: Vec<String>| apt(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let rehearsed = self.must(&as_words(words(&["--simulate", "remove", "--"])), &super::Silent)?;
+        let gone = rehearsed.stdout.lines().filter_map(|line| line.strip_prefix("Remv ")?.split(' ').next());
+        let more: Vec<&str> = gone.filter(|name| !packages.iter().any(|package| package == name)).collect();
+        if !more.is_empty() {
+            return Err(OpError::new(format!("remove {}", packages.join(" ")), format!("{} cannot be without that", more.join(" ")))
+                .hint("name these under packages.remove as well, if they are to go"));
+        }
+        self.must(&as_words(words(&["remove", "--"])), progress).map(drop)
     }
 
     /// Ends what an earlier, killed run left half done.

@@ -14,8 +14,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folder of `manifest` has cases of another form, and a harness of its own.
-const OTHERS: [&str; 1] = ["manifest"];
+/// Cases of another form, with a harness of their own.
+const OTHERS: [&str; 2] = ["azure", "manifest"];
 
 fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");

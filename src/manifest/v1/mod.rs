@@ -21,7 +21,8 @@ pub use azure::{
 };
 pub use ownership::{OnDrift, OnRemoval};
 pub use software::{
-    Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, From, Gpu, Jupyter, Packages, Repository, Requirements, Unit,
+    Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, FileState, From, Gpu, Jupyter, Packages, Repository,
+    Requirements, Unit,
 };
 pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
 pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
@@ -32,7 +33,9 @@ use azure::{AutologgerSettings, OnBehalfOf, SharingPolicy, Verbatim};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use words::SysctlKey;
 use words::{ArmId, Label, VmSize};
+use zones::ZoneName;
 
 /// A machine-learning workstation, described. What is not mentioned is not managed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -66,6 +69,11 @@ pub struct Manifest {
     /// Single files with given content.
     #[serde(default)]
     pub files: Vec<At<FileEntry>>,
+    /// Settings of the kernel, by sysctl's names.
+    #[serde(default)]
+    pub sysctl: BTreeMap<SysctlKey, Verbatim>,
+    /// The machine's time zone, such as `Europe/Amsterdam`.
+    pub timezone: Option<ZoneName>,
     /// Units of systemd, enabled and active or not.
     #[serde(default)]
     pub units: Vec<At<Unit>>,

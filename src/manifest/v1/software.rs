@@ -2,8 +2,8 @@
 
 use super::super::at::At;
 use super::words::{
-    Channel, Component, CudaVersion, EnvironmentName, KernelName, Label, OwnerName, PackageRequest, PythonVersion, RepositoryName,
-    RepositoryUri, Requirement, SourcePath, Suite,
+    Channel, Component, CudaVersion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest, PythonVersion,
+    RepositoryName, RepositoryUri, Requirement, SourcePath, Suite,
 };
 use crate::model::{HomePath, Mode, Span, TargetPath, UnitName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Packages of the distribution, and where they come from.
@@ -23,6 +24,9 @@ pub struct Packages {
     /// Packages that must be installed: `name`, or `name=version` as apt takes it (`blobfuse2=2.5.*`).
     #[serde(default)]
     pub install: Vec<At<PackageRequest>>,
+    /// Packages that must not be installed, by name.
+    #[serde(default)]
+    pub remove: Vec<At<PackageRequest>>,
     /// What becomes of packages that people install themselves.
     #[schemars(extend("default" = "keep"))]
     #[expect(dead_code, reason = "one choice so far, checked by being read")]
@@ -54,17 +58,22 @@ pub struct Repository {
     pub signed_by: At<SourcePath>,
 }
 
-/// A file with given content: `content` or `source`.
+/// A file with given content (`content` or `source`), a directory, a link, or a path where nothing is to be.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileEntry {
     /// Where it is: absolute, or below the owner's home (`~/…`).
     pub path: At<HomePath>,
+    /// What is to be there.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<FileState>,
     /// What it holds.
     pub content: Option<String>,
     /// The file, relative to the manifest, whose text it holds.
     pub source: Option<At<SourcePath>>,
-    /// Permission bits, three or four octal digits in quotes.
+    /// Where it points, for a symbolic link.
+    pub link: Option<At<LinkText>>,
+    /// Permission bits, three or four octal digits in quotes; `"0755"` for a directory, where absent.
     #[schemars(extend("default" = "0644"))]
     pub mode: Option<Mode>,
     /// Whose it is: `root`, `user` (the machine's owner) or a login name. Below `~` the owner's, else root's, where absent.
@@ -72,6 +81,18 @@ pub struct FileEntry {
     /// Whether it is made where absent and then left alone.
     #[schemars(extend("default" = false))]
     pub create_only: Option<bool>,
+}
+
+/// What is to be at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileState {
+    /// A file, or a link.
+    Present,
+    /// A directory.
+    Directory,
+    /// Nothing: a file or a link is removed; what Fitout did not write is kept aside if it is small.
+    Absent,
 }
 
 /// A unit of systemd. What is not said about it is not managed.
@@ -84,6 +105,13 @@ pub struct Unit {
     pub enabled: Option<bool>,
     /// Whether it runs now.
     pub active: Option<bool>,
+    /// Whether it is masked: nothing can start it.
+    pub masked: Option<bool>,
+    /// The text of the unit, for one that no package brings.
+    pub content: Option<At<String>>,
+    /// Drop-ins: names that end in `.conf`, and their texts.
+    #[serde(default)]
+    pub drop_ins: BTreeMap<DropInName, String>,
 }
 
 /// NVIDIA's software.

@@ -206,6 +206,15 @@ words! {
     /// A file beside the manifest.
     SourcePath: "the path of a file", "relative to the file that names it, or absolute; `~` has no meaning here",
         r"^[^~\s][^\n]*$", |text| printable(text, 4095) && !text.starts_with(['~', ' ']);
+    /// The text of a link.
+    LinkText: "the text of a link", "write the path that it points at: absolute, or relative to its own folder",
+        r"^[^\n]{1,4095}$", |text| printable(text, 4095);
+    /// A drop-in of a unit.
+    DropInName: "the name of a drop-in", "letters, digits, `_`, `.`, `@`, `-`, and `.conf` at the end",
+        r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,120}\.conf$", |text| text.strip_suffix(".conf").is_some_and(|name| shaped(name, |c| any(c) || c == '_', |c| any(c) || "_.@-".contains(c), 1..=121));
+    /// A setting of the kernel.
+    SysctlKey: "a setting of the kernel", "write it as sysctl does, such as vm.max_map_count",
+        r"^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$", |text| text.contains(['.', '/']) && shaped(text, lower, |c| any(c) || "_./*-".contains(c), 3..=128);
     /// The name of an environment.
     EnvironmentName: "the name of an environment", "letters, digits, `_`, `.`, `-`; a letter, digit or `_` first; at most 64",
         r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", |text| shaped(text, |c| any(c) || c == '_', |c| any(c) || "_.-".contains(c), 1..=64);

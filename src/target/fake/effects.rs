@@ -172,6 +172,8 @@ impl Fake {
         match verb {
             UnitVerb::Enable => self.enable(unit),
             UnitVerb::Disable => self.discard(&wants(unit)?),
+            UnitVerb::Mask => self.make_symlink(&path(&format!("/etc/systemd/system/{unit}"))?, "/dev/null"),
+            UnitVerb::Unmask => self.discard(&path(&format!("/etc/systemd/system/{unit}"))?),
             UnitVerb::Stop => self.effect(|state| Ok(state.active.remove(unit))).map(drop),
             UnitVerb::Start | UnitVerb::Restart | UnitVerb::Reload => {
                 self.effect(|state| Ok(state.active.insert(unit.clone())))?;

@@ -1,0 +1,55 @@
+//! `sysctl` and `timezone`: settings of the whole system, in the files that its own tools read.
+
+use super::{Context, Recipe};
+use crate::model::{Meta, Mode, TargetPath, UnitName};
+use crate::problem::{Code, Problem};
+use crate::resource::{Apt, File, HEADER, Spec, Symlink, Unit};
+use crate::step::Content;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+fn path(text: &str) -> Result<TargetPath, Vec<Problem>> {
+    TargetPath::parse(text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)])
+}
+
+/// `sysctl`: settings of the kernel, which systemd-sysctl.service sets at each start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sysctl {
+    /// Names and values.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Read after the distribution's files, before an administrator's 99-*.conf (sysctl.d(5)).
+const SYSCTL: &str = "/etc/sysctl.d/60-fitout.conf";
+
+impl Recipe for Sysctl {
+    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let unit = UnitName::parse("systemd-sysctl.service").map_err(|e| vec![Problem::general(Code::BadValue, e.0)])?;
+        let text = self.settings.iter().fold(format!("# {HEADER}\n"), |mut text, (name, value)| {
+            let _ = writeln!(text, "{name} = {value}");
+            text
+        });
+        let file = File::new(path(SYSCTL)?, Content::Inline(text), Meta::root(Mode::FILE));
+        let file = File { read_by: vec![unit.clone()], ..file };
+        let unit = Unit { reads: vec![file.clone()], requires: vec![file.id()], ..Unit::new(unit) };
+        Ok(vec![Spec::File(file), Spec::Unit(unit)])
+    }
+}
+
+/// `timezone`: what localtime(5) reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timezone {
+    /// By IANA, such as `Europe/Amsterdam`.
+    pub name: String,
+}
+
+impl Recipe for Timezone {
+    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let data = Apt::new("tzdata", vec!["tzdata".into()], Vec::new());
+        let requires = vec![crate::model::ResourceId::new("apt", &data.name)];
+        let link = Symlink::new(path("/etc/localtime")?, format!("/usr/share/zoneinfo/{}", self.name), requires);
+        // Debian's own tools read the name from here.
+        let name = File::new(path("/etc/timezone")?, Content::Inline(format!("{}\n", self.name)), Meta::root(Mode::FILE));
+        Ok(vec![Spec::Apt(data), Spec::Symlink(link), Spec::File(name)])
+    }
+}
