@@ -68,6 +68,16 @@ impl Desk {
         self.end(&mut self.command(words))
     }
 
+    /// The lock of the machine, held as a run of process 7 holds it.
+    fn locked(&self) -> fs::File {
+        let lock = fs::File::options().read(true).write(true).open(self.path().join("root/var/lib/fitout/lock")).unwrap();
+        let kind = i16::try_from(nix::libc::F_WRLCK).unwrap();
+        let whole = nix::libc::flock { l_type: kind, l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+        nix::fcntl::fcntl(&lock, nix::fcntl::FcntlArg::F_OFD_SETLK(&whole)).unwrap();
+        self.write("root/var/lib/fitout/lock", "process 7 (fitout apply)\n");
+        lock
+    }
+
     fn json(&self, words: &str) -> Value {
         let ended = self.run(words);
         settled(serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{error}\n{ended:?}")))
@@ -344,9 +354,7 @@ fn a_run_at_work_and_one_that_was_cut_short() {
     desk.write("m.yaml", MANIFEST);
     desk.run("apply -f m.yaml --root root");
     desk.write("root/var/lib/fitout/runs/2/journal.jsonl", "");
-    let lock = fs::File::options().read(true).write(true).open(desk.path().join("root/var/lib/fitout/lock")).unwrap();
-    lock.lock().unwrap();
-    desk.write("root/var/lib/fitout/lock", "process 7 (fitout apply)\n");
+    let lock = desk.locked();
     let status = desk.run("status --root root");
     assert!(status.code == 0 && status.out.contains("running:   process 7 (fitout apply)\n"), "{status:?}");
     assert!(desk.run("why --root root").out.contains("run 2 has not ended yet: process 7"));
@@ -356,6 +364,52 @@ fn a_run_at_work_and_one_that_was_cut_short() {
     assert!(desk.run("why --root root").out.contains("run 2 was cut short; `fitout apply` goes on from there"));
     desk.run("apply -f m.yaml --root root");
     assert_eq!(desk.run("status --root root").code, 0);
+}
+
+#[test]
+fn one_run_at_a_time_and_the_others_name_it() {
+    const RUNS: usize = 20;
+    let desk = Desk::new();
+    desk.write("once.yaml", MANIFEST);
+    desk.run("apply -f once.yaml --root root");
+    let lock = desk.locked();
+    let others: Vec<_> = (0..RUNS)
+        .map(|_| desk.command("apply -f once.yaml --root root").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+        .collect();
+    for other in others {
+        let output = other.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(
+            (output.status.code(), said.contains("another run is at work on this machine: process 7 (fitout apply)")),
+            (Some(75), true),
+            "{said}"
+        );
+    }
+    assert_eq!((desk.run("rehearse -f once.yaml --root root").code, desk.run("reset --yes --root root").code), (75, 75));
+    drop(lock);
+    assert_eq!(desk.run("apply -f once.yaml --root root").code, 0);
+}
+
+#[test]
+fn who_looks_is_never_in_the_way() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    let ended = std::sync::atomic::AtomicBool::new(false);
+    let is_ended = || ended.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let look = || {
+            while !is_ended() {
+                for verb in ["status", "why", "history"] {
+                    assert!(matches!(desk.run(&format!("{verb} --root root")).code, 0 | 2), "{verb}");
+                }
+            }
+        };
+        scope.spawn(look);
+        scope.spawn(look);
+        let codes: Vec<i32> = (0..60).map(|_| desk.run("apply -f m.yaml --root root --progress none").code).collect();
+        ended.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(codes, vec![0; 60]);
+    });
 }
 
 #[test]

@@ -1,16 +1,18 @@
-//! One run at a time on a machine: `flock` on an open file, never a number in a file that someone must believe.
+//! One run at a time on a machine: a lock on an open file (fcntl(2), open file description locks), never a number in a file that someone
+//! must believe. Of all kinds of locks this one can be asked about without being taken, so that who only looks is never in the way.
 
 use super::Machine;
 use super::ProbeError;
 use crate::model::TargetPath;
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::libc;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
 
 /// Held while a run lasts; a killed holder's lock ends with it.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "holding it is all it is for")] Flock<File>);
+pub struct Lock(#[expect(dead_code, reason = "holding it open is all it is for")] File);
 
 /// Why a lock was not had.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +35,12 @@ impl Machine {
     pub fn lock(&self) -> Result<Lock, LockError> {
         let path = TargetPath::parse(LOCK).map_err(|e| ProbeError::new("use a path", e))?;
         let broken = |e: String| LockError::Broken(ProbeError::new(format!("lock {path}"), e));
-        let file = self.files.open_own(&path)?;
-        let mut lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => lock,
-            Err((file, Errno::EWOULDBLOCK)) => return Err(LockError::Held(holder(file, &path)?)),
-            Err((_, e)) => return Err(broken(e.to_string())),
-        };
+        let mut lock = self.files.open_own(&path)?;
+        match fcntl(&lock, FcntlArg::F_OFD_SETLK(&whole())) {
+            Ok(_) => {}
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(LockError::Held(holder(lock, &path)?)),
+            Err(e) => return Err(broken(e.to_string())),
+        }
         let command: Vec<String> = std::env::args().collect();
         let holder = format!("process {} ({})\n", std::process::id(), command.join(" "));
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes()));
@@ -54,12 +56,16 @@ impl Machine {
     pub fn at_work(&self) -> Result<Option<String>, ProbeError> {
         let path = TargetPath::parse(LOCK).map_err(|e| ProbeError::new("use a path", e))?;
         let Some(file) = self.files.open_file(&path)? else { return Ok(None) };
-        match Flock::lock(file, FlockArg::LockSharedNonblock) {
-            Ok(_) => Ok(None),
-            Err((file, Errno::EWOULDBLOCK)) => holder(file, &path).map(Some),
-            Err((_, e)) => Err(ProbeError::new(format!("look at {path}"), e)),
-        }
+        let mut in_the_way = whole();
+        fcntl(&file, FcntlArg::F_OFD_GETLK(&mut in_the_way)).map_err(|e| ProbeError::new(format!("look at {path}"), e))?;
+        if i32::from(in_the_way.l_type) == libc::F_UNLCK { Ok(None) } else { holder(file, &path).map(Some) }
     }
+}
+
+/// A lock on all of a file.
+fn whole() -> libc::flock {
+    let short = |constant: i32| i16::try_from(constant).unwrap_or_default();
+    libc::flock { l_type: short(libc::F_WRLCK), l_whence: short(libc::SEEK_SET), l_start: 0, l_len: 0, l_pid: 0 }
 }
 
 /// What the holder wrote of itself.

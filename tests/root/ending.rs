@@ -1,9 +1,9 @@
 //! A clean end: a signal ends a run early, which tidies up, says what it did and did not do, and leaves nothing behind.
 
-use crate::support::{Fitout, Root, Run, wait_until};
+use crate::support::{Fitout, Root, Run, command, wait_until};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use std::io::Read;
+use std::io::{BufRead, Read};
 use std::process::{Child, Stdio};
 
 const MANIFEST: &str = r#"
@@ -69,4 +69,37 @@ fn the_second_signal_ends_at_once_what_does_not_listen() {
     wait_until("nothing runs in the root", || root.inhabitants().is_empty());
     std::fs::write(fitout.beside("setup.sh"), "true\n").unwrap();
     fitout.apply();
+}
+
+#[test]
+fn a_killed_holder_holds_nothing_and_another_s_package_manager_is_waited_for() {
+    let root = Root::fresh();
+    let packages = "packages:\n  repositories:\n    - {name: tiny, uri: \"file:/srv/repository\", suite: ./, signed_by: tiny.asc}\n  install: [tiny-data]\n";
+    let (_, mut child) = begun(&root, LONG);
+    let busy = Fitout::new(&root, packages).run(&["apply"]);
+    assert!(busy.ended(75).stderr.contains(&format!("process {} (", child.id())), "{}", busy.stderr);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // As apt and dpkg lock: whole files, by fcntl(2), by a process that then ends.
+    let hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()";
+    let mut other = command("python3");
+    other.args(["-c", hold]).arg(root.at("/var/lib/dpkg/lock-frontend")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut other = other.spawn().unwrap();
+    other.stdout.as_mut().unwrap().read_exact(&mut [0; 5]).unwrap();
+    let fitout = Fitout::new(&root, packages);
+    let quiet = fitout.command(&["apply"]);
+    let mut loud = command(quiet.get_program());
+    loud.args(quiet.get_args().map(|word| if word == "none" { "json".as_ref() } else { word }));
+    let mut waiting = loud.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(waiting.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("Waiting for cache lock") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it did not wait for the lock");
+    }
+    drop(other.stdin.take());
+    other.wait().unwrap();
+    said.read_to_string(&mut line).unwrap();
+    assert!(waiting.wait().unwrap().success(), "{line}");
+    assert!(root.at("/usr/share/tiny/data").exists());
 }
