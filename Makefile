@@ -38,6 +38,11 @@ packages: ## what the tests run, installed where it is missing
 demo: ## an offline Debian root turned into a workstation, in a minute
 	scripts/demo.sh </dev/null
 
+.PHONY: bench
+bench: packages ## what a run costs that finds nothing to do, beside other tools; writes docs/performance.md
+	cargo build --release --locked
+	cargo bench --locked --profile dev --bench noop </dev/null
+
 .PHONY: help
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile

@@ -2,7 +2,7 @@
 
 use crate::model::{Owner, ResourceId, TargetPath};
 use crate::problem::{Code, Problem, nearest};
-use crate::resource::Spec;
+use crate::resource::{Guard, Spec};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::cmp::Reverse;
@@ -52,6 +52,11 @@ impl Graph {
             problems.extend(circles(&specs, &requires));
         }
         if problems.is_empty() { Ok(laid_out(specs, &requires, &stages, &order)) } else { Err(problems) }
+    }
+
+    /// The guards of file systems.
+    pub fn guards(&self) -> impl Iterator<Item = &Guard> {
+        self.nodes.iter().filter_map(|node| if let Spec::Guard(guard) = &node.spec { Some(guard) } else { None })
     }
 
     /// For each node, the positions of those that require it.

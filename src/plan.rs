@@ -3,7 +3,7 @@
 use crate::graph::Graph;
 use crate::model::{ByteSize, ResourceId, TargetPath};
 use crate::resource::{Guard, Spec};
-use crate::step::{Ability, Blob, Change, Space, Step};
+use crate::step::{Ability, Blob, Change, DiskForecast, Space, Step, Sure};
 use crate::store::Store;
 use crate::target::{Probe, ProbeError};
 use serde::Serialize;
@@ -59,6 +59,8 @@ pub struct DiskPlan {
     pub minimum_free: ByteSize,
     /// What the steps take, as far as they can tell.
     pub takes: ByteSize,
+    /// How far they can.
+    pub sure: Sure,
 }
 
 impl DiskPlan {
@@ -107,8 +109,7 @@ impl Plan {
             steps().flat_map(|step| step.op.blobs()).map(|blob| (blob.sha256.to_string(), blob)).collect();
         let absent = missing.values().filter(|blob| !store.path(&blob.sha256).exists());
         let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
-        let takes = ByteSize(steps().map(|step| step.disk.bytes()).sum());
-        let disks = disks(graph, on, takes)?;
+        let disks = disks(graph, on, &resources)?;
         Ok(Self { version: 1, released: Vec::new(), resources, download, disks })
     }
 
@@ -168,30 +169,23 @@ pub fn split(steps: Vec<Step>, on: &dyn Probe, waits_for: Option<&ResourceId>) -
     (now, later)
 }
 
-/// Guarded file systems. All steps are counted against each, for a path's file system is not known before it exists.
-fn disks(graph: &Graph, on: &dyn Probe, takes: ByteSize) -> Result<Vec<DiskPlan>, ProbeError> {
-    let wanted = graph.nodes.iter().filter_map(|node| match &node.spec {
-        Spec::Guard(guard) => Some(guard.clone()),
-        Spec::HostName(_)
-        | Spec::Apt(_)
-        | Spec::Uninstalled(_)
-        | Spec::User(_)
-        | Spec::Directory(_)
-        | Spec::File(_)
-        | Spec::Symlink(_)
-        | Spec::Absent(_)
-        | Spec::Archive(_)
-        | Spec::PythonEnvironment(_)
-        | Spec::CondaEnvironment(_)
-        | Spec::SshdPolicy(_)
-        | Spec::Unit(_)
-        | Spec::Released(_)
-        | Spec::Script(_)
-        | Spec::Check(_) => None,
-    });
-    let disk = |guard: Guard| {
-        let takes = if guard.mount == TargetPath::root() { takes } else { ByteSize(0) };
-        Ok(DiskPlan { space: on.space(&guard.mount)?, mount: guard.mount, minimum_free: guard.minimum_free, takes })
+/// Guarded file systems, and what the steps take of each.
+fn disks(graph: &Graph, on: &dyn Probe, resources: &[Planned]) -> Result<Vec<DiskPlan>, ProbeError> {
+    let disk = |guard: &Guard| {
+        let space = on.space(&guard.mount)?;
+        Ok(DiskPlan { space, mount: guard.mount.clone(), minimum_free: guard.minimum_free, takes: ByteSize(0), sure: Sure::Exactly })
     };
-    wanted.map(disk).collect()
+    let mut disks: Vec<DiskPlan> = graph.guards().map(disk).collect::<Result<_, ProbeError>>()?;
+    if disks.is_empty() {
+        return Ok(disks);
+    }
+    let steps = resources.iter().flat_map(|planned| &planned.steps);
+    for step in steps.filter(|step| step.disk != DiskForecast::NONE) {
+        let device = on.space(&step.op.place())?.device;
+        for disk in disks.iter_mut().filter(|disk| disk.space.device == device) {
+            disk.takes.0 += step.disk.bytes();
+            disk.sure = disk.sure.max(step.disk.sure());
+        }
+    }
+    Ok(disks)
 }

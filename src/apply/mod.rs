@@ -11,6 +11,7 @@ mod fault;
 use crate::graph::{Graph, Node};
 use crate::model::ResourceId;
 use crate::plan::{Deferred, Plan, Planned, split};
+use crate::resource::Guard;
 use crate::step::{Op, Step};
 use crate::target::{OpError, Progress, Target, asked_to_end, go_on};
 use crew::{Crew, Ready};
@@ -55,7 +56,7 @@ impl Workers {
 pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, observers: &Observers, workers: Workers) -> RunReport {
     let began = Instant::now();
     observers.tell(&Event::RunStarted { resources: graph.nodes.len() });
-    let engine = Engine { on, supply, observers };
+    let engine = Engine { on, supply, observers, guards: graph.guards().collect() };
     // Nothing was changed since the plan looked at what comes before the first step.
     let idle = plan.resources.iter().take_while(|planned| planned.steps.is_empty() && planned.problem.is_none());
     let crew = Crew::new(graph, idle.map(|planned| engine.unchanged(planned)).collect());
@@ -75,6 +76,7 @@ struct Engine<'a> {
     on: &'a dyn Target,
     supply: &'a dyn Supply,
     observers: &'a Observers,
+    guards: Vec<&'a Guard>,
 }
 
 /// A resource in hand.
@@ -199,7 +201,7 @@ impl Engine<'_> {
     }
 
     fn progress<'a>(&'a self, id: &'a ResourceId) -> Telling<'a> {
-        Telling { observers: self.observers, id }
+        Telling { engine: self, id }
     }
 
     /// Performs what these steps come to.
@@ -210,7 +212,9 @@ impl Engine<'_> {
         }
         let began = Instant::now();
         go_on().map_err(|ended| OpError::new(op.summary(), ended))?;
-        self.supply.supply(op, &self.progress(first))?;
+        for (id, step) in steps {
+            self.supply.supply(&step.op, &self.progress(id))?;
+        }
         self.on.perform(op, &self.progress(first))?;
         for (id, step) in steps {
             let event = Event::StepFinished { id: (*id).clone(), summary: step.op.summary(), milliseconds: milliseconds(began) };
@@ -244,16 +248,27 @@ fn unconverged(step: &Step) -> OpError {
 
 /// Tells observers what a step reports.
 struct Telling<'a> {
-    observers: &'a Observers,
+    engine: &'a Engine<'a>,
     id: &'a ResourceId,
 }
 
 impl Progress for Telling<'_> {
     fn line(&self, text: &str) {
-        self.observers.tell(&Event::Line { id: self.id.clone(), text: text.to_owned() });
+        self.engine.observers.tell(&Event::Line { id: self.id.clone(), text: text.to_owned() });
     }
 
     fn advance(&self, done: u64, total: u64) {
-        self.observers.tell(&Event::Advanced { id: self.id.clone(), done, total });
+        self.engine.observers.tell(&Event::Advanced { id: self.id.clone(), done, total });
+    }
+
+    /// No forecast is sure: whatever a step takes, the floors hold.
+    fn must_end(&self) -> Option<String> {
+        let broken = |guard: &&Guard| {
+            // What cannot be asked now is asked again in a moment.
+            let free = self.engine.on.space(&guard.mount).ok()?.free;
+            let left = format!("{} has {free} free, and {} must stay free", guard.mount, guard.minimum_free);
+            (free < guard.minimum_free).then(|| format!("{left} (disk.guards)"))
+        };
+        self.engine.guards.iter().find_map(broken)
     }
 }

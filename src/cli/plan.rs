@@ -3,9 +3,9 @@
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Becomes, Opened, Refusal};
 use super::{Exit, Form, Global, Ground, saved};
-use crate::plan::{Plan, Planned};
+use crate::plan::{DiskPlan, Plan, Planned};
 use crate::session::{Approved, SessionError};
-use crate::step::{Change, Step};
+use crate::step::{Change, Step, Sure};
 use clap::Args;
 use serde::Serialize;
 use std::fmt::Write;
@@ -105,6 +105,16 @@ fn show_one(planned: &Planned) -> Vec<String> {
     lines
 }
 
+/// What becomes of the room on a guarded file system.
+fn room(disk: &DiskPlan) -> String {
+    let (mount, after, floor) = (&disk.mount, disk.free_after(), disk.minimum_free);
+    match disk.sure {
+        Sure::Exactly => format!("{mount}: {after} free after (floor {floor})."),
+        Sure::AtMost => format!("{mount}: at least {after} free after (floor {floor})."),
+        Sure::Unknown => format!("{mount}: {after} free after, less what cannot be told before (floor {floor}, watched)."),
+    }
+}
+
 /// The plan as a person reads it.
 pub fn show(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.resources.iter().flat_map(show_one).collect();
@@ -125,7 +135,7 @@ pub fn show(plan: &Plan) -> String {
         let _ = write!(last, " Download {}.", plan.download);
     }
     for disk in &plan.disks {
-        let _ = write!(last, " {}: {} free after (floor {}).", disk.mount, disk.free_after(), disk.minimum_free);
+        let _ = write!(last, " {}", room(disk));
     }
     lines.push(paint_data(Paint::Bold, &last));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()

@@ -141,6 +141,9 @@ impl<'a> Incoming<'a> {
 
     fn take(&mut self, bytes: &[u8], progress: &dyn Progress) -> Result<(), Cause> {
         go_on()?;
+        if let Some(why) = progress.must_end() {
+            return Err(io::Error::other(why).into());
+        }
         let limit = self.blob.size.map_or(LARGEST, |size| size.0);
         if self.length + bytes.len() as u64 > limit {
             return Err(Cause::TooLarge(ByteSize(limit)));
@@ -199,6 +202,10 @@ struct Part<'a> {
 impl Progress for Part<'_> {
     fn line(&self, text: &str) {
         self.sum.progress.line(text);
+    }
+
+    fn must_end(&self) -> Option<String> {
+        self.sum.progress.must_end()
     }
 
     fn advance(&self, done: u64, _: u64) {

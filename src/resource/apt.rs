@@ -3,9 +3,9 @@
 //! What is installed is read from dpkg's status file, without running anything, so a converged request costs one read.
 
 use super::{Ownership, Resource};
-use crate::model::ResourceId;
-use crate::step::{Ability, Change, Claim, DiskForecast, Op, Step, Undoes, package_name};
-use crate::target::{Claims, Probe, ProbeError};
+use crate::model::{ByteSize, ResourceId};
+use crate::step::{Ability, Change, Claim, DiskForecast, Op, Query, Step, Undoes, package_name};
+use crate::target::{Claims, Probe, ProbeError, lists_are_current};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -26,6 +26,33 @@ pub struct Apt {
 #[derive(Debug, Serialize)]
 pub struct State {
     missing: Vec<String>,
+    /// What installing it takes, where apt can tell.
+    room: Option<ByteSize>,
+}
+
+/// What apt says it will fetch and what it will unpack, in its question whether to go on; `None` where it asks nothing.
+fn room(said: &str) -> Option<ByteSize> {
+    let size = |text: &str| ByteSize::parse(&text.replace(',', "")).ok();
+    let fetched = said.lines().find_map(|line| line.strip_prefix("Need to get ")?.strip_suffix(" of archives."))?;
+    // `Need to get 1,024 B/4,321 kB`: some is there already.
+    let fetched = size(fetched.split_once('/').map_or(fetched, |(left, _)| left))?;
+    let after = said.lines().find_map(|line| line.strip_prefix("After this operation, "))?;
+    let unpacked = match after.strip_suffix(" of additional disk space will be used.") {
+        Some(more) => size(more)?,
+        None => ByteSize(0),
+    };
+    let sum = fetched.0 + unpacked.0;
+    // It rounds to three digits.
+    Some(ByteSize(sum + sum / 100))
+}
+
+/// What installing takes. Lists that are absent or older than the sources tell nothing: they are fetched when it is done.
+fn room_for(missing: &[String], on: &dyn Probe) -> Result<Option<ByteSize>, ProbeError> {
+    if missing.is_empty() || !on.has(Ability::Exec) || !lists_are_current(on)? {
+        return Ok(None);
+    }
+    // A forecast that cannot be had (only root may enter a view, say) is no reason to stop.
+    Ok(on.query(&Query::PackageRoom(missing.to_vec())).ok().and_then(|said| room(&said.stdout)))
 }
 
 /// Whether an installed version is one that `wanted` allows (`1.2-3`, or `1.2*`).
@@ -71,7 +98,8 @@ impl Resource for Apt {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        Ok(State { missing: self.missing(&on.packages()?.installed) })
+        let missing = self.missing(&on.packages()?.installed);
+        Ok(State { room: room_for(&missing, on)?, missing })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -83,7 +111,12 @@ impl Resource for Apt {
         };
         let undoes = Undoes::Claims(now.missing.iter().map(gone).collect());
         let op = Op::AptInstall { packages: now.missing.clone() };
-        vec![Step::new(Change::Add, op, "not installed").disk(DiskForecast::Unknown).needs(Ability::Exec).undoes(undoes)]
+        vec![
+            Step::new(Change::Add, op, "not installed")
+                .disk(now.room.map_or(DiskForecast::Unknown, DiskForecast::AtMost))
+                .needs(Ability::Exec)
+                .undoes(undoes),
+        ]
     }
 }
 
@@ -91,6 +124,15 @@ impl Resource for Apt {
 mod tests {
     use super::*;
     use crate::target::Packages;
+
+    #[test]
+    fn apt_says_what_it_takes() {
+        let said = |lines: &str| room(&format!("0 upgraded, 1 newly installed\n{lines}\nDo you want to continue? [Y/n] N\nAbort.\n"));
+        let more = "Need to get 1,024 kB/36.0 MB of archives.\nAfter this operation, 148 MB of additional disk space will be used.";
+        assert_eq!(said(more), Some(ByteSize(150_514_240)));
+        assert_eq!(said("Need to get 0 B of archives.\nAfter this operation, 3 kB disk space will be freed."), Some(ByteSize(0)));
+        assert_eq!(said("E: Unable to locate package x"), None);
+    }
 
     #[test]
     fn a_version_may_be_asked_for() {

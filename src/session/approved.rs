@@ -3,7 +3,7 @@
 use super::SessionError;
 use crate::model::ResourceId;
 use crate::plan::Plan;
-use crate::step::{Op, Step};
+use crate::step::{DiskForecast, Op, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -24,7 +24,9 @@ impl Approved {
     #[must_use]
     pub fn of(plan: &Plan) -> Self {
         let some = plan.resources.iter().filter(|planned| !planned.steps.is_empty());
-        Self(some.map(|planned| Steps { id: planned.id.clone(), steps: planned.steps.clone() }).collect())
+        // What a step takes is no part of it: who may enter a machine is told more of that.
+        let bare = |steps: &[Step]| steps.iter().map(|step| step.clone().disk(DiskForecast::NONE)).collect();
+        Self(some.map(|planned| Steps { id: planned.id.clone(), steps: bare(&planned.steps) }).collect())
     }
 
     /// Nothing, where a plan of today has the same steps.

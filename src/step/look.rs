@@ -10,6 +10,8 @@ pub enum Query {
     SshdPolicy(UserName),
     /// Whether a unit is active: `systemctl is-active`. Only asked of a running system.
     UnitActive(UnitName),
+    /// What installing these packages takes, by the lists that apt has: `apt-get install --assume-no`.
+    PackageRoom(Vec<String>),
 }
 
 /// What a program said.
@@ -69,4 +71,7 @@ pub struct Space {
     pub free: ByteSize,
     /// Bytes in all.
     pub total: ByteSize,
+    /// The kernel's number of the file system: two paths of one number share the room.
+    #[serde(skip)]
+    pub device: u64,
 }

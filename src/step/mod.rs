@@ -87,6 +87,18 @@ pub enum DiskForecast {
     Unknown,
 }
 
+/// How far a forecast can be relied on; of several, the last of these holds for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sure {
+    /// That many bytes.
+    Exactly,
+    /// No more.
+    AtMost,
+    /// More, which cannot be told before: the floor is watched meanwhile.
+    Unknown,
+}
+
 impl DiskForecast {
     /// Takes nothing.
     pub const NONE: Self = Self::Exact(ByteSize(0));
@@ -97,6 +109,16 @@ impl DiskForecast {
         match self {
             Self::Exact(size) | Self::AtMost(size) => size.0,
             Self::Unknown => 0,
+        }
+    }
+
+    /// How far the bytes can be relied on.
+    #[must_use]
+    pub const fn sure(self) -> Sure {
+        match self {
+            Self::Exact(_) => Sure::Exactly,
+            Self::AtMost(_) => Sure::AtMost,
+            Self::Unknown => Sure::Unknown,
         }
     }
 }

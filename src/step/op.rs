@@ -197,6 +197,29 @@ impl Op {
         }
     }
 
+    /// Where what it makes takes room; the root for what may write anywhere.
+    #[must_use]
+    pub fn place(&self) -> TargetPath {
+        match self {
+            Self::MakeDirectory { path, .. }
+            | Self::WriteFile { path, .. }
+            | Self::SetMeta { path, .. }
+            | Self::MakeSymlink { path, .. }
+            | Self::Remove { path } => path.clone(),
+            Self::Unpack(unpack) => unpack.into.clone(),
+            Self::BuildPython(build) => build.generation.clone(),
+            Self::BuildConda(build) => build.generation.clone(),
+            Self::AptInstall { .. }
+            | Self::AptRemove { .. }
+            | Self::SetUser { .. }
+            | Self::Unit { .. }
+            | Self::SetHostname { .. }
+            | Self::ProveSshd { .. }
+            | Self::RunScript(_)
+            | Self::RunCheck(_) => TargetPath::root(),
+        }
+    }
+
     /// What several ops come to that can be one; `None` where they cannot.
     #[must_use]
     pub fn joined(ops: &[&Self]) -> Option<Self> {

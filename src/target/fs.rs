@@ -363,7 +363,8 @@ fn kind_of(raw: &FileStat) -> FileKind {
 fn space_of(fd: &OwnedFd) -> Result<Space, Errno> {
     let raw = fstatvfs(fd)?;
     let block = raw.fragment_size();
-    Ok(Space { free: crate::model::ByteSize(raw.blocks_available() * block), total: crate::model::ByteSize(raw.blocks() * block) })
+    let bytes = |blocks| crate::model::ByteSize(blocks * block);
+    Ok(Space { free: bytes(raw.blocks_available()), total: bytes(raw.blocks()), device: fstat(fd)?.st_dev })
 }
 
 fn names(fd: OwnedFd) -> Result<Vec<String>, Errno> {

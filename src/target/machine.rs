@@ -213,6 +213,13 @@ impl Probe for Machine {
                 "sh".to_owned(),
                 user.to_string(),
             ])),
+            // Without its lock, for nothing is installed; `--assume-no` ends where apt would ask, with all that it would ask about.
+            Query::PackageRoom(packages) => self.ask(&Cmd::new(
+                ["apt-get", "-oDebug::NoLocking=1", "--assume-no", "--no-install-recommends", "install", "--"]
+                    .into_iter()
+                    .map(str::to_owned)
+                    .chain(packages.iter().cloned()),
+            )),
             Query::UnitActive(unit) => self
                 .run(&Cmd::new(["systemctl", "is-active", "--quiet", unit.as_str()]), Some(ASKING), &Silent)
                 .map(|ended| ended.output)

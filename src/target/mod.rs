@@ -39,6 +39,7 @@ use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
 use std::sync::Arc;
 
 pub use account::{Account, Accounts};
+pub use apt::lists_are_current;
 pub use changes::{Change, Node};
 pub use console::{notify, say};
 pub use device::{Device, devices};
@@ -191,6 +192,10 @@ pub trait Progress: Sync {
     fn line(&self, text: &str);
     /// `done` of `total` (bytes, packages) of the step in hand.
     fn advance(&self, done: u64, total: u64);
+    /// Why the step must end before its end, if it must.
+    fn must_end(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Reports to nobody.

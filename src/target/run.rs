@@ -159,18 +159,21 @@ fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> i
     while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
         kept.take(line, progress);
     }
-    if let Some(Cut::Asked(signal)) = cut {
-        return Err(ended_by(signal));
+    match cut {
+        Some(Cut::Asked(signal)) => return Err(ended_by(signal)),
+        Some(Cut::Must(why)) => return Err(io::Error::other(format!("it was ended: {why}"))),
+        Some(Cut::Deadline) | None => {}
     }
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(i32::from(FAILED));
     Ok(Ended { output: Output { status: code, stdout: kept.out.text(), stderr: kept.err.text() }, timed_out: cut.is_some() })
 }
 
 /// Why a program was ended before its own end.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Cut {
     Deadline,
     Asked(Signal),
+    Must(String),
 }
 
 fn wait(
@@ -187,15 +190,18 @@ fn wait(
         if let Some(status) = child.try_wait()? {
             return Ok((status, cut.map(|(why, _)| why)));
         }
-        let late = deadline.filter(|at| Instant::now() >= *at).map(|_| Cut::Deadline);
-        match (cut, late.or_else(|| asked_to_end().map(Cut::Asked))) {
-            (None, Some(why)) => {
-                // A group that has just ended is as good as one that was asked.
-                killpg(group.0, Signal::SIGTERM).unwrap_or_default();
-                cut = Some((why, Instant::now()));
+        match &cut {
+            None => {
+                let late = deadline.filter(|at| Instant::now() >= *at).map(|_| Cut::Deadline);
+                let why = late.or_else(|| asked_to_end().map(Cut::Asked)).or_else(|| progress.must_end().map(Cut::Must));
+                if let Some(why) = why {
+                    // A group that has just ended is as good as one that was asked.
+                    killpg(group.0, Signal::SIGTERM).unwrap_or_default();
+                    cut = Some((why, Instant::now()));
+                }
             }
-            (Some((_, since)), _) if since.elapsed() >= MERCY => killpg(group.0, Signal::SIGKILL).unwrap_or_default(),
-            _ => {}
+            Some((_, since)) if since.elapsed() >= MERCY => killpg(group.0, Signal::SIGKILL).unwrap_or_default(),
+            Some(_) => {}
         }
         let pause = Duration::from_millis(20);
         if !open {
@@ -303,6 +309,25 @@ mod tests {
         let ended = run(&["sh", "-c", "sleep 60 & sleep 60"], Some(Span::parse("0.2s").unwrap()));
         assert!(ended.timed_out);
         assert_eq!(ended.output.status, 143);
+    }
+
+    /// A step that must not go on.
+    struct Full;
+
+    impl Progress for Full {
+        fn line(&self, _: &str) {}
+        fn advance(&self, _: u64, _: u64) {}
+        fn must_end(&self) -> Option<String> {
+            Some("the disk is full".into())
+        }
+    }
+
+    #[test]
+    fn what_must_end_is_ended() {
+        let cmd = Cmd::new(["sleep", "60"]);
+        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout: None };
+        let error = Runner::Direct.run(&job, &Full).unwrap_err();
+        assert_eq!(error.to_string(), "it was ended: the disk is full");
     }
 
     #[test]

@@ -20,6 +20,7 @@ struct Watched {
     overlaps: Mutex<Vec<String>>,
     most: AtomicUsize,
     transactions: AtomicUsize,
+    must_end: Mutex<Option<String>>,
 }
 
 fn lane(op: &Op) -> Lane {
@@ -41,7 +42,8 @@ fn lane(op: &Op) -> Lane {
 
 impl Watched {
     fn new(fake: Fake) -> Self {
-        Self { fake, busy: Mutex::default(), overlaps: Mutex::default(), most: AtomicUsize::new(0), transactions: AtomicUsize::new(0) }
+        let (most, transactions) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { fake, busy: Mutex::default(), overlaps: Mutex::default(), most, transactions, must_end: Mutex::default() }
     }
 }
 
@@ -55,6 +57,7 @@ impl Target for Watched {
             busy.push(mine);
             self.most.fetch_max(busy.len(), Ordering::Relaxed);
         }
+        *self.must_end.lock().unwrap() = progress.must_end();
         self.transactions.fetch_add(usize::from(mine == Lane::Packages), Ordering::Relaxed);
         std::thread::sleep(Duration::from_micros(300));
         let done = self.fake.perform(op, progress);
@@ -171,6 +174,16 @@ fn a_bad_name_takes_no_other_request_with_it() {
     let failed: Vec<String> = report.resources.iter().filter(|one| one.outcome == Outcome::Failed).map(|one| one.id.to_string()).collect();
     assert_eq!(failed, ["apt:packages"]);
     assert!(on.packages().unwrap().installed.contains_key("cifs-utils"));
+}
+
+#[test]
+fn a_step_hears_that_a_floor_breaks() {
+    let world = lab("disk: {guards: [{mount: /srv, minimum_free: 5GB}]}\nfiles: [{path: /etc/motd, content: x}]\n");
+    let mounts = [(TargetPath::parse("/srv").unwrap(), fitout::model::ByteSize(1_000_000_000))];
+    let on = Watched::new(world.machine(Behaviour { mounts: mounts.into(), ..Behaviour::default() }));
+    perform_by(&world.work(&on.fake), &on, Workers::USUAL);
+    let heard = on.must_end.into_inner().unwrap();
+    assert_eq!(heard.as_deref(), Some("/srv has 1.0 GB free, and 5.0 GB must stay free (disk.guards)"));
 }
 
 #[test]

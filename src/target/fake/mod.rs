@@ -36,6 +36,8 @@ pub struct Behaviour {
     pub fails: BTreeMap<String, String>,
     /// Room on its file system, of [`TOTAL`].
     pub free: Option<ByteSize>,
+    /// Other file systems, and the room on each.
+    pub mounts: BTreeMap<TargetPath, ByteSize>,
 }
 
 /// A package of the archive.
@@ -70,7 +72,7 @@ pub struct Said {
     pub stderr: String,
 }
 
-/// Size of the only file system.
+/// Size of each file system.
 pub const TOTAL: ByteSize = ByteSize(128_000_000_000);
 
 /// All that can change.
@@ -213,13 +215,18 @@ impl Probe for Fake {
         Ok(self.read(path)?.as_deref() == Some(&self.rendered(content)?[..]))
     }
 
-    fn space(&self, _: &TargetPath) -> Result<Space, ProbeError> {
-        Ok(Space { free: self.behaviour.free.unwrap_or(TOTAL), total: TOTAL })
+    fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
+        let mounts = || self.behaviour.mounts.iter().zip(1..);
+        let nearest = mounts().filter(|((mount, _), _)| path.is_within(mount)).max_by_key(|((mount, _), _)| mount.as_str().len());
+        let (free, device) = nearest.map_or((self.behaviour.free.unwrap_or(TOTAL), 0), |((_, free), device)| (*free, device));
+        Ok(Space { free, total: TOTAL, device })
     }
 
     fn query(&self, query: &Query) -> Result<Output, ProbeError> {
         Ok(match query {
             Query::SshdPolicy(_) => Output { status: 0, stdout: self.with(|state| sshd::effective(&state.tree))?, stderr: String::new() },
+            // A machine in memory knows no sizes.
+            Query::PackageRoom(_) => Output { status: 100, stdout: String::new(), stderr: String::new() },
             Query::UnitActive(unit) => {
                 let status = if self.with(|state| state.active.contains(unit)) { 0 } else { 3 };
                 Output { status, stdout: String::new(), stderr: String::new() }
