@@ -13,7 +13,6 @@ const COMMON: [(&str, Option<&str>); 4] =
     [("state", Some("present")), ("requires", None), ("on_drift", Some("report")), ("on_removal", Some("release"))];
 
 const ROWS: &[Row] = &[
-    ("Manifest", "unmanaged", None),
     ("Manifest", "mpi", None),
     ("Manifest", "samples", None),
     ("Network", "proxy", None),

@@ -17,6 +17,8 @@ pub struct Machine {
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.
     pub wants: Vec<Want>,
+    /// Patterns of paths that are never touched.
+    pub unmanaged: Vec<String>,
     /// What is done about what people changed.
     pub on_drift: OnDrift,
     /// What becomes of what is named no longer.

@@ -4,6 +4,7 @@ mod approved;
 mod installed;
 mod memory;
 mod program;
+mod unmanaged;
 
 use crate::apply::{Event, Observers, Report, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
@@ -244,6 +245,7 @@ impl Work {
     pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
         let mut specs = lower(wanted, facts, answers, on)?;
+        unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
         let (released, deleted) = match scope {
             Scope::Machine => memory::released(&specs, &records),
             Scope::Beside => (Vec::new(), Vec::new()),

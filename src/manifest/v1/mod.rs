@@ -33,8 +33,8 @@ use azure::{AutologgerSettings, OnBehalfOf, SharingPolicy, Verbatim};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use words::SysctlKey;
 use words::{ArmId, Label, VmSize};
+use words::{PathPattern, SysctlKey};
 use zones::ZoneName;
 
 /// A machine-learning workstation, described. What is not mentioned is not managed.
@@ -91,6 +91,9 @@ pub struct Manifest {
     pub shares: Vec<At<Share>>,
     /// Room that must stay free.
     pub disk: Option<Disk>,
+    /// Paths that are never touched, such as `/opt/vendor/**`: what else asks for one of them is a problem.
+    #[serde(default)]
+    pub unmanaged: Vec<PathPattern>,
     /// What is done about what people changed on the machine, where nothing else is said. Absent: it is reported.
     pub on_drift: Option<OnDrift>,
     /// What becomes of things whose lines leave the manifest. Absent: they stay.

@@ -215,6 +215,9 @@ words! {
     /// A setting of the kernel.
     SysctlKey: "a setting of the kernel", "write it as sysctl does, such as vm.max_map_count",
         r"^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$", |text| text.contains(['.', '/']) && shaped(text, lower, |c| any(c) || "_./*-".contains(c), 3..=128);
+    /// Paths that Fitout never touches.
+    PathPattern: "a pattern of paths", "write an absolute path, in which `*` stands for any part of a name and `**` for any folders",
+        r"^/[^\n]{0,4094}$", |text| text.starts_with('/') && printable(text, 4095) && glob::Pattern::new(text).is_ok();
     /// The name of an environment.
     EnvironmentName: "the name of an environment", "letters, digits, `_`, `.`, `-`; a letter, digit or `_` first; at most 64",
         r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$", |text| shaped(text, |c| any(c) || c == '_', |c| any(c) || "_.-".contains(c), 1..=64);
