@@ -131,7 +131,8 @@ pub fn recap(report: &RunReport, run: Option<u64>) -> String {
         lines.push(format!("{} {drift}", paint(Paint::Yellow, "note:")));
     }
     if let Some(signal) = &report.ended_by {
-        lines.push(format!("{signal} ended this run early; `fitout apply` goes on from there."));
+        let more = if run.is_some() { "; `fitout apply` goes on from there" } else { "" };
+        lines.push(format!("{signal} ended this run early{more}."));
     } else if let (Some(run), true) = (run, counts.failed > 0) {
         lines.push(format!("This was run {run}; `fitout why` explains what failed."));
     }

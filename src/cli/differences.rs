@@ -4,8 +4,6 @@ use super::output::{Paint, paint_data};
 use crate::journal::Difference;
 use crate::step::FileKind;
 use crate::target::{Change, Node};
-use std::collections::BTreeSet;
-use std::path::Path;
 
 /// Kinds of things in the order in which they are shown, with their headings.
 const HEADINGS: [(&str, &str); 5] =
@@ -50,23 +48,24 @@ fn brief(text: &str) -> String {
     text.split_once("sha256 ").map_or_else(|| text.to_owned(), digest)
 }
 
-/// Paths that are not as they were, parents first. What was in a folder that is gone is counted, not listed.
+/// Paths that are not as they were, in their order. What is in a folder that is gone is counted, and so is much that is in a new one.
 pub fn files(changes: &[&Change]) -> Vec<String> {
-    let is_gone = |change: &&&Change| change.after.is_none();
-    let below = |folder: &Change| {
-        changes.iter().filter(is_gone).filter(|one| one.path != folder.path && one.path.starts_with(&folder.path)).count()
-    };
-    let gone: BTreeSet<&Path> = changes.iter().filter(is_gone).map(|change| change.path.as_path()).collect();
-    let shown = changes.iter().filter(|change| !change.path.parent().is_some_and(|above| change.after.is_none() && gone.contains(above)));
-    let counted = |change: &&Change| match if change.after.is_none() { below(change) } else { 0 } {
-        0 => file(change),
-        number => format!("{} and {number} in it", file(change)),
-    };
-    shown.map(counted).collect()
+    /// More than this in a new folder is told by its number.
+    const MANY: usize = 12;
+    let mut lines = Vec::new();
+    let mut rest = changes;
+    while let [first, more @ ..] = rest {
+        // What is in a folder comes right after it.
+        let inside = more.iter().take_while(|one| one.path.starts_with(&first.path)).count();
+        let is_counted = inside > 0 && (first.after.is_none() || (first.before.is_none() && inside > MANY));
+        lines.push(if is_counted { format!("{} and {inside} in it", file(first)) } else { file(first) });
+        rest = if is_counted { &more[inside..] } else { more };
+    }
+    lines
 }
 
 /// One path that is not as it was.
-fn file(change: &Change) -> String {
+pub fn file(change: &Change) -> String {
     let what = match (&change.before, &change.after) {
         (None, Some(node)) => described(node),
         (Some(node), None) => kind(node).to_owned(),

@@ -187,7 +187,8 @@ impl Found {
         let within = |path: &Path, folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
         let is_aside = |change: &&Change| {
             let path = change.path.as_path();
-            within(path, &OWN) || within(path, &NOISE) || theirs.contains(&*path.to_string_lossy())
+            let compiled = path.iter().any(|part| part == "__pycache__");
+            compiled || within(path, &OWN) || within(path, &NOISE) || theirs.contains(&*path.to_string_lossy())
         };
         let (aside, first): (Vec<&Change>, Vec<&Change>) = self.files.iter().partition(|change| !arguments.all && is_aside(change));
         // Files are told once, with all that differs.
@@ -196,7 +197,7 @@ impl Found {
         if !first.is_empty() {
             lines.push(output::paint_data(Paint::Bold, "Files"));
         }
-        lines.extend(differences::files(&first));
+        lines.extend(if arguments.all { first.into_iter().map(differences::file).collect() } else { differences::files(&first) });
         if !aside.is_empty() {
             lines.push(format!("  and {} of packages, logs, caches and Fitout's own; --all lists them", aside.len()));
         }
@@ -218,10 +219,10 @@ impl Found {
         }
         note("what scripts, checks and packages did over the network was real");
         let real = rehearsal.real().display();
-        match (promoted, arguments.promote, self.report.counts.failed) {
-            (true, ..) => say(&format!("Promoted: {real} is now as rehearsed.")),
-            (false, false, 0) => say(&format!("Nothing was changed on {real}.")),
-            _ => say(&format!("Nothing was promoted to {real}.")),
+        match (promoted, arguments.promote) {
+            (true, _) => say(&format!("Promoted: {real} is now as rehearsed.")),
+            (false, true) => say(&format!("Nothing was promoted to {real}.")),
+            (false, false) => say(&format!("Nothing was changed on {real}.")),
         }
     }
 }

@@ -43,12 +43,13 @@ pub struct Difference {
 
 /// Left out of every comparison: Fitout's own files.
 pub const OWN: [&str; 4] = ["/var/lib/fitout", "/var/log/fitout", "/var/cache/fitout", "/run"];
-/// Left out where people look first: logs, caches, dpkg's database (packages are told by themselves) and backups of databases.
-pub const NOISE: [&str; 12] = [
+/// Left out where people look first: logs, caches, dpkg's and systemd's own records (packages and units are told by themselves) and backups of databases.
+pub const NOISE: [&str; 13] = [
     "/var/log",
     "/var/cache",
     "/var/lib/apt",
     "/var/lib/dpkg",
+    "/var/lib/systemd",
     "/etc/ld.so.cache",
     "/usr/sbin/policy-rc.d",
     "/etc/passwd-",
