@@ -1,6 +1,7 @@
 //! Machines: looked at through [`Probe`], changed through [`Target`], and nothing else in Fitout touches one.
 //!
-//! [`Machine`] is a real one, live or an offline root: the same code, with other abilities and another way to run programs.
+//! [`Machine`] is a real one, live, an offline root or a [`Rehearsal`] of either: the same code, with other abilities and another way to run
+//! programs.
 //! Every kind of effect has its file: `fs` (all file I/O), `run` (the only
 //! `Command::new`), `perform` (an [`Op`] to effects), `unpack`, `conda`, `python`, `script`.
 
