@@ -1,7 +1,7 @@
 //! The order of work: what requires what, and among the free, what a person would do first.
 
 use crate::model::{Owner, ResourceId, TargetPath};
-use crate::problem::{Code, Problem, nearest};
+use crate::problem::{Code, Place, Problem, nearest};
 use crate::resource::{Guard, Spec};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -26,22 +26,46 @@ pub struct Graph {
     pub nodes: Vec<Node>,
 }
 
+/// A requirement that a manifest says in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// What waits.
+    pub of: ResourceId,
+    /// What it waits for.
+    pub requires: ResourceId,
+    /// Where that is said.
+    pub place: Place,
+}
+
 impl Graph {
     /// Orders resources.
     ///
     /// # Errors
     /// Two resources of one name that differ, a requirement that names nothing, a circle.
     pub fn order(specs: Vec<Spec>) -> Result<Self, Vec<Problem>> {
+        Self::order_as(specs, &[])
+    }
+
+    /// Orders resources, with what is said of their order.
+    ///
+    /// # Errors
+    /// As [`Graph::order`].
+    pub fn order_as(specs: Vec<Spec>, said: &[Said]) -> Result<Self, Vec<Problem>> {
         let specs = distinct(specs)?;
         let ids: BTreeMap<ResourceId, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.id(), n)).collect();
         let places = places(&specs);
-        let mut problems = Vec::new();
+        let mut problems = nowhere(said, &ids);
         let mut requires: Vec<Vec<usize>> = Vec::new();
+        let mut words: BTreeMap<&ResourceId, Vec<usize>> = BTreeMap::new();
+        for one in said {
+            words.entry(&one.of).or_default().extend(ids.get(&one.requires));
+        }
         for spec in &specs {
             let wanted = spec.requires();
             problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(spec, id, &ids)));
             let named = wanted.iter().filter_map(|id| ids.get(id).copied());
-            let mut edges: Vec<usize> = named.chain(inferred(spec, &places, &ids)).collect();
+            let mut edges: Vec<usize> =
+                named.chain(words.remove(&spec.id()).unwrap_or_default()).chain(inferred(spec, &places, &ids)).collect();
             edges.sort_unstable();
             edges.dedup();
             requires.push(edges);
@@ -49,7 +73,7 @@ impl Graph {
         let stages = stages(&specs, &requires);
         let order = sorted(&stages, &requires);
         if order.len() < specs.len() {
-            problems.extend(circles(&specs, &requires));
+            problems.extend(circles(&specs, &requires, said));
         }
         if problems.is_empty() { Ok(laid_out(specs, &requires, &stages, &order)) } else { Err(problems) }
     }
@@ -92,7 +116,30 @@ fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
 
 fn unknown(spec: &Spec, id: &ResourceId, ids: &BTreeMap<ResourceId, usize>) -> Problem {
     let problem = Problem::general(Code::UnknownReference, format!("{} requires {id}, which is nowhere in the manifest", spec.id()));
-    let names: Vec<String> = ids.keys().map(ToString::to_string).collect();
+    meant(problem, id, ids.keys())
+}
+
+/// Requirements in words that name nothing: each once, whatever many resources came of what waits.
+fn nowhere(said: &[Said], ids: &BTreeMap<ResourceId, usize>) -> Vec<Problem> {
+    let lost: BTreeMap<&Place, &Said> = said.iter().filter(|one| !ids.contains_key(&one.requires)).map(|one| (&one.place, one)).collect();
+    let problem = |(place, one): (&Place, &Said)| {
+        let problem = Problem::at(Code::UnknownReference, place, format!("{} is nowhere in the manifest", one.requires));
+        let others: Vec<String> = ids.keys().filter(|id| id.kind == one.requires.kind && **id != one.of).map(ToString::to_string).collect();
+        let problem = match others.len() {
+            0 => problem.suggest(format!("no other resource is of the kind `{}`; `fitout plan` shows all", one.requires.kind)),
+            1..=LISTED => problem.suggest(format!("write one of {}", others.join(", "))),
+            _ => problem.suggest("`fitout plan` shows every resource by its name"),
+        };
+        meant(problem, &one.requires, ids.keys().filter(|id| **id != one.of))
+    };
+    lost.into_iter().map(problem).collect()
+}
+
+/// More names than this are better read with `fitout plan`.
+const LISTED: usize = 6;
+
+fn meant<'i>(problem: Problem, id: &ResourceId, known: impl Iterator<Item = &'i ResourceId>) -> Problem {
+    let names: Vec<String> = known.map(ToString::to_string).collect();
     match nearest(&id.to_string(), names.iter().map(String::as_str)) {
         Some(near) => problem.suggest(format!("did you mean `{near}`?")),
         None => problem,
@@ -118,7 +165,7 @@ fn inferred(spec: &Spec, places: &BTreeMap<&TargetPath, Vec<usize>>, ids: &BTree
     above.chain(owner).collect()
 }
 
-fn circles(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<Problem> {
+fn circles(specs: &[Spec], requires: &[Vec<usize>], said: &[Said]) -> Vec<Problem> {
     let mut graph: DiGraph<usize, ()> = DiGraph::new();
     let nodes: Vec<NodeIndex> = (0..specs.len()).map(|n| graph.add_node(n)).collect();
     for (n, edges) in requires.iter().enumerate() {
@@ -127,9 +174,20 @@ fn circles(specs: &[Spec], requires: &[Vec<usize>]) -> Vec<Problem> {
         }
     }
     let looped = |members: &Vec<NodeIndex>| members.len() > 1 || members.iter().any(|n| graph.contains_edge(*n, *n));
-    let name = |members: Vec<NodeIndex>| members.iter().map(|n| specs[graph[*n]].id().to_string()).collect::<Vec<_>>().join(" and ");
-    let circles = tarjan_scc(&graph).into_iter().filter(looped).map(name);
-    circles.map(|members| Problem::general(Code::Cycle, format!("{members} wait for each other"))).collect()
+    let circles = tarjan_scc(&graph).into_iter().filter(looped);
+    circles.map(|members| circle(&members.iter().map(|n| specs[graph[*n]].id()).collect::<Vec<_>>(), said)).collect()
+}
+
+/// A circle, shown where it is said, if it is.
+fn circle(members: &[ResourceId], said: &[Said]) -> Problem {
+    let message = match members {
+        [one] => format!("{one} waits for itself"),
+        all => format!("{} wait for each other", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")),
+    };
+    match said.iter().find(|one| members.contains(&one.of) && members.contains(&one.requires)) {
+        Some(one) => Problem::at(Code::Cycle, &one.place, message).suggest("remove this, or another `requires` of the circle"),
+        None => Problem::general(Code::Cycle, message),
+    }
 }
 
 /// The stage of each; what is needed early is early itself: a file that a package request requires comes with the packages.

@@ -12,6 +12,7 @@ mod pages;
 
 use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
 use fitout::model::{Architecture, Distribution, Facts, Gpu};
+use fitout::session::foresee;
 use proptest::prelude::*;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,11 @@ fn load_file(path: &Path) -> Result<Machine, Rejected> {
     sheets.machine = overlay.exists().then(|| source(&overlay));
     let settings = fs::read_to_string(path.with_extension("set")).unwrap_or_default();
     sheets.settings = settings.lines().map(|line| line.split_once('=').unwrap()).map(|(p, v)| (p.to_owned(), v.to_owned())).collect();
-    load(&sheets, HostFiles)?.on(&facts(&fs::read_to_string(path.with_extension("on")).unwrap_or_default()))
+    let manifest = load(&sheets, HostFiles)?;
+    if sheets.machine.is_none() {
+        foresee(&manifest)?;
+    }
+    manifest.on(&facts(&fs::read_to_string(path.with_extension("on")).unwrap_or_default()))
 }
 
 /// A machine of Debian 12 without a GPU, or what `NAME.on` says of another: `ubuntu 22.04 jammy arm64 present`.
@@ -59,6 +64,9 @@ fn said(path: &Path) -> String {
             let mut shown = format!("accepted: {} wants\n", machine.wants.len());
             for want in machine.wants.iter().filter(|_| is_composed(path)) {
                 writeln!(shown, "{want:?}").unwrap();
+            }
+            for asked in &machine.requires {
+                writeln!(shown, "{:?} requires {}", asked.item, asked.id).unwrap();
             }
             shown
         }

@@ -8,7 +8,7 @@ use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
 use crate::resource::OnDrift;
-use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, installed, is_installed};
+use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError, read_facts};
 use nix::errno::Errno;
@@ -165,7 +165,9 @@ pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refu
 /// The manifest alone, for `validate`.
 pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
     if let Some(name) = file {
-        return named(name, set).map(|(manifest, _)| manifest);
+        let (manifest, _) = named(name, set)?;
+        foresee(&manifest).map_err(|e| Refusal::Rejected(Box::new(e)))?;
+        return Ok(manifest);
     }
     let machine = Machine::open(&On::Live, Store::at(crate::store::DEFAULT)).map_err(|e| Refusal::Ground("/".into(), e))?;
     let machine = Arc::new(machine);

@@ -6,8 +6,10 @@ use super::include::INCLUDE;
 use super::merge::{OVERRIDE, get_mut};
 use super::node::{Node, Value};
 use super::reading::{Document, Path};
+use super::requires::REQUIRES;
 use super::schema::type_name;
 use super::when::{QUESTIONS, Question, WHEN};
+use crate::resource::KINDS;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 
@@ -70,6 +72,7 @@ pub fn admit(schema: &mut Json, definitions: &str) {
         insert(definition, OVERRIDE, overriding());
         if parts.contains(name) {
             insert(definition, WHEN, json!({"$ref": format!("#/{definitions}/When")}));
+            insert(definition, REQUIRES, requires());
         }
     }
     types.insert("When".into(), conditions());
@@ -79,7 +82,7 @@ pub fn admit(schema: &mut Json, definitions: &str) {
             "type": "object",
             "required": ["name"],
             "additionalProperties": false,
-            "properties": {"name": name, WHEN: {"$ref": format!("#/{definitions}/When")}},
+            "properties": {"name": name, WHEN: {"$ref": format!("#/{definitions}/When")}, REQUIRES: requires()},
         });
         *items = json!({"anyOf": [name, conditional]});
     }
@@ -105,8 +108,8 @@ fn parts(schema: &Json, definitions: &str) -> BTreeSet<String> {
 }
 
 /// The names of the keys that any mapping may have.
-pub const fn names() -> [&'static str; 2] {
-    [OVERRIDE, WHEN]
+pub const fn names() -> [&'static str; 3] {
+    [OVERRIDE, REQUIRES, WHEN]
 }
 
 /// The names of the keys that may be meant at a path.
@@ -141,6 +144,14 @@ fn include() -> Json {
         "items": {"type": "string", "pattern": "^[^~/\\s][^\\n]*$"},
         "description": "Further files that this one is laid over, relative to this one; `*` in a file name stands for any text. Mappings \
             merge, lists append, items of one name merge.",
+    })
+}
+
+fn requires() -> Json {
+    json!({
+        "type": "array",
+        "items": {"type": "string", "pattern": format!("^({}):.+$", KINDS.join("|"))},
+        "description": "Resources that must be there first, each as `fitout plan` names it, such as `file:/etc/motd`. If one fails or waits, so does this.",
     })
 }
 

@@ -1,5 +1,6 @@
 //! From texts to a validated machine, or to everything that is wrong with them.
 
+use super::composed::plain_items;
 use super::de;
 use super::disposition::{self, Field};
 use super::files::{Files, Kept, TextError, text};
@@ -8,6 +9,7 @@ use super::include::{Document, Texts, assemble};
 use super::machine::Machine;
 use super::parse::MAX_BYTES;
 use super::reading::{self, MOST_PROBLEMS, Reading};
+use super::requires;
 use super::schema::{required, schema};
 use super::v1;
 use super::validate::{self, Desk};
@@ -155,6 +157,22 @@ impl Manifest {
         self.files.read_so_far()
     }
 
+    /// A machine of each kind that it tells apart.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Facts> {
+        self.texts.conditions.kinds()
+    }
+
+    /// What was found wrong on machines of its kinds, each problem once, with the machine where that matters.
+    #[must_use]
+    pub fn told(&self, found: Vec<(&Facts, Vec<Problem>)>) -> Vec<Problem> {
+        let mut findings = Findings::default();
+        for (facts, problems) in found {
+            findings.add(problems, facts);
+        }
+        findings.told(&self.texts.conditions, self.kinds().len())
+    }
+
     /// The texts to show its problems in.
     #[must_use]
     pub const fn sources(&self) -> &Sources {
@@ -166,7 +184,9 @@ impl Manifest {
         for place in &hidden {
             sources.hide(place);
         }
-        let machine = root.and_then(|root| {
+        let machine = root.and_then(|mut root| {
+            let requires = requires::take_all(&mut root, &mut problems);
+            plain_items(&mut root);
             let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
             let patchy = reading.patchy(&root);
             let Reading { problems: found, hidden, .. } = reading;
@@ -176,7 +196,10 @@ impl Manifest {
             problems.extend(found);
             let desk = Desk::new(&self.file, &self.files, &mut problems, sources, patchy);
             let machine = validate::validate(&manifest?, desk);
-            Some(Machine { fields: disposition::fields(&root, &schema()), ..machine })
+            if problems.is_empty() {
+                problems.extend(requires::idle(&requires, &machine.wants));
+            }
+            Some(Machine { requires, fields: disposition::fields(&root, &schema()), ..machine })
         });
         (machine, problems)
     }
@@ -185,13 +208,13 @@ impl Manifest {
     fn everywhere(mut self) -> Result<Self, Rejected> {
         let kinds = self.texts.conditions.kinds();
         let mut sources = std::mem::take(&mut self.sources);
-        let (mut found, mut machines) = (Findings::default(), Vec::new());
+        let (mut found, mut machines) = (Vec::new(), Vec::new());
         for facts in &kinds {
             let (machine, problems) = self.read(facts, &mut sources);
             machines.extend(machine);
-            found.add(problems, facts);
+            found.push((facts, problems));
         }
-        let problems = [std::mem::take(&mut self.problems), found.told(&self.texts.conditions, kinds.len())].concat();
+        let problems = [std::mem::take(&mut self.problems), self.told(found)].concat();
         if !problems.is_empty() {
             return Err(rejected(problems, sources));
         }

@@ -1,8 +1,9 @@
 //! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
 
 use super::disposition::Field;
-use crate::model::{ComputeName, UserName};
-use crate::recipe::Want;
+use crate::model::{ComputeName, ResourceId, UserName};
+use crate::problem::Place;
+use crate::recipe::{Item, Want};
 use crate::resource::OnDrift;
 use crate::target::OnRemoval;
 
@@ -19,12 +20,25 @@ pub struct Machine {
     pub wants: Vec<Want>,
     /// Patterns of paths that are never touched.
     pub unmanaged: Vec<String>,
+    /// What waits for what, beyond what is known without saying.
+    pub requires: Vec<Requirement>,
     /// What is done about what people changed.
     pub on_drift: OnDrift,
     /// What becomes of what is named no longer.
     pub on_removal: OnRemoval,
     /// Every field of its manifest, with what becomes of it.
     pub fields: Vec<Field>,
+}
+
+/// A `requires` of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requirement {
+    /// What waits.
+    pub item: Item,
+    /// What it waits for, as written: its path may begin with `~`.
+    pub id: ResourceId,
+    /// Where that is said.
+    pub place: Place,
 }
 
 /// What kind of machine it is, which decides what absent fields mean.

@@ -1,6 +1,6 @@
 //! `checks`: what must be true in the end, proved by running it.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Owner, Sha256, Span};
 use crate::problem::Problem;
 use crate::resource::{Check as Plain, Spec};
@@ -52,6 +52,10 @@ finally:
 ";
 
 impl Recipe for Check {
+    fn item(&self) -> Item {
+        Item::of("checks", &self.name)
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let cmd = match &self.subject {
             Subject::Command(argv) => Cmd::new(argv.clone()).env("PATH", format!("{}:/usr/local/cuda/bin", crate::step::PATH)),

@@ -1,6 +1,6 @@
 //! `gpu.cuda` from PyPI: NVIDIA's CUDA 13 wheels hold the whole compiler, spread over several; put together they are a toolkit.
 
-use super::{Answer, Context, Question, Recipe};
+use super::{Answer, Context, Item, Question, Recipe};
 use crate::model::{Facts, Meta, Mode, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{Archive, File, Spec, Symlink};
@@ -44,6 +44,10 @@ impl Cuda {
 }
 
 impl Recipe for Cuda {
+    fn item(&self) -> Item {
+        Item::section("gpu.cuda")
+    }
+
     fn questions(&self, facts: &Facts) -> Vec<Question> {
         vec![self.question(facts)]
     }

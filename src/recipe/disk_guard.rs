@@ -1,6 +1,6 @@
 //! `disk.guards`: room that must stay free, kept in a file that the agent and `fitout disk` read.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{ByteSize, TargetPath};
 use crate::problem::Problem;
 use crate::resource::{Guard, Spec};
@@ -15,6 +15,10 @@ pub struct DiskGuard {
 }
 
 impl Recipe for DiskGuard {
+    fn item(&self) -> Item {
+        Item::of("disk.guards", &self.mount)
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         Ok(vec![Spec::Guard(Guard { mount: self.mount.clone(), minimum_free: self.minimum_free })])
     }

@@ -1,7 +1,7 @@
 //! `environments`: conda and Python environments, in generations behind a link, each with its kernel.
 
 use super::kernelspec;
-use super::{Answer, CondaAnswer, Context, Question, Recipe};
+use super::{Answer, CondaAnswer, Context, Item, Question, Recipe};
 use crate::model::{Facts, Invalid, Owner, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{CondaEnvironment, PythonEnvironment, Spec, generation_of};
@@ -107,6 +107,10 @@ impl Environment {
 }
 
 impl Recipe for Environment {
+    fn item(&self) -> Item {
+        Item::of("environments", &self.name)
+    }
+
     fn questions(&self, facts: &Facts) -> Vec<Question> {
         vec![self.question(facts)]
     }

@@ -1,6 +1,6 @@
 //! `files`: files with given content, directories, links, and paths where nothing is to be.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{HomePath, Meta, Mode, Owner};
 use crate::problem::Problem;
 use crate::resource::{Absent, Directory, File, Policy, Spec, Symlink};
@@ -33,6 +33,10 @@ pub enum Form {
 }
 
 impl Recipe for ManagedFile {
+    fn item(&self) -> Item {
+        Item::of("files", &self.path)
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let natural = match (self.path.is_home(), context.owner) {
             (true, Some(name)) => Owner::User(name.clone()),

@@ -1,7 +1,7 @@
 //! `jupyter`: JupyterLab as a service of the owner, on loopback, with a token that only the owner can read.
 
 use super::environment::{PYTHON_ENVIRONMENTS, python};
-use super::{Answer, Context, Question, Recipe};
+use super::{Answer, Context, Item, Question, Recipe};
 use crate::model::{Facts, HomePath, Meta, Mode, Owner, ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Directory, File, Spec, Switch, Unit};
@@ -61,6 +61,10 @@ impl Jupyter {
 }
 
 impl Recipe for Jupyter {
+    fn item(&self) -> Item {
+        Item::section("jupyter")
+    }
+
     fn questions(&self, facts: &Facts) -> Vec<Question> {
         vec![self.question(facts)]
     }

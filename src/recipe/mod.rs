@@ -24,6 +24,7 @@ mod unit;
 use crate::model::{ComputeName, Facts, TargetPath, UserName};
 use crate::problem::Problem;
 use crate::resource::Spec;
+use std::fmt;
 
 pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::Cuda;
@@ -57,8 +58,46 @@ pub struct Context<'a> {
     pub answers: &'a Answers,
 }
 
+/// A part of a manifest, as it is spoken of: a section, a part of one (`gpu.cuda`), or an item of a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Item {
+    /// The section, and its part.
+    pub section: String,
+    /// The item's name.
+    pub name: Option<String>,
+}
+
+impl Item {
+    /// A section, or a part of one.
+    #[must_use]
+    pub fn section(section: &str) -> Self {
+        Self { section: section.to_owned(), name: None }
+    }
+
+    /// An item of a list.
+    #[must_use]
+    pub fn of(section: &str, name: impl fmt::Display) -> Self {
+        Self { section: section.to_owned(), name: Some(name.to_string()) }
+    }
+
+    /// Whether what is said of this is said of what `made` names: itself, what is in it, or what was made of all items of its list.
+    #[must_use]
+    pub fn covers(&self, made: &Self) -> bool {
+        let inside = made.section.strip_prefix(&self.section);
+        match &self.name {
+            None => inside.is_some_and(|rest| rest.is_empty() || rest.starts_with('.')),
+            Some(_) => inside == Some("") && (made.name == self.name || made.name.is_none()),
+        }
+    }
+}
+
 /// A convenience that lowers to plain resources.
 pub trait Recipe {
+    /// Which part of a manifest this is; none where a manifest cannot speak of it.
+    fn item(&self) -> Item {
+        Item::default()
+    }
+
     /// What must be found out before lowering.
     fn questions(&self, _: &Facts) -> Vec<Question> {
         Vec::new()
@@ -80,6 +119,10 @@ macro_rules! wants {
         }
 
         impl Recipe for Want {
+            fn item(&self) -> Item {
+                match self { $(Self::$name(want) => want.item(),)* }
+            }
+
             fn questions(&self, facts: &Facts) -> Vec<Question> {
                 match self { $(Self::$name(want) => want.questions(facts),)* }
             }

@@ -1,6 +1,6 @@
 //! `user`: the one person whose machine this is.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, Owner, ResourceId, TargetPath, UserName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Absent, Directory, File, Spec, User};
@@ -47,6 +47,10 @@ impl OwnerAccount {
 }
 
 impl Recipe for OwnerAccount {
+    fn item(&self) -> Item {
+        Item::section("user")
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
         let id = ResourceId::new("user", &self.name);

@@ -1,6 +1,6 @@
 //! `packages`: operating system packages and the repositories that they come from.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, ResourceId, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, Ownership, Spec, Uninstalled};
@@ -18,6 +18,10 @@ pub struct Packages {
 }
 
 impl Recipe for Packages {
+    fn item(&self) -> Item {
+        Item::section("packages.install")
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let install = Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories));
         let remove = Uninstalled { name: "packages".into(), packages: self.remove.clone(), ownership: Ownership::default() };
@@ -71,6 +75,10 @@ impl Repository {
 }
 
 impl Recipe for Repository {
+    fn item(&self) -> Item {
+        Item::of("packages.repositories", &self.name)
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
         let (key, sources) = (path(key_path(&self.name))?, path(sources_path(&self.name))?);

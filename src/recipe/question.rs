@@ -1,6 +1,6 @@
 //! What recipes cannot know by themselves, and the answers, kept by the digest of the question.
 
-use crate::model::Sha256;
+use crate::model::{ByteSize, Sha256};
 use crate::step::{Blob, PythonPackages};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -58,6 +58,26 @@ impl Question {
         Sha256::of(serde_json::to_string(self).unwrap_or_default().as_bytes())
     }
 
+    /// An answer of the right form that nobody gave, to see which resources come of it.
+    #[must_use]
+    pub fn made_up(&self) -> Answer {
+        let blob = |name: &str| Blob { sha256: Sha256::of(name.as_bytes()), url: format!("https://example.org/{name}"), size: None };
+        let all = |names: &[String]| names.iter().map(|name| blob(name)).collect();
+        match self {
+            Self::Wheels { requirements, .. } => Answer::Wheels(WheelAnswer { wheels: all(requirements) }),
+            Self::Python { requirements, .. } => {
+                Answer::Python(PythonPackages { requirements: requirements.join("\n"), wheels: all(requirements), uv: blob("uv") })
+            }
+            Self::Conda { .. } => Answer::Conda(CondaAnswer {
+                lock: String::new(),
+                packages: Vec::new(),
+                pip: None,
+                variables: BTreeMap::new(),
+                size: ByteSize(0),
+            }),
+        }
+    }
+
     /// The question in a few words, for progress.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -89,7 +109,7 @@ pub struct CondaAnswer {
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
     /// What the packages take, unpacked where the channel tells, else three times the archives.
-    pub size: crate::model::ByteSize,
+    pub size: ByteSize,
 }
 
 /// An answer to the question of the same name.

@@ -1,6 +1,6 @@
 //! `setup_scripts`: the owner's scripts, with Azure ML's semantics (creation once, then startup at each start).
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Sha256, Span, TargetPath};
 use crate::problem::Problem;
 use crate::resource::{Script, Spec};
@@ -40,6 +40,13 @@ impl SetupScript {
 }
 
 impl Recipe for SetupScript {
+    fn item(&self) -> Item {
+        Item::section(match self.trigger {
+            Trigger::Creation => "setup_scripts.creation_script",
+            Trigger::Startup => "setup_scripts.startup_script",
+        })
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let name = self.name();
         let owner = context.owner.map_or("root", |owner| owner.as_str());

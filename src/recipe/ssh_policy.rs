@@ -1,6 +1,6 @@
 //! `ssh_public_access_enabled`: key-only login of the owner, or none; proved on the real sshd before it is kept.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{File, Spec, SshdPolicy, Unit};
@@ -44,6 +44,10 @@ const POLICY: [(&str, &str); 9] = [
 const NOBODY: &str = "!fitout-ssh-disabled";
 
 impl Recipe for SshPolicy {
+    fn item(&self) -> Item {
+        Item::section("ssh_settings")
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let fail = |text: String| vec![Problem::general(Code::BadValue, text)];
         let path = TargetPath::parse(DROP_IN).map_err(|e| fail(e.0))?;

@@ -1,6 +1,6 @@
 //! `sysctl` and `timezone`: settings of the whole system, in the files that its own tools read.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, HEADER, Spec, Symlink, Unit};
@@ -23,6 +23,10 @@ pub struct Sysctl {
 const SYSCTL: &str = "/etc/sysctl.d/60-fitout.conf";
 
 impl Recipe for Sysctl {
+    fn item(&self) -> Item {
+        Item::section("sysctl")
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let unit = UnitName::parse("systemd-sysctl.service").map_err(|e| vec![Problem::general(Code::BadValue, e.0)])?;
         let text = self.settings.iter().fold(format!("# {HEADER}\n"), |mut text, (name, value)| {

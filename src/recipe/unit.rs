@@ -1,6 +1,6 @@
 //! `units`: units of systemd, switched, masked, written or extended.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{File, Spec, Switch, Unit};
@@ -38,6 +38,10 @@ impl ManagedUnit {
 }
 
 impl Recipe for ManagedUnit {
+    fn item(&self) -> Item {
+        Item::of("units", &self.name)
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let files = self.files()?;
         let unit = Unit {

@@ -87,6 +87,26 @@ pub trait Resource: Send + Sync {
     }
 }
 
+/// What the names of resources begin with, of those that a manifest can speak of.
+pub const KINDS: [&str; 16] = [
+    "absent",
+    "apt",
+    "archive",
+    "check",
+    "conda",
+    "directory",
+    "file",
+    "guard",
+    "hostname",
+    "python",
+    "script",
+    "sshd-policy",
+    "symlink",
+    "uninstalled",
+    "unit",
+    "user",
+];
+
 /// What one look at a resource gave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Look {

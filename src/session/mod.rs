@@ -8,12 +8,12 @@ mod unmanaged;
 
 use crate::apply::{Event, Observers, Report, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
-use crate::graph::Graph;
+use crate::graph::{Graph, Said};
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Manifest, Rejected};
 use crate::model::{ComputeName, Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
-use crate::problem::Sources;
+use crate::problem::{Problem, Sources};
 use crate::recipe::{Answers, Context, Question, Recipe};
 use crate::resolve::{ResolveError, resolve};
 use crate::resource::{Ownership, Spec};
@@ -244,14 +244,15 @@ impl Work {
     /// The machine cannot have what the manifest asks for, or cannot be looked at.
     pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
-        let mut specs = lower(wanted, facts, answers, on)?;
+        let (mut specs, said) =
+            lower(wanted, facts, answers, &home(wanted, on)?).map_err(|problems| SessionError::Manifest(problems.into()))?;
         unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
         let (released, deleted) = match scope {
             Scope::Machine => memory::released(&specs, &records),
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
-        let mut graph = Graph::order(specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
         own(&mut graph, wanted, &records);
         Ok(Self { graph, released, on_removal: wanted.on_removal, scope, records })
     }
@@ -297,17 +298,47 @@ fn own(graph: &mut Graph, wanted: &Wanted, records: &Records) {
     graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
 }
 
-fn lower(wanted: &Wanted, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {
-    let home = home(wanted, on)?;
-    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home: &home, answers };
-    let (mut specs, mut problems) = (Vec::new(), Vec::new());
+/// The plain resources that a machine comes to, and what is said of their order.
+fn lower(wanted: &Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<(Vec<Spec>, Vec<Said>), Vec<Problem>> {
+    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
+    let (mut specs, mut said, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for want in &wanted.wants {
+        let item = want.item();
         match want.lower(&context) {
-            Ok(more) => specs.extend(more),
+            Ok(more) => {
+                for asked in wanted.requires.iter().filter(|asked| asked.item.covers(&item)) {
+                    let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(home), place: asked.place.clone() };
+                    said.extend(more.iter().map(one));
+                }
+                specs.extend(more);
+            }
             Err(more) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(specs) } else { Err(SessionError::Manifest(problems.into())) }
+    if problems.is_empty() { Ok((specs, said)) } else { Err(problems) }
+}
+
+/// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a
+/// network is made up, for the names of resources do not depend on it.
+///
+/// # Errors
+/// A `requires` that names nothing, or a circle.
+pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
+    let kinds = manifest.kinds();
+    let mut found = Vec::new();
+    for facts in &kinds {
+        let wanted = manifest.on(facts)?;
+        let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
+        let Ok(home) = TargetPath::parse(&home) else { continue };
+        let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
+        let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
+        // What this kind of machine cannot have is said by a plan on one.
+        let Ok((specs, said)) = lower(&wanted, facts, &answers, &home) else { continue };
+        let problems = if said.is_empty() { Vec::new() } else { Graph::order_as(specs, &said).err().unwrap_or_default() };
+        found.push((facts, problems.into_iter().filter(|problem| problem.place.is_some()).collect()));
+    }
+    let problems = manifest.told(found);
+    if problems.is_empty() { Ok(()) } else { Err(Rejected { problems, sources: manifest.sources().clone() }) }
 }
 
 /// The owner's home: as the target's passwd has it, else where `useradd` will put it.

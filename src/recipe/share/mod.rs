@@ -9,7 +9,7 @@ mod cifs;
 mod text;
 
 use super::packages::known_to_apt;
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{ByteSize, HomePath, Invalid, Meta, Mode, Owner, ResourceId, SecretRef, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, Directory, File, Spec, Switch, Unit};
@@ -103,6 +103,10 @@ struct Parts {
 }
 
 impl Recipe for Share {
+    fn item(&self) -> Item {
+        Item::of("shares", &self.name)
+    }
+
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let fail = |error: Invalid| vec![Problem::general(Code::BadValue, format!("share {}: {}", self.name, error.0))];
         let mount = self.mount.within(context.home);
