@@ -198,11 +198,11 @@ impl Sources {
     /// Makes the rest of the line at a place unreadable: a secret may stand there by mistake.
     pub fn hide(&mut self, place: &Place) {
         let Some(text) = self.0.get_mut(&place.file) else { return };
-        let mask = |(index, line): (usize, &str)| {
-            let shown = if index + 1 == place.line as usize { place.column.saturating_sub(1) as usize } else { usize::MAX };
-            line.chars().enumerate().map(|(column, c)| if column < shown { c } else { '*' }).collect::<String>()
-        };
-        *text = text.lines().enumerate().map(mask).collect::<Vec<_>>().join("\n");
+        let Some(line) = text.lines().nth(place.line.saturating_sub(1) as usize) else { return };
+        let start = line.as_ptr() as usize - text.as_ptr() as usize;
+        let (from, to) = (start + offset(line, place.column.saturating_sub(1) as usize), start + line.len());
+        let mask = "*".repeat(text.get(from..to).map_or(0, |hidden| hidden.chars().count()));
+        text.replace_range(from..to, &mask);
     }
 
     fn line(&self, place: &Place) -> Option<&str> {
@@ -265,13 +265,22 @@ fn pointed(place: &Place, sources: &Sources) -> Option<String> {
 
 /// The line, cut to a readable window, with control characters made harmless, and the caret line under it.
 fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
-    let chars: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let start = if chars.len() <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2).min(chars.len() - SHOWN) };
-    let end = chars.len().min(start + SHOWN);
-    let shown: String = chars[start..end].iter().collect();
+    let length = if line.is_ascii() { line.len() } else { line.chars().count() };
+    let start = if length <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2).min(length - SHOWN) };
+    let end = length.min(start + SHOWN);
+    let window = line.get(offset(line, start)..).unwrap_or_default();
+    let shown: String = window.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let room = end.saturating_sub(column).max(1);
     let caret = format!("{}{}", " ".repeat(column.saturating_sub(start)), "^".repeat(width.min(room)));
     (shown, caret)
+}
+
+/// Where a character of a line begins, in bytes. Most lines are ASCII, and a hostile one is very long.
+fn offset(line: &str, column: usize) -> usize {
+    if line.is_ascii() {
+        return column.min(line.len());
+    }
+    line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
 }
 
 /// The candidate nearest to what was written, if any is near enough to be a slip of the hand.

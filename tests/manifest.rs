@@ -120,7 +120,7 @@ fn a_compute_instance_has_what_azure_gives_it() {
 
 #[test]
 fn shipped_manifests_are_good() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
+    let validator = jsonschema::validator_for(schema()).unwrap();
     for path in listed("manifests", ".yaml").into_iter().chain([PathBuf::from("tests/cases/manifest/full.yaml")]) {
         load_file(&path).unwrap_or_else(|rejected| panic!("{rejected}"));
         let instance: serde_json::Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -129,14 +129,27 @@ fn shipped_manifests_are_good() {
     }
 }
 
+/// Editors see the schema only, which `the_schema_file_is_current` holds to the program's. Where it and the program disagree is written down: the schema cannot look into files, compare fields or
+/// know calendars; and it proposes one spelling where Azure's tools take several.
 #[test]
-fn the_schema_refuses_what_the_program_refuses() {
-    let validator = jsonschema::validator_for(&schema()).unwrap();
-    for case in ["names", "types_later", "unknown_keys", "shapes", "packages", "units", "modes", "numbers"] {
-        let text = fs::read_to_string(format!("tests/cases/manifest/{case}.yaml")).unwrap();
-        let instance: serde_json::Value = serde_yaml::from_str(&text).unwrap();
-        assert!(!validator.is_valid(&instance), "{case}");
+fn the_schema_and_the_program_agree() {
+    let checked_in = schema();
+    assert_eq!(checked_in["$schema"], "http://json-schema.org/draft-07/schema#");
+    jsonschema::draft7::meta::validate(checked_in).unwrap_or_else(|error| panic!("{error}"));
+    let validator = jsonschema::validator_for(checked_in).unwrap();
+    let (mut lenient, mut strict, mut both) = (String::new(), String::new(), 0);
+    for path in listed("tests/cases/manifest", ".yaml") {
+        let Ok(instance) = serde_yaml::from_str::<serde_json::Value>(&fs::read_to_string(&path).unwrap()) else { continue };
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        match (load_file(&path), validator.iter_errors(&instance).next()) {
+            (Err(rejected), None) => writeln!(lenient, "{name}: {}", rejected.problems[0].message).unwrap(),
+            (Ok(_), Some(error)) => writeln!(strict, "{name}: {error}").unwrap(),
+            (Err(_), Some(_)) => both += 1,
+            (Ok(_), None) => {}
+        }
     }
+    assert!(both >= 50, "only {both} manifests are refused by both");
+    pages::current("tests/cases/schema.txt", &format!("Refused by the program alone:\n{lenient}\nRefused by the schema alone:\n{strict}"));
 }
 
 #[test]

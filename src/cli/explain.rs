@@ -39,6 +39,6 @@ fn page(code: Code) -> String {
 }
 
 pub fn schema() -> Exit {
-    output::json(&manifest::schema());
+    output::json(manifest::schema());
     Exit::Done
 }

@@ -221,7 +221,7 @@ mod tests {
     fn every_line_is_about_a_field() {
         let schema = schema();
         for (holder, field, _, why) in ROWS {
-            let of = if *holder == "Manifest" { Some(&schema) } else { schema["definitions"].get(holder) };
+            let of = if *holder == "Manifest" { Some(schema) } else { schema["definitions"].get(holder) };
             assert!(of.is_some_and(|of| of["properties"].get(field).is_some()), "{holder}.{field}");
             assert!(!why.contains('\n') && why.len() < 100, "{holder}.{field}");
         }

@@ -62,7 +62,7 @@ fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> Strin
     entries.retain(|entry| entry.key != "schema" && entry.key != "$schema");
     let mut remarks = Remarks::default();
     let mut above: Vec<(String, Disposition)> = Vec::new();
-    for field in disposition::fields(&root, &schema()) {
+    for field in disposition::fields(&root, schema()) {
         above.retain(|(outer, _)| field.path.starts_with(outer.as_str()));
         let said = above.last().is_some_and(|(_, fate)| *fate == field.disposition);
         if field.disposition != Disposition::Enforced && !said {

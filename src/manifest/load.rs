@@ -199,7 +199,7 @@ impl Manifest {
             if problems.is_empty() {
                 problems.extend(requires::idle(&requires, &machine.wants));
             }
-            Some(Machine { requires, fields: disposition::fields(&root, &schema()), ..machine })
+            Some(Machine { requires, fields: disposition::fields(&root, schema()), ..machine })
         });
         (machine, problems)
     }

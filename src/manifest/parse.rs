@@ -5,6 +5,7 @@
 //! starts and ends and whether it was quoted. Every limit is checked before the memory it bounds is taken.
 
 use super::node::{Entry, Mark, Node, NodeId, Scalar, Style, Value};
+use super::reading::MOST_PROBLEMS;
 use super::syntax;
 use crate::problem::{Code, Place, Problem};
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
@@ -61,7 +62,8 @@ pub fn parse(file: &str, text: &str, tally: &mut Tally) -> Parsed {
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
     let events = Parser::new_from_str_with_options(text, options);
-    let mut builder = Builder { file: file.into(), text, events, problems: Vec::new(), anchors: BTreeMap::new(), aliases: 0, tally };
+    let mut builder =
+        Builder { file: file.into(), text, events, problems: Vec::new(), anchors: BTreeMap::new(), kept: 0, aliases: 0, tally };
     match builder.document() {
         Ok(root) => Parsed { root, problems: builder.problems },
         Err(fatal) => {
@@ -80,6 +82,8 @@ struct Builder<'a, I> {
     events: I,
     problems: Vec<Problem>,
     anchors: BTreeMap<usize, Anchored>,
+    /// Nodes of all `anchors`.
+    kept: usize,
     aliases: usize,
     tally: &'a mut Tally,
 }
@@ -117,6 +121,9 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
     }
 
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Fatal> {
+        if self.problems.len() > MOST_PROBLEMS {
+            return Err(Box::new(Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these")));
+        }
         match self.events.next() {
             None => Ok(None),
             Some(Ok(event)) => Ok(Some(event)),
@@ -151,7 +158,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
             self.map(span, spot)?
         };
         if let Some(id) = anchor {
-            self.anchors.insert(id, Anchored { node: node.clone(), nodes: self.tally.nodes - before, height });
+            // A copy is kept for aliases: of anchors within anchors, many copies of the same.
+            let nodes = self.tally.nodes - before;
+            self.kept += nodes;
+            self.bound_nodes(self.kept, span)?;
+            self.anchors.insert(id, Anchored { node: node.clone(), nodes, height });
         }
         Ok((node, height))
     }
@@ -255,7 +266,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), Fatal> {
         self.tally.nodes += nodes;
-        if self.tally.nodes <= MAX_NODES {
+        self.bound_nodes(self.tally.nodes, span)
+    }
+
+    fn bound_nodes(&self, nodes: usize, span: Span) -> Result<(), Fatal> {
+        if nodes <= MAX_NODES {
             return Ok(());
         }
         Err(Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), format!("more than {MAX_NODES} values and keys"))))

@@ -182,7 +182,7 @@ impl<'a> Reading<'a> {
 
     /// Decides on a key that is no field of `holder`: recorded, not yet, or unknown. Decides once.
     pub fn stray(&mut self, entry: &Entry, path: &Path<'_>, holder: &str, fields: &[&'static str]) {
-        if !self.settled.insert((entry.value.id, entry.key.clone())) || self.problems.len() > MOST_PROBLEMS {
+        if self.problems.len() > MOST_PROBLEMS || !self.settled.insert((entry.value.id, entry.key.clone())) {
             return;
         }
         let place = entry.mark.place();

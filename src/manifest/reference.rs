@@ -20,11 +20,11 @@ Fields are **enforced** unless the table says that they are only checked or reco
 #[must_use]
 pub fn reference() -> String {
     let root = schema();
-    let mut page = Page { root: &root, text: HEAD.to_owned(), known: Vec::new() };
-    page.section("", &root, "Manifest", None);
+    let mut page = Page { root, text: HEAD.to_owned(), known: Vec::new() };
+    page.section("", root, "Manifest", None);
     // Writing to a String cannot fail.
     let _ = writeln!(page.text, "\n## Not yet in this version\n\nThese are refused by name (E0108).\n\n| Section | Fields |\n|---|---|");
-    for (path, fields) in to_come(&root) {
+    for (path, fields) in to_come(root) {
         let path = if path.is_empty() { "the top".into() } else { format!("`{path}`") };
         let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
         let _ = writeln!(page.text, "| {path} | {} |", fields.join(", "));

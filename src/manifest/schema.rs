@@ -9,13 +9,19 @@ use crate::problem::nearest;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 /// Where a type stands in the schema.
 const DEFINITIONS: &str = "definitions";
 
 /// The schema, draft 7: the one that editors know best.
 #[must_use]
-pub fn schema() -> Value {
+pub fn schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(made);
+    &SCHEMA
+}
+
+fn made() -> Value {
     let generator = SchemaSettings::draft07().into_generator();
     let mut schema = generator.into_root_schema_for::<Manifest>().to_value();
     if let Some(definitions) = schema.get_mut(DEFINITIONS).and_then(Value::as_object_mut) {
@@ -40,7 +46,7 @@ fn admit_recorded(holder: &str, definition: &mut Value) {
 /// The fields that a type of `v1` cannot do without.
 #[must_use]
 pub fn required(holder: &str) -> Vec<String> {
-    required_in(&schema(), "Manifest", holder)
+    required_in(schema(), "Manifest", holder)
 }
 
 /// The fields that a type cannot do without, in the schema of `top`.
@@ -59,7 +65,7 @@ pub fn explain(path: &str) -> Option<String> {
         "manifest" | "" => {
             return Some(format!(
                 "{}\n  `fitout explain later` lists what is not yet in this version.\n",
-                describe(&root, &root, "manifest")
+                describe(root, root, "manifest")
             ));
         }
         "later" => {
@@ -67,23 +73,23 @@ pub fn explain(path: &str) -> Option<String> {
                 let path = if path.is_empty() { "(top)".to_owned() } else { path };
                 format!("  {path:<NARROWEST$} {}\n", fields.join(", "))
             };
-            return Some(format!("Not yet in this version:\n\n{}", to_come(&root).into_iter().map(line).collect::<String>()));
+            return Some(format!("Not yet in this version:\n\n{}", to_come(root).into_iter().map(line).collect::<String>()));
         }
         "reference" => return Some(reference()),
         _ => {}
     }
-    let (mut here, mut holder, mut fate) = (&root, "Manifest".to_owned(), None);
+    let (mut here, mut holder, mut fate) = (root, "Manifest".to_owned(), None);
     for step in path.split('.').filter(|step| !step.is_empty()) {
         let name = step.split('[').next().unwrap_or(step);
         fate = disposition::row(&holder, name).or(fate);
-        let Some(found) = property(&root, here, name) else {
+        let Some(found) = property(root, here, name) else {
             return later::awaited(&holder, name).map(|_| format!("{path}\n\n  Not yet in this version.\n"));
         };
         here = found;
         holder = type_name(here).unwrap_or_default();
     }
     let said = fate.map(|(disposition, why)| format!("  {}: {why}\n", disposition.as_str())).unwrap_or_default();
-    Some(describe(&root, here, path) + &said)
+    Some(describe(root, here, path) + &said)
 }
 
 /// Every field that is not yet in this version: the path of what would hold it, and the names.
@@ -116,10 +122,10 @@ pub fn at<'a>(root: &'a Value, path: &str) -> Option<&'a Value> {
 #[must_use]
 pub fn meant(path: &str) -> Option<String> {
     let root = schema();
-    let (mut here, mut known) = (&root, Vec::<String>::new());
+    let (mut here, mut known) = (root, Vec::<String>::new());
     for step in path.split('.') {
-        let Some(found) = property(&root, here, step) else {
-            let names = names(&root, here);
+        let Some(found) = property(root, here, step) else {
+            let names = names(root, here);
             known.push(nearest(step, names.iter().map(String::as_str))?.to_owned());
             return Some(known.join("."));
         };

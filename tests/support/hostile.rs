@@ -22,6 +22,7 @@ fn cases() -> Vec<Case> {
     let doubling: String = (1..60).fold("a0: &a0 [x]\n".into(), |all: String, n| format!("{all}a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1));
     let quadratic = format!("a: &a [{}]\nb: [{}]\n", "x, ".repeat(10_000), "*a, ".repeat(60));
     let deep_alias = format!("a: &a {}x{}\nb: {}*a{}\n", "[".repeat(40), "]".repeat(40), "[".repeat(40), "]".repeat(40));
+    let inner = format!("{}[{}]{}\n", lines(50, |n| format!("&a{n} [")), "x, ".repeat(20_000), "]".repeat(50));
     let nested = lines(2_000, |depth| format!("{}a:\n", " ".repeat(depth)));
     let wrong = format!("packages: {{install: [{}{}]}}\n", "git, ".repeat(100_000), "-x, ".repeat(100));
     vec![
@@ -46,6 +47,7 @@ fn cases() -> Vec<Case> {
         ("open quote", format!("a: \"{}", "\n".repeat(1_000_000)), Code::Syntax, "not closed"),
         ("anchors", lines(100_000, |n| format!("k{n}: &a{n} x\n")), Code::TooLarge, "more problems"),
         ("large anchors", format!("{}x{}\n", lines(60, |n| format!("&a{n} [")), "]".repeat(60)), Code::WrongType, "a mapping was expected"),
+        ("anchors in anchors", inner, Code::TooLarge, "more than 250000 values and keys"),
         ("NUL", format!("name: {}", "\0".repeat(100_000)), Code::Syntax, "a NUL character"),
         ("tabs", format!("a:\n{}b: c\n", "\t".repeat(1_000_000)), Code::Syntax, "a tab"),
     ]

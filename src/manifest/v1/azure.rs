@@ -84,6 +84,7 @@ pub struct UserIdentity {
 pub struct Schedules {
     /// Starts and stops, at most four.
     #[serde(default)]
+    #[schemars(length(max = 4))]
     pub compute_start_stop: Vec<At<PowerSchedule>>,
 }
 
@@ -134,7 +135,7 @@ pub struct Trigger {
     /// The unit of `interval`; for recurrence.
     pub frequency: Option<At<Frequency>>,
     /// Every how many units; for recurrence.
-    #[schemars(extend("default" = 1))]
+    #[schemars(extend("default" = 1), range(min = 1))]
     pub interval: Option<At<u32>>,
     /// At which hours, minutes and days; for recurrence.
     pub schedule: Option<At<Recurrence>>,
@@ -178,8 +179,10 @@ pub enum Frequency {
 #[serde(deny_unknown_fields)]
 pub struct Recurrence {
     /// Hours, from 0 to 23.
+    #[schemars(inner(range(max = 23)))]
     pub hours: Vec<At<u32>>,
     /// Minutes, from 0 to 59.
+    #[schemars(inner(range(max = 59)))]
     pub minutes: Vec<At<u32>>,
     /// Days of the week; for weeks.
     pub week_days: Option<At<Vec<WeekDay>>>,
@@ -257,8 +260,10 @@ pub struct ApplicationImage {
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Inside the container.
+    #[schemars(range(min = 1026, max = 65534))]
     pub target: At<u16>,
     /// On the machine, unlike any other application's.
+    #[schemars(range(min = 1026, max = 65534))]
     pub published: At<u16>,
 }
 

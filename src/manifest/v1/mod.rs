@@ -120,6 +120,7 @@ pub struct Manifest {
     /// When the machine starts and stops.
     pub schedules: Option<At<Schedules>>,
     /// Minutes without use after which the machine stops: from 15 to 4320 (3 days).
+    #[schemars(range(min = 15, max = 4320))]
     pub idle_time_before_shutdown_minutes: Option<At<u32>>,
     /// The same as a length of time, such as `PT30M`. Azure's older way to say it.
     pub idle_time_before_shutdown: Option<At<Span>>,

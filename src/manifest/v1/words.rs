@@ -208,7 +208,7 @@ words! {
         r"^[^~\s][^\n]*$", |text| printable(text, 4095) && !text.starts_with(['~', ' ']);
     /// The text of a link.
     LinkText: "the text of a link", "write the path that it points at: absolute, or relative to its own folder",
-        r"^[^\n]{1,4095}$", |text| printable(text, 4095);
+        r"^(?=.*\S)[^\n]{1,4095}$", |text| printable(text, 4095);
     /// A drop-in of a unit.
     DropInName: "the name of a drop-in", "letters, digits, `_`, `.`, `@`, `-`, and `.conf` at the end",
         r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,120}\.conf$", |text| text.strip_suffix(".conf").is_some_and(|name| shaped(name, |c| any(c) || c == '_', |c| any(c) || "_.@-".contains(c), 1..=121));
