@@ -122,6 +122,14 @@ fn image_reference(text: &str) -> bool {
     shaped(text, lower, |c| any(c) || "._/:@+-".contains(c), 1..=512) && !text.contains("//") && !text.ends_with([':', '/', '@'])
 }
 
+fn sysctl_key(text: &str) -> bool {
+    let mut parts = text.split(['.', '/']);
+    let first = parts.next().is_some_and(|part| shaped(part, |c| lower(c) || c == '_', |c| lower(c) || c == '_', 1..=128));
+    let mut rest = parts.peekable();
+    let named = |part: &str| shaped(part, |c| any(c) || "_*-".contains(c), |c| any(c) || "_*-".contains(c), 1..=128);
+    (3..=128).contains(&text.len()) && first && rest.peek().is_some() && rest.all(named)
+}
+
 fn console(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("tty") else { return false };
     let number = rest.trim_start_matches(|c: char| c.is_ascii_uppercase());
@@ -214,7 +222,7 @@ words! {
         r"^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,120}\.conf$", |text| text.strip_suffix(".conf").is_some_and(|name| shaped(name, |c| any(c) || c == '_', |c| any(c) || "_.@-".contains(c), 1..=121));
     /// A setting of the kernel.
     SysctlKey: "a setting of the kernel", "write it as sysctl does, such as vm.max_map_count",
-        r"^[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$", |text| text.contains(['.', '/']) && shaped(text, lower, |c| any(c) || "_./*-".contains(c), 3..=128);
+        r"^(?=.{3,128}$)[a-z0-9_]+([./][A-Za-z0-9_*-]+)+$", sysctl_key;
     /// Paths that Fitout never touches.
     PathPattern: "a pattern of paths", "write an absolute path, in which `*` stands for any part of a name and `**` for any folders",
         r"^/[^\n]{0,4094}$", |text| text.starts_with('/') && printable(text, 4095) && glob::Pattern::new(text).is_ok();
