@@ -17,6 +17,8 @@ pub struct Job {
     pub files: Vec<Wanted>,
     /// The directories of the files.
     pub folders: Vec<String>,
+    /// Links, and what they point at.
+    pub links: Vec<(&'static str, &'static str)>,
     pub packages: Vec<&'static str>,
     pub groups: Vec<&'static str>,
     pub user: Option<&'static str>,
@@ -30,7 +32,7 @@ fn lines(first: &str, stem: &str, count: usize) -> String {
 }
 
 impl Job {
-    /// A small workstation: 10 directories, 16 files, 2 groups, a user in both, 8 packages.
+    /// A small workstation: 10 directories, 16 files, 2 links, 2 groups, a user in both, 8 packages.
     pub fn workstation() -> Self {
         let file = |path: &str, mode: u32, text: &str| Wanted { path: path.into(), mode, text: text.into() };
         let own =
@@ -50,6 +52,7 @@ impl Job {
         Self {
             files: own.chain(system).collect(),
             folders: (0..10).map(|i| format!("/opt/wks/d{i}")).collect(),
+            links: vec![("/opt/wks/current", "/opt/wks/d0"), ("/usr/local/bin/wks-true", "/bin/true")],
             packages: vec!["curl", "git", "rsync", "htop", "jq", "sudo", "nginx-light", "openssh-server"],
             groups: vec!["wksops", "wksdev"],
             user: Some("alice"),
@@ -67,9 +70,14 @@ impl Job {
         Self { files: (0..count).map(file).collect(), folders: (0..count).step_by(100).map(folder).collect(), ..Self::default() }
     }
 
-    /// For Fitout. Directories of files are made with the files.
     pub fn manifest(&self) -> String {
         let mut text = String::from("schema: 1\nfiles:\n");
+        for path in &self.folders {
+            writeln!(text, "  - {{path: {path}, state: directory, mode: \"0755\"}}").unwrap();
+        }
+        for (path, to) in &self.links {
+            writeln!(text, "  - {{path: {path}, link: {to}}}").unwrap();
+        }
         for file in &self.files {
             writeln!(text, "  - {{path: {}, mode: \"{:04o}\", content: {}}}", file.path, file.mode, json!(file.text)).unwrap();
         }
@@ -93,6 +101,9 @@ impl Job {
         tasks.extend(self.user.iter().map(|user| {
             json!({"name": user, "ansible.builtin.user": {"name": user, "groups": self.groups, "append": true, "shell": "/bin/bash", "create_home": true}})
         }));
+        tasks.extend(
+            self.links.iter().map(|(path, to)| json!({"name": path, "ansible.builtin.file": {"path": path, "src": to, "state": "link"}})),
+        );
         tasks.push(json!({"name": "packages", "ansible.builtin.apt": {"name": self.packages, "state": "present"}}));
         let python = json!({"ansible_python_interpreter": "/usr/bin/python3"});
         json!([{"hosts": "localhost", "connection": "local", "gather_facts": false, "vars": python, "tasks": tasks}]).to_string()
@@ -112,6 +123,9 @@ impl Job {
         }
         if let Some(user) = self.user {
             writeln!(text, "server.user(user={user:?}, groups={}, shell='/bin/bash', create_home=True)", json!(self.groups)).unwrap();
+        }
+        for (path, to) in &self.links {
+            writeln!(text, "files.link(path={path:?}, target={to:?})").unwrap();
         }
         writeln!(text, "apt.packages(packages={})", json!(self.packages)).unwrap();
         text
@@ -133,6 +147,9 @@ impl Job {
         if let Some(user) = self.user {
             let state = json!([{"name": user}, {"groups": self.groups}, {"remove_groups": false}, {"shell": "/bin/bash"}]);
             states.insert(format!("user {user}"), json!({"user.present": state}));
+        }
+        for (path, to) in &self.links {
+            states.insert((*path).to_owned(), json!({"file.symlink": [{"target": to}]}));
         }
         if !self.packages.is_empty() {
             states.insert("packages".into(), json!({"pkg.installed": [{"pkgs": self.packages}]}));

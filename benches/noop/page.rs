@@ -85,7 +85,7 @@ fn goals(results: &Results) -> String {
 /// The page.
 pub fn text(results: &Results) -> String {
     let mut text = format!("{INTRODUCTION}\nMeasured on {}.\n\n## Aims\n\n{}", results.machine, goals(results));
-    let job = "10 directories, 16 files, 2 groups, a user in both, 8 packages of the distribution";
+    let job = "10 directories, 16 files, 2 links, 2 groups, a user in both, 8 packages of the distribution";
     write!(text, "\n## A small workstation\n\n{job}: the same job for each tool.\n\n{}", table(&results.job)).unwrap();
     for (count, rows) in &results.many {
         write!(text, "\n## {count} files\n\nSmall files, a hundred to a directory.\n\n{}", table(rows)).unwrap();

@@ -61,6 +61,9 @@ pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, o
     let idle = plan.resources.iter().take_while(|planned| planned.steps.is_empty() && planned.problem.is_none());
     let crew = Crew::new(graph, idle.map(|planned| engine.unchanged(planned)).collect());
     thread::scope(|scope| {
+        if workers != Workers::ONE && crew.left() > 0 {
+            scope.spawn(|| engine.fetch_ahead(plan, &crew));
+        }
         for _ in 1..workers.0.min(crew.left()) {
             scope.spawn(|| engine.join(&crew, graph));
         }
@@ -110,6 +113,17 @@ impl Engine<'_> {
             }
             self.together(&mut together);
             crew.finish(&turn, jobs.into_iter().map(|job| self.close(job)).collect());
+        }
+    }
+
+    /// Brings what later steps need while earlier ones are performed. What cannot be had is told by the step that needs it.
+    fn fetch_ahead(&self, plan: &Plan, crew: &Crew<'_>) {
+        for (id, step) in plan.resources.iter().flat_map(|planned| planned.steps.iter().map(move |step| (&planned.id, step))) {
+            let ahead = Ahead { progress: self.progress(id), crew };
+            if ahead.must_end().is_some() {
+                return;
+            }
+            self.supply.supply(&step.op, &ahead).unwrap_or_else(|error| tracing::debug!(%error, "could not be fetched ahead"));
         }
     }
 
@@ -244,6 +258,23 @@ fn milliseconds(began: Instant) -> u64 {
 fn unconverged(step: &Step) -> OpError {
     OpError::new("converge", format!("every step was performed, but there is still to do: {} ({})", step.op.summary(), step.why))
         .hint("a tool reported success without doing its job, or something else changes this machine at the same time")
+}
+
+/// Tells nobody what is fetched ahead, and ends it where nothing waits for it any more.
+struct Ahead<'a> {
+    progress: Telling<'a>,
+    crew: &'a Crew<'a>,
+}
+
+impl Progress for Ahead<'_> {
+    fn line(&self, _: &str) {}
+
+    fn advance(&self, _: u64, _: u64) {}
+
+    fn must_end(&self) -> Option<String> {
+        let over = (self.crew.left() == 0).then(|| "nothing waits for it any more".to_owned());
+        over.or_else(|| self.progress.must_end())
+    }
 }
 
 /// Tells observers what a step reports.

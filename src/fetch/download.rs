@@ -9,9 +9,10 @@ use crate::target::{Progress, go_on};
 use reqwest::header::{ETAG, IF_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
 use sha2::Digest;
+use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use tempfile::NamedTempFile;
 use url::Url;
 
@@ -28,6 +29,7 @@ impl Http {
     /// # Errors
     /// It cannot be had, or is not what was pinned.
     pub fn download(&self, store: &Store, blob: &Blob, progress: &dyn Progress) -> Result<(), FetchError> {
+        let _claim = Claim::on(blob.sha256);
         let bring = || {
             if store.open(&blob.sha256)?.is_some() {
                 return Ok(());
@@ -106,6 +108,29 @@ impl Http {
             incoming.take(&chunk, progress)?;
         }
         incoming.must_be_whole()
+    }
+}
+
+/// Downloads of this process that are on their way: who asks for one of them waits for it rather than fetch it a second time.
+static ON_THEIR_WAY: Mutex<BTreeSet<Sha256>> = Mutex::new(BTreeSet::new());
+static ARRIVED: Condvar = Condvar::new();
+
+/// The right to bring a download, until it is dropped.
+struct Claim(Sha256);
+
+impl Claim {
+    fn on(digest: Sha256) -> Self {
+        let all = ON_THEIR_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = ARRIVED.wait_while(all, |all| all.contains(&digest)).unwrap_or_else(PoisonError::into_inner);
+        all.insert(digest);
+        Self(digest)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        ON_THEIR_WAY.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        ARRIVED.notify_all();
     }
 }
 

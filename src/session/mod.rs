@@ -17,7 +17,7 @@ use crate::problem::{Problem, Sources};
 use crate::recipe::{Answers, Context, Question, Recipe};
 use crate::resolve::{ResolveError, resolve};
 use crate::resource::{Ownership, Spec};
-use crate::step::Op;
+use crate::step::{Blob, Op};
 use crate::store::Store;
 use crate::target::{LockError, Machine, OnRemoval, OpError, Probe, ProbeError, Progress, Records, Silent, Target, read_facts};
 use serde::Serialize;
@@ -207,7 +207,7 @@ impl Supply for Only<'_> {
 
 impl Supply for Session {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        let blobs = op.blobs();
+        let blobs: Vec<&Blob> = op.blobs().into_iter().filter(|blob| !self.store.path(&blob.sha256).exists()).collect();
         if blobs.is_empty() {
             return Ok(());
         }
