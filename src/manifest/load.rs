@@ -131,8 +131,7 @@ impl Manifest {
         }
         let mut sources = self.sources.clone();
         let (machine, mut found) = self.read(facts, &mut sources);
-        // A setting for what other machines have says nothing here.
-        found.retain(|problem| self.texts.conditions.is_empty() || !is_setting_of_nothing(problem));
+        found.retain(|problem| !is_setting_of_nothing(problem) || !self.is_elsewhere(problem));
         let problems = [self.problems.clone(), found].concat();
         match machine {
             Some(machine) if problems.is_empty() => Ok(machine),
@@ -155,6 +154,15 @@ impl Manifest {
     #[must_use]
     pub fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         self.files.read_so_far()
+    }
+
+    /// Whether what a setting misses is there on other machines: then it says nothing on this one.
+    fn is_elsewhere(&self, problem: &Problem) -> bool {
+        let misses = |facts: &Facts| {
+            let problems = self.texts.document(facts).problems;
+            problems.iter().any(|other| is_setting_of_nothing(other) && other.place == problem.place)
+        };
+        !self.kinds().iter().all(misses)
     }
 
     /// A machine of each kind that it tells apart.

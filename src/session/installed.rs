@@ -175,6 +175,31 @@ fn shared_folder<'a>(mut paths: impl Iterator<Item = &'a String>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::Ability;
+    use crate::target::fake::{Behaviour, Fake};
+
+    #[test]
+    fn what_was_set_is_installed_below_what_differs_on_the_machine() {
+        let machine = Fake::debian(&[Ability::Files, Ability::Exec], Behaviour::default()).unwrap();
+        let manifest = Source { name: "/p/m.yaml".into(), text: "files: [{path: /etc/motd, content: a, mode: '0644'}]\n".into() };
+        let set = |path: &str, value: &str| (path.to_owned(), value.to_owned());
+        let settings = vec![set("files./etc/motd.content", "b"), set("name", "lab-set")];
+        let sheets = Sheets { settings, ..Sheets::new(manifest) };
+        Installable::new(&sheets, &BTreeMap::new()).install(&machine).unwrap();
+        let own = Op::WriteFile {
+            path: target_path(MACHINE).unwrap(),
+            content: Content::Inline("name: lab-own\n".into()),
+            meta: Meta::root(Mode::FILE),
+            proof: None,
+            read_by: Vec::new(),
+        };
+        machine.perform(&own, &Silent).unwrap();
+        let sheets = installed(&machine).unwrap();
+        let manifest = crate::manifest::load(&sheets, TargetFiles(std::sync::Arc::new(machine))).unwrap();
+        let found = manifest.on(&crate::model::Facts::kinds().next().unwrap()).unwrap();
+        assert_eq!(found.name.unwrap().as_str(), "lab-own");
+        assert!(format!("{:?}", found.wants).contains("Inline(\"b\")"), "{:?}", found.wants);
+    }
 
     #[test]
     fn a_bundle_keeps_the_layout() {

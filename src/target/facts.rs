@@ -75,6 +75,31 @@ fn parse_release(text: &str) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::fake::{Behaviour, Fake, Node};
+
+    #[test]
+    fn a_gpu_is_a_display_of_nvidias_on_a_machine_that_is_up() {
+        let up = [Ability::Files, Ability::RunningSystem];
+        let cases: [(&[Ability], &str, &str, Gpu); 4] = [
+            (&up, "0x10de", "0x030200", Gpu::Present),
+            (&up, "0x10de", "0x0c0330", Gpu::Absent),
+            (&up, "0x1002", "0x030000", Gpu::Absent),
+            (&[Ability::Files], "0x10de", "0x030200", Gpu::Absent),
+        ];
+        for (abilities, vendor, class, expected) in cases {
+            let machine = Fake::debian(abilities, Behaviour::default()).unwrap();
+            for (field, text) in [("vendor", vendor), ("class", class)] {
+                let path = TargetPath::parse(&format!("{DEVICES}/0000:01:00.0/{field}")).unwrap();
+                machine
+                    .arrange(|tree| {
+                        tree.make_directories(&TargetPath::parse(&format!("{DEVICES}/0000:01:00.0")).unwrap(), 0o755)?;
+                        tree.put(&path, Node::file(format!("{text}\n"), 0o444, (0, 0)))
+                    })
+                    .unwrap();
+            }
+            assert_eq!(read_facts(&machine).unwrap().gpu, expected, "{vendor} {class}");
+        }
+    }
 
     #[test]
     fn reads_os_release() {
