@@ -22,11 +22,13 @@
 //! | [`apply`] | the engine and its events |
 //! | [`journal`] | what happened, for people |
 //! | [`session`] | from a manifest and a machine to work, and through it |
+//! | [`adopt`] | a manifest of what a machine has already |
 //! | [`datasource`] | what a machine is told from outside about itself |
 //! | [`image`] | disks that boot, baked in named stages |
 //! | [`agent`] | the service: brings a machine up, says how it is, watches its disks |
 //! | [`cli`] | the command line |
 
+pub mod adopt;
 pub mod agent;
 pub mod apply;
 pub mod cli;

@@ -11,7 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms of `src/`, lowest first: a room uses only rooms before it.
-const ROOMS: [&str; 19] = [
+const ROOMS: [&str; 20] = [
     "model",
     "problem",
     "step",
@@ -27,6 +27,7 @@ const ROOMS: [&str; 19] = [
     "apply",
     "journal",
     "session",
+    "adopt",
     "datasource",
     "image",
     "agent",

@@ -1,14 +1,17 @@
 //! `fitout init`: a manifest to go on with, to standard output or into a file that is not there yet.
 
 use super::output::{self, Paint, complain, paint};
-use super::source::Refusal;
+use super::source::{self, Refusal};
 use super::{Exit, Global};
+use crate::adopt::propose;
 use crate::manifest::{HostFiles, STARTER, Source, TextError, from_azure};
+use crate::session::SessionError;
+use crate::store::Store;
 use clap::Args;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::Builder;
 
 /// Arguments of `fitout init`.
@@ -20,6 +23,12 @@ pub struct Arguments {
     /// Start from an Azure ML compute instance: its YAML, or JSON of Azure Resource Manager; - for standard input
     #[arg(long, value_name = "FILE")]
     from_azure: Option<String>,
+    /// Start from what this machine has: the manifest states what is so already, so that its plan has nothing to do
+    #[arg(long, conflicts_with = "from_azure")]
+    from_machine: bool,
+    /// With --from-machine, an offline root directory instead of this machine
+    #[arg(long, value_name = "DIR", requires = "from_machine")]
+    root: Option<PathBuf>,
     /// Replace a file that is there
     #[arg(long, requires = "into")]
     force: bool,
@@ -28,11 +37,13 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let into = arguments.into.as_deref();
     let text = match &arguments.from_azure {
-        None => STARTER.to_owned(),
-        Some(origin) => match azure(origin, into) {
-            Ok(text) => text,
-            Err(refusal) => return refusal.tell(global),
-        },
+        Some(origin) => azure(origin, into),
+        None if arguments.from_machine => machine(arguments.root.as_deref(), global),
+        None => Ok(STARTER.to_owned()),
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(refusal) => return refusal.tell(global),
     };
     match into {
         None => output::data(&text),
@@ -40,11 +51,18 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             if let Err(exit) = write(Path::new(path), &text, arguments) {
                 return exit;
             }
-            let next = format!("look through it, then run `fitout validate -f {path}`");
+            let verb = if arguments.from_machine { "plan" } else { "validate" };
+            let next = format!("look through it, then run `fitout {verb} -f {path}`");
             output::say(&format!("{} {path} is written\n  {} {next}", paint(Paint::Green, "ok:"), paint(Paint::Bold, "next:")));
         }
     }
     Exit::Done
+}
+
+/// What a machine has, as a manifest.
+fn machine(root: Option<&Path>, global: &Global) -> Result<String, Refusal> {
+    let machine = source::machine(root, global)?;
+    propose(machine.as_ref(), &Store::at(&global.cache)).map_err(|error| Refusal::Session(SessionError::Probe(error)))
 }
 
 /// A manifest of Azure's as one of ours. What goes to standard output will stand beside it.

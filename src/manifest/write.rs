@@ -97,12 +97,21 @@ impl Writer<'_> {
         if !is_block(&scalar.text) {
             return self.push(depth, &format!("{key} {}", inline(scalar)));
         }
-        let sign = if scalar.text.ends_with('\n') { "|" } else { "|-" };
-        self.push(depth, &format!("{key} {sign}"));
-        for line in scalar.text.lines() {
-            self.push(depth + 1, line);
+        for line in field(key, &scalar.text) {
+            self.push(depth, &line);
         }
     }
+}
+
+/// The lines of a `key:` and its text: a block where the text has several lines and can be one.
+#[must_use]
+pub fn field(key: &str, text: &str) -> Vec<String> {
+    if !is_block(text) {
+        return vec![format!("{key} {}", word(text))];
+    }
+    let sign = if text.ends_with('\n') { "|" } else { "|-" };
+    let inside = text.lines().map(|line| if line.is_empty() { String::new() } else { format!("{:INDENT$}{line}", "") });
+    std::iter::once(format!("{key} {sign}")).chain(inside).collect()
 }
 
 fn is_nothing(node: &Node) -> bool {
@@ -136,7 +145,8 @@ fn in_flow(node: &Node) -> String {
 }
 
 /// A text that stays text for every reader.
-fn word(text: &str) -> String {
+#[must_use]
+pub fn word(text: &str) -> String {
     let alone = Scalar { text: text.to_owned(), style: Style::Plain };
     let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "/._$~".contains(c)) && text != "~";
     let rest = !text.contains(": ") && !text.contains(" #") && !text.ends_with([':', ' ']) && !text.chars().any(char::is_control);

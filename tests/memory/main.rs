@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod adopt;
 mod agreement;
 mod lanes;
 mod pipeline;

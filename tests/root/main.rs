@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod adopt;
 mod ending;
 mod faults;
 mod rehearsal;
