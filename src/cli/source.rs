@@ -7,7 +7,6 @@ use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, 
 use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
-use crate::resource::OnDrift;
 use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError, read_facts};
@@ -241,7 +240,7 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
     let amend = |wanted: &mut Wanted| {
         wanted.wants.extend(more);
         if ground.repair {
-            wanted.on_drift = OnDrift::Repair;
+            wanted.repair();
         }
     };
     let observers = Observers::new(progress::observers(global));

@@ -6,7 +6,7 @@ use super::include::INCLUDE;
 use super::merge::{OVERRIDE, get_mut};
 use super::node::{Node, Value};
 use super::reading::{Document, Path};
-use super::requires::REQUIRES;
+use super::said::{ON_DRIFT, ON_REMOVAL, OWNED_TYPES, REQUIRES};
 use super::schema::type_name;
 use super::when::{QUESTIONS, Question, WHEN};
 use crate::resource::KINDS;
@@ -74,6 +74,10 @@ pub fn admit(schema: &mut Json, definitions: &str) {
             insert(definition, WHEN, json!({"$ref": format!("#/{definitions}/When")}));
             insert(definition, REQUIRES, requires());
         }
+        if OWNED_TYPES.contains(&name.as_str()) {
+            insert(definition, ON_DRIFT, json!({"$ref": format!("#/{definitions}/OnDrift")}));
+            insert(definition, ON_REMOVAL, json!({"$ref": format!("#/{definitions}/OnRemoval")}));
+        }
     }
     types.insert("When".into(), conditions());
     if let Some(items) = types.get_mut(PLAIN.2).and_then(|of| of.pointer_mut(&format!("/properties/{}/items", PLAIN.1))) {
@@ -117,7 +121,7 @@ pub fn known_at(path: &Path<'_>) -> Vec<&'static str> {
     match (path, path.document()) {
         (_, Document::Image) => Vec::new(),
         (Path::Root(_), Document::Manifest) => vec![INCLUDE, OVERRIDE],
-        (Path::Key(..) | Path::Item(..), Document::Manifest) => names().into(),
+        (Path::Key(..) | Path::Item(..), Document::Manifest) => [names().as_slice(), &[ON_DRIFT, ON_REMOVAL]].concat(),
     }
 }
 

@@ -9,7 +9,7 @@ type Row = (&'static str, &'static str, Option<&'static str>);
 const THINGS: [&str; 8] = ["FileEntry", "Unit", "Environment", "Share", "Repository", "Check", "Guard", "User"];
 
 /// What every thing will take one day, with the value that asks for nothing new.
-const COMMON: [(&str, Option<&str>); 3] = [("state", Some("present")), ("on_drift", Some("report")), ("on_removal", Some("release"))];
+const COMMON: [(&str, Option<&str>); 1] = [("state", Some("present"))];
 
 const ROWS: &[Row] = &[
     ("Manifest", "mpi", None),

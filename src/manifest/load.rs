@@ -9,7 +9,7 @@ use super::include::{Document, Texts, assemble};
 use super::machine::Machine;
 use super::parse::MAX_BYTES;
 use super::reading::{self, MOST_PROBLEMS, Reading};
-use super::requires;
+use super::said;
 use super::schema::{required, schema};
 use super::v1;
 use super::validate::{self, Desk};
@@ -193,7 +193,7 @@ impl Manifest {
             sources.hide(place);
         }
         let machine = root.and_then(|mut root| {
-            let requires = requires::take_all(&mut root, &mut problems);
+            let said = said::take_all(&mut root, &mut problems);
             plain_items(&mut root);
             let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
             let patchy = reading.patchy(&root);
@@ -205,9 +205,9 @@ impl Manifest {
             let desk = Desk::new(&self.file, &self.files, &mut problems, sources, patchy);
             let machine = validate::validate(&manifest?, desk);
             if problems.is_empty() {
-                problems.extend(requires::idle(&requires, &machine.wants));
+                problems.extend(said::idle(&said.requires, &machine.wants));
             }
-            Some(Machine { requires, fields: disposition::fields(&root, schema()), ..machine })
+            Some(Machine { requires: said.requires, policies: said.policies, fields: disposition::fields(&root, schema()), ..machine })
         });
         (machine, problems)
     }

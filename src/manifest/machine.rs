@@ -18,6 +18,8 @@ pub struct Machine {
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.
     pub wants: Vec<Want>,
+    /// What is said of people's changes to parts of it, the most particular last.
+    pub policies: Vec<Policy>,
     /// Patterns of paths that are never touched.
     pub unmanaged: Vec<String>,
     /// What waits for what, beyond what is known without saying.
@@ -28,6 +30,25 @@ pub struct Machine {
     pub on_removal: OnRemoval,
     /// Every field of its manifest, with what becomes of it.
     pub fields: Vec<Field>,
+}
+
+/// What a part of a manifest says of people's changes, and of its own end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Which part.
+    pub item: Item,
+    /// What is done about what people changed, if it says so.
+    pub on_drift: Option<OnDrift>,
+    /// What becomes of it when its line is gone, if it says so.
+    pub on_removal: Option<OnRemoval>,
+}
+
+impl Machine {
+    /// Has all that people changed brought back, whatever is said of it.
+    pub fn repair(&mut self) {
+        self.on_drift = OnDrift::Repair;
+        self.policies.iter_mut().for_each(|policy| policy.on_drift = None);
+    }
 }
 
 /// A `requires` of a manifest.

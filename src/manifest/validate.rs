@@ -56,6 +56,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         wants: wants.into_iter().flatten().collect(),
         unmanaged: manifest.unmanaged.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
         requires: Vec::new(),
+        policies: Vec::new(),
         on_drift: manifest.on_drift.map(Into::into).unwrap_or_default(),
         on_removal: manifest.on_removal.map(Into::into).unwrap_or_default(),
         fields: Vec::new(),

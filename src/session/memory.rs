@@ -1,6 +1,6 @@
 //! What is remembered of a run, and what a manifest that changed no longer asks for.
 
-use super::{Scope, Work};
+use super::work::{Removal, Scope, Work};
 use crate::apply::{Outcome, Report};
 use crate::graph::Node;
 use crate::model::ResourceId;
@@ -39,13 +39,13 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
 const APT: &str = "apt";
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
-pub(super) fn before(mut records: Records, plan: &Plan, on_removal: OnRemoval) -> Records {
+pub(super) fn before(mut records: Records, plan: &Plan, on_removal: &Removal) -> Records {
     for planned in &plan.resources {
         let made: Vec<String> = planned.steps.iter().flat_map(made).collect();
         if !made.is_empty() {
             let record = records.resources.entry(planned.id.clone()).or_default();
             record.made.extend(made);
-            record.on_removal = on_removal;
+            record.on_removal = on_removal.of(&planned.id);
         }
     }
     records
@@ -59,18 +59,18 @@ pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Re
     let beside = work.scope == Scope::Beside;
     records.resources.retain(|id, _| beside || present.contains(id) || failed.contains(&Released::name(id)));
     for (node, report) in work.graph.nodes.iter().zip(reports) {
-        remember(&mut records, node, report, work.on_removal);
+        remember(&mut records, node, report, &work.on_removal);
     }
     records
 }
 
-fn remember(records: &mut Records, node: &Node, report: &Report, on_removal: OnRemoval) {
+fn remember(records: &mut Records, node: &Node, report: &Report, on_removal: &Removal) {
     let (id, claims) = (node.spec.id(), node.spec.claims());
     if claims.is_empty() {
         return;
     }
     let record = records.resources.entry(id).or_default();
-    record.on_removal = on_removal;
+    record.on_removal = on_removal.of(&report.id);
     if matches!(report.outcome, Outcome::Unchanged | Outcome::Changed) && report.deferred.is_empty() {
         record.claims = claims;
         record.made.retain(|name| record.claims.contains_key(name));

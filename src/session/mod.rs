@@ -5,27 +5,28 @@ mod installed;
 mod memory;
 mod program;
 mod unmanaged;
+mod work;
 
-use crate::apply::{Event, Observers, Report, RunReport, Supply, Workers, apply};
+use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
-use crate::graph::{Graph, Said};
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Manifest, Rejected};
-use crate::model::{ComputeName, Facts, ResourceId, TargetPath};
+use crate::model::{ComputeName, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
-use crate::problem::{Problem, Sources};
-use crate::recipe::{Answers, Context, Question, Recipe};
+use crate::problem::Sources;
+use crate::recipe::{Answers, Question, Recipe};
 use crate::resolve::{ResolveError, resolve};
-use crate::resource::{Ownership, Spec};
+use crate::resource::Spec;
 use crate::step::{Blob, Op};
 use crate::store::Store;
-use crate::target::{LockError, Machine, OnRemoval, OpError, Probe, ProbeError, Progress, Records, Silent, Target, read_facts};
+use crate::target::{LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
 use serde::Serialize;
 use std::sync::Arc;
 
 pub use approved::Approved;
 pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
 pub use program::own_program;
+pub use work::{Scope, Work, foresee};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -214,138 +215,4 @@ impl Supply for Session {
         let fetched = Http::new().and_then(|http| http.download_all(&self.store, &blobs, progress));
         fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
     }
-}
-
-/// How much of a machine a manifest speaks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// All that Fitout manages there: what it names no longer is released.
-    Machine,
-    /// Something beside the manifest that is installed, whose things stay as they are.
-    Beside,
-}
-
-/// What a manifest asks of a machine.
-#[derive(Debug)]
-pub struct Work {
-    /// In the order of work.
-    pub graph: Graph,
-    /// What the manifest names no longer and what stays.
-    pub released: Vec<String>,
-    on_removal: OnRemoval,
-    scope: Scope,
-    records: Records,
-}
-
-impl Work {
-    /// When every question is answered.
-    ///
-    /// # Errors
-    /// The machine cannot have what the manifest asks for, or cannot be looked at.
-    pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
-        let records = Records::read(on)?;
-        let (mut specs, said) =
-            lower(wanted, facts, answers, &home(wanted, on)?).map_err(|problems| SessionError::Manifest(problems.into()))?;
-        unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
-        let (released, deleted) = match scope {
-            Scope::Machine => memory::released(&specs, &records),
-            Scope::Beside => (Vec::new(), Vec::new()),
-        };
-        specs.extend(deleted);
-        let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
-        own(&mut graph, wanted, &records);
-        Ok(Self { graph, released, on_removal: wanted.on_removal, scope, records })
-    }
-
-    /// The forecast.
-    ///
-    /// # Errors
-    /// The machine cannot be looked at.
-    pub fn plan(&self, on: &dyn Probe, store: &Store) -> Result<Plan, ProbeError> {
-        let plan = Plan::make(&self.graph, on, store)?;
-        Ok(Plan { released: self.released.clone(), ..plan })
-    }
-
-    /// Remembers what a run brought about.
-    ///
-    /// # Errors
-    /// It was not written.
-    pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
-        let before = Records::read(on)?;
-        let after = memory::after(before.clone(), self, reports);
-        replace(&before, &after, on)
-    }
-
-    /// Remembers what a plan is going to make, so that a run that is cut short leaves nothing of which nobody knows whose it is.
-    ///
-    /// # Errors
-    /// It was not written; the work must not begin.
-    pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
-        replace(&self.records, &memory::before(self.records.clone(), plan, self.on_removal), on)
-    }
-}
-
-fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpError> {
-    if after == before { Ok(()) } else { on.keep(&Records::path()?, &after.to_bytes()?) }
-}
-
-/// Tells every resource of its past.
-fn own(graph: &mut Graph, wanted: &Wanted, records: &Records) {
-    let past = |id: &ResourceId| {
-        let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
-        Ownership { on_drift: wanted.on_drift, earlier }
-    };
-    graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
-}
-
-/// The plain resources that a machine comes to, and what is said of their order.
-fn lower(wanted: &Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<(Vec<Spec>, Vec<Said>), Vec<Problem>> {
-    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
-    let (mut specs, mut said, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-    for want in &wanted.wants {
-        let item = want.item();
-        match want.lower(&context) {
-            Ok(more) => {
-                for asked in wanted.requires.iter().filter(|asked| asked.item.covers(&item)) {
-                    let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(home), place: asked.place.clone() };
-                    said.extend(more.iter().map(one));
-                }
-                specs.extend(more);
-            }
-            Err(more) => problems.extend(more),
-        }
-    }
-    if problems.is_empty() { Ok((specs, said)) } else { Err(problems) }
-}
-
-/// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a
-/// network is made up, for the names of resources do not depend on it.
-///
-/// # Errors
-/// A `requires` that names nothing, or a circle.
-pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
-    let kinds = manifest.kinds();
-    let mut found = Vec::new();
-    for facts in &kinds {
-        let wanted = manifest.on(facts)?;
-        let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
-        let Ok(home) = TargetPath::parse(&home) else { continue };
-        let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
-        let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
-        // What this kind of machine cannot have is said by a plan on one.
-        let Ok((specs, said)) = lower(&wanted, facts, &answers, &home) else { continue };
-        let problems = if said.is_empty() { Vec::new() } else { Graph::order_as(specs, &said).err().unwrap_or_default() };
-        found.push((facts, problems.into_iter().filter(|problem| problem.place.is_some()).collect()));
-    }
-    let problems = manifest.told(found);
-    if problems.is_empty() { Ok(()) } else { Err(Rejected { problems, sources: manifest.sources().clone() }) }
-}
-
-/// The owner's home: as the target's passwd has it, else where `useradd` will put it.
-fn home(wanted: &Wanted, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
-    let text = match &wanted.owner {
-        None => "/root".to_owned(),
-        Some(owner) => on.accounts()?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
-    };
-    TargetPath::parse(&text).map_err(|e| ProbeError::new("use the owner's home", e))
 }

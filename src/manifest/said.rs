@@ -1,23 +1,49 @@
-//! `requires`: what must be there before something, where nothing else says so. Taken out of the document of one machine, after what is
-//! for other machines is gone.
+//! What parts of a manifest may say beside their own: `requires`, what must be there first; `on_drift`, what is done about what people
+//! changed; `on_removal`, what becomes of it when its line is gone. Taken out of the document of one machine, after what is for other
+//! machines is gone.
 
 use super::composed::Spot;
 use super::disposition;
-use super::machine::Requirement;
+use super::machine::{Policy, Requirement};
 use super::merge::{name_of, take};
 use super::node::{Entry, Node, Value};
 use super::reading::{self, Error};
 use crate::model::{HomePath, ResourceId, TargetPath};
 use crate::problem::{Code, Problem, nearest};
 use crate::recipe::{Item, Recipe, Want};
-use crate::resource::KINDS;
+use crate::resource::{KINDS, OnDrift};
+use crate::target::OnRemoval;
 
 /// The key.
 pub const REQUIRES: &str = "requires";
 
-/// Takes every requirement out of a document.
-pub fn take_all(root: &mut Node, problems: &mut Vec<Problem>) -> Vec<Requirement> {
-    let mut taking = Taking { found: Vec::new(), problems };
+/// The key of what is done about what people changed.
+pub const ON_DRIFT: &str = "on_drift";
+
+/// The key of what becomes of things whose lines are gone.
+pub const ON_REMOVAL: &str = "on_removal";
+
+/// Sections that hold what people may change, and the types of their items: the rest is always brought back.
+const OWNED: [&str; 6] = ["files", "jupyter", "packages", "shares", "units", "user"];
+
+/// The types of [`OWNED`], for the schema.
+pub const OWNED_TYPES: [&str; 6] = ["FileEntry", "Jupyter", "Packages", "Share", "Unit", "User"];
+
+const DRIFTS: [(&str, OnDrift); 3] = [("report", OnDrift::Report), ("repair", OnDrift::Repair), ("ignore", OnDrift::Ignore)];
+const REMOVALS: [(&str, OnRemoval); 2] = [("release", OnRemoval::Release), ("delete", OnRemoval::Delete)];
+
+/// All that is said so.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What waits for what.
+    pub requires: Vec<Requirement>,
+    /// What is said of people's changes.
+    pub policies: Vec<Policy>,
+}
+
+/// Takes all of it out of a document.
+pub fn take_all(root: &mut Node, problems: &mut Vec<Problem>) -> Said {
+    let mut taking = Taking { found: Said::default(), problems };
     if let Value::Map(entries) = &mut root.value {
         for entry in entries.iter_mut().filter(|entry| !disposition::is_recorded("Manifest", &entry.key)) {
             taking.below(&mut entry.value, Spot::Section, &entry.key);
@@ -27,17 +53,22 @@ pub fn take_all(root: &mut Node, problems: &mut Vec<Problem>) -> Vec<Requirement
 }
 
 struct Taking<'p> {
-    found: Vec<Requirement>,
+    found: Said,
     problems: &'p mut Vec<Problem>,
 }
 
 impl Taking<'_> {
     fn below(&mut self, node: &mut Node, spot: Spot, section: &str) {
-        if spot.is_part()
-            && let Some(entry) = take(node, REQUIRES)
-        {
+        if spot.is_part() {
             let name = name_of(node).filter(|_| spot == Spot::Item).map(|(_, name)| name.to_owned());
-            self.read(&entry, &Item { section: section.to_owned(), name });
+            let item = Item { section: section.to_owned(), name };
+            if let Some(entry) = take(node, REQUIRES) {
+                self.read(&entry, &item);
+            }
+            let (on_drift, on_removal) = (self.word(node, &item, ON_DRIFT, &DRIFTS), self.word(node, &item, ON_REMOVAL, &REMOVALS));
+            if on_drift.is_some() || on_removal.is_some() {
+                self.found.policies.push(Policy { item, on_drift, on_removal });
+            }
         }
         match &mut node.value {
             Value::Scalar(_) => {}
@@ -51,6 +82,29 @@ impl Taking<'_> {
         }
     }
 
+    /// One of these words, where a key has it.
+    fn word<W: Copy>(&mut self, node: &mut Node, item: &Item, key: &'static str, words: &[(&str, W)]) -> Option<W> {
+        let entry = take(node, key)?;
+        let place = entry.value.mark.place();
+        if !OWNED.contains(&item.section.as_str()) {
+            let message = format!("`{key}` says nothing about `{}`", item.section);
+            self.problems.push(
+                Problem::at(Code::BadValue, &place, message).suggest(format!("it is for {}, and for the manifest", OWNED.join(", "))),
+            );
+            return None;
+        }
+        let found = match &entry.value.value {
+            Value::Scalar(scalar) => words.iter().find(|(word, _)| *word == scalar.text).map(|(_, meaning)| *meaning),
+            Value::List(_) | Value::Map(_) => None,
+        };
+        if found.is_none() {
+            let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+            let message = format!("`{key}` is one of {}", names.join(", "));
+            self.problems.push(Problem::at(Code::BadValue, &place, message).suggest(format!("write `{key}: {}`", names[0])));
+        }
+        found
+    }
+
     fn read(&mut self, entry: &Entry, item: &Item) {
         let Value::List(items) = &entry.value.value else {
             self.problems.extend(reading::not_a_list(&entry.value).at(&entry.value.mark.place(), REQUIRES));
@@ -59,7 +113,7 @@ impl Taking<'_> {
         for node in items {
             let place = node.mark.place();
             match named(node) {
-                Ok(id) => self.found.push(Requirement { item: item.clone(), id, place }),
+                Ok(id) => self.found.requires.push(Requirement { item: item.clone(), id, place }),
                 Err(error) => self.problems.extend(error.at(&place, REQUIRES)),
             }
         }

@@ -1,0 +1,183 @@
+//! What a manifest comes to on a machine: plain resources in order, each with its past.
+
+use super::{SessionError, memory, unmanaged};
+use crate::apply::Report;
+use crate::graph::{Graph, Said};
+use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
+use crate::model::{Facts, ResourceId, TargetPath};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::recipe::{Answers, Context, Recipe};
+use crate::resource::{Ownership, Spec};
+use crate::store::Store;
+use crate::target::{OnRemoval, OpError, Probe, ProbeError, Records, Target};
+use std::collections::BTreeMap;
+
+/// How much of a machine a manifest speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All that Fitout manages there: what it names no longer is released.
+    Machine,
+    /// Something beside the manifest that is installed, whose things stay as they are.
+    Beside,
+}
+
+/// What a manifest asks of a machine.
+#[derive(Debug)]
+pub struct Work {
+    /// In the order of work.
+    pub graph: Graph,
+    /// What the manifest names no longer and what stays.
+    pub released: Vec<String>,
+    pub(super) scope: Scope,
+    pub(super) on_removal: Removal,
+    records: Records,
+}
+
+impl Work {
+    /// When every question is answered.
+    ///
+    /// # Errors
+    /// The machine cannot have what the manifest asks for, or cannot be looked at.
+    pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
+        let records = Records::read(on)?;
+        let Lowered { mut specs, said, policies } =
+            lower(wanted, facts, answers, &home(wanted, on)?).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        let (released, deleted) = match scope {
+            Scope::Machine => memory::released(&specs, &records),
+            Scope::Beside => (Vec::new(), Vec::new()),
+        };
+        specs.extend(deleted);
+        let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        own(&mut graph, wanted, &records, &policies);
+        let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
+        Ok(Self { graph, released, scope, on_removal, records })
+    }
+
+    /// The forecast.
+    ///
+    /// # Errors
+    /// The machine cannot be looked at.
+    pub fn plan(&self, on: &dyn Probe, store: &Store) -> Result<Plan, ProbeError> {
+        let plan = Plan::make(&self.graph, on, store)?;
+        Ok(Plan { released: self.released.clone(), ..plan })
+    }
+
+    /// Remembers what a run brought about.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
+        let before = Records::read(on)?;
+        let after = memory::after(before.clone(), self, reports);
+        replace(&before, &after, on)
+    }
+
+    /// Remembers what a plan is going to make, so that a run that is cut short leaves nothing of which nobody knows whose it is.
+    ///
+    /// # Errors
+    /// It was not written; the work must not begin.
+    pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
+        replace(&self.records, &memory::before(self.records.clone(), plan, &self.on_removal), on)
+    }
+}
+
+fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpError> {
+    if after == before { Ok(()) } else { on.keep(&Records::path()?, &after.to_bytes()?) }
+}
+
+/// What becomes of things whose lines leave the manifest.
+#[derive(Debug)]
+pub(super) struct Removal {
+    usual: OnRemoval,
+    named: BTreeMap<ResourceId, OnRemoval>,
+}
+
+impl Removal {
+    /// Of this one.
+    pub(super) fn of(&self, id: &ResourceId) -> OnRemoval {
+        self.named.get(id).copied().unwrap_or(self.usual)
+    }
+}
+
+/// What is said of each resource, the most particular last.
+type Policies<'w> = BTreeMap<ResourceId, Vec<&'w Policy>>;
+
+fn removals(policies: &Policies<'_>) -> BTreeMap<ResourceId, OnRemoval> {
+    let last = |said: &[&Policy]| said.iter().rev().find_map(|policy| policy.on_removal);
+    policies.iter().filter_map(|(id, said)| Some((id.clone(), last(said)?))).collect()
+}
+
+/// Tells every resource of its past.
+fn own(graph: &mut Graph, wanted: &Wanted, records: &Records, policies: &Policies<'_>) {
+    let past = |id: &ResourceId| {
+        let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
+        let said = policies.get(id).and_then(|said| said.iter().rev().find_map(|policy| policy.on_drift));
+        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier }
+    };
+    graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
+}
+
+/// The plain resources that a machine comes to, what is said of their order, and of people's changes.
+struct Lowered<'w> {
+    specs: Vec<Spec>,
+    said: Vec<Said>,
+    policies: Policies<'w>,
+}
+
+fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<Lowered<'w>, Vec<Problem>> {
+    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
+    let (mut specs, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
+    for want in &wanted.wants {
+        let item = want.item();
+        match want.lower(&context) {
+            Ok(more) => {
+                for asked in wanted.requires.iter().filter(|asked| asked.item.covers(&item)) {
+                    let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(home), place: asked.place.clone() };
+                    said.extend(more.iter().map(one));
+                }
+                for policy in wanted.policies.iter().filter(|policy| policy.item.covers(&item)) {
+                    for spec in &more {
+                        policies.entry(spec.id()).or_default().push(policy);
+                    }
+                }
+                specs.extend(more);
+            }
+            Err(more) => problems.extend(more),
+        }
+    }
+    if problems.is_empty() { Ok(Lowered { specs, said, policies }) } else { Err(problems) }
+}
+
+/// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a
+/// network is made up, for the names of resources do not depend on it.
+///
+/// # Errors
+/// A `requires` that names nothing, or a circle.
+pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
+    let kinds = manifest.kinds();
+    let mut found = Vec::new();
+    for facts in &kinds {
+        let wanted = manifest.on(facts)?;
+        let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
+        let Ok(home) = TargetPath::parse(&home) else { continue };
+        let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
+        let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
+        // What this kind of machine cannot have is said by a plan on one.
+        let Ok(Lowered { specs, said, .. }) = lower(&wanted, facts, &answers, &home) else { continue };
+        let problems = if said.is_empty() { Vec::new() } else { Graph::order_as(specs, &said).err().unwrap_or_default() };
+        found.push((facts, problems.into_iter().filter(|problem| problem.place.is_some()).collect()));
+    }
+    let problems = manifest.told(found);
+    if problems.is_empty() { Ok(()) } else { Err(Rejected { problems, sources: manifest.sources().clone() }) }
+}
+
+/// The owner's home: as the target's passwd has it, else where `useradd` will put it.
+fn home(wanted: &Wanted, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
+    let text = match &wanted.owner {
+        None => "/root".to_owned(),
+        Some(owner) => on.accounts()?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
+    };
+    TargetPath::parse(&text).map_err(|e| ProbeError::new("use the owner's home", e))
+}
