@@ -142,7 +142,7 @@ pub struct Trigger {
     /// From when on, such as `2026-03-01T18:00:00`, on the clock of `time_zone`.
     #[expect(dead_code, reason = "checked by being read")]
     pub start_time: Option<WallTime>,
-    /// Whose clock is meant: Windows' name of a time zone, as Azure takes it (`W. Europe Standard Time`), or IANA's (`Europe/Amsterdam`).
+    /// Whose clock is meant: Windows' name of a time zone, as Azure takes it (`Pacific Standard Time`), or IANA's (`Europe/Amsterdam`).
     #[schemars(extend("default" = "UTC"))]
     #[expect(dead_code, reason = "checked by being read")]
     pub time_zone: Option<ZoneName>,
