@@ -207,7 +207,9 @@ impl Manifest {
             if problems.is_empty() {
                 problems.extend(said::idle(&said.requires, &machine.wants));
             }
-            Some(Machine { requires: said.requires, policies: said.policies, fields: disposition::fields(&root, schema()), ..machine })
+            // Of a manifest with problems nobody asks.
+            let fields = if problems.is_empty() { disposition::fields(&root, schema()) } else { Vec::new() };
+            Some(Machine { requires: said.requires, policies: said.policies, fields, ..machine })
         });
         (machine, problems)
     }
