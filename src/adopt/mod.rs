@@ -1,9 +1,9 @@
 //! A manifest of what a machine has already: where a person begins who has a machine and no manifest.
 //!
-//! Each part looks at one side of the machine through [`Probe`] and proposes a [`Section`]. What a section states was proved: its plan
+//! Each part looks at one side of the machine through [`Probe`] and proposes a `Section`. What a section states was proved: its plan
 //! has nothing to do. What was found and cannot be stated so is a comment. No text that may hold a secret is copied.
 //!
-//! To look at more: a file here with a function that makes a [`Section`], and its line in [`PARTS`].
+//! To look at more: a file here with a function that makes a `Section`, and its line in `PARTS`.
 
 mod environments;
 mod look;

@@ -161,6 +161,12 @@ macro_rules! specs {
                 match self { $(Self::$name(spec) => spec.claims(),)* }
             }
 
+            /// Its past, where people's changes to it may be theirs.
+            #[must_use]
+            pub fn ownership(&self) -> Option<&Ownership> {
+                match self { $(Self::$name(spec) => spec.ownership(),)* }
+            }
+
             /// Looks, and says what is to be done.
             ///
             /// # Errors
@@ -215,8 +221,8 @@ fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeError> {
     tracing::trace!(id = %resource.id(), ?state, "observed");
     let steps = resource.diff(&state);
     let judged = match resource.ownership() {
-        Some(ownership) => ownership.judge(&resource.claims(), steps)?,
-        None => Judged { steps, drift: Vec::new() },
+        Some(ownership) if !steps.is_empty() => ownership.judge(&resource.claims(), steps)?,
+        _ => Judged { steps, drift: Vec::new() },
     };
     Ok(Look { steps: judged.steps, drift: resource.drift(&state).into_iter().chain(judged.drift).collect() })
 }

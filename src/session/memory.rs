@@ -2,7 +2,7 @@
 
 use super::work::{Removal, Scope, Work};
 use crate::apply::{Outcome, Report};
-use crate::graph::Node;
+use crate::graph::{Graph, Node};
 use crate::model::ResourceId;
 use crate::plan::Plan;
 use crate::resource::{Released, Spec};
@@ -12,14 +12,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
 pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<Spec>) {
-    let wanted: BTreeMap<ResourceId, Claims> = specs.iter().map(|spec| (spec.id(), spec.claims())).collect();
-    let packages: BTreeSet<&String> = wanted.iter().filter(|(id, _)| id.kind == APT).flat_map(|(_, claims)| claims.keys()).collect();
+    let wanted: BTreeMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
+    let packages: BTreeSet<String> =
+        specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     // What is named as absent is named.
     let unnamed = records.resources.iter().filter(|(id, _)| !wanted.contains_key(&ResourceId::new("absent", &id.name)));
     for (id, record) in unnamed {
-        let still =
-            |name: &String| wanted.get(id).is_some_and(|claims| claims.contains_key(name)) || (id.kind == APT && packages.contains(name));
+        let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
+        let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name)).collect();
         let deletable = record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
@@ -37,6 +38,28 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
 
 /// The kind of a request for packages, whose things have names of their own.
 const APT: &str = "apt";
+
+/// Whether a run left nothing to be remembered anew, as most do.
+pub(super) fn is_settled(work: &Work, reports: &[Report]) -> bool {
+    let same = |(node, report): (&Node, &Report)| {
+        let known = node.spec.ownership().is_none_or(|ownership| ownership.earlier == node.spec.claims());
+        report.steps.is_empty() && (known || !is_whole(report))
+    };
+    work.is_settled && work.graph.nodes.iter().zip(reports).all(same)
+}
+
+/// Whether a resource is as it should be, in all.
+fn is_whole(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Unchanged | Outcome::Changed) && report.deferred.is_empty()
+}
+
+/// Whether every resource is remembered with what becomes of it, and nothing else is.
+pub(super) fn is_current(graph: &Graph, scope: Scope, records: &Records, on_removal: &Removal) -> bool {
+    let remembered = |id: &ResourceId| records.resources.get(id).is_none_or(|record| record.on_removal == on_removal.of(id));
+    let present: BTreeSet<ResourceId> = graph.nodes.iter().map(|node| node.spec.id()).collect();
+    let gone = || scope == Scope::Machine && records.resources.keys().any(|id| !present.contains(id));
+    present.iter().all(remembered) && !gone()
+}
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
 pub(super) fn before(mut records: Records, plan: &Plan, on_removal: &Removal) -> Records {
@@ -69,11 +92,13 @@ fn remember(records: &mut Records, node: &Node, report: &Report, on_removal: &Re
     if claims.is_empty() {
         return;
     }
-    let record = records.resources.entry(id).or_default();
-    record.on_removal = on_removal.of(&report.id);
-    if matches!(report.outcome, Outcome::Unchanged | Outcome::Changed) && report.deferred.is_empty() {
+    if is_whole(report) {
+        let record = records.resources.entry(id.clone()).or_default();
         record.claims = claims;
         record.made.retain(|name| record.claims.contains_key(name));
+    }
+    if let Some(record) = records.resources.get_mut(&id) {
+        record.on_removal = on_removal.of(&id);
     }
 }
 

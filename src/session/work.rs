@@ -31,7 +31,8 @@ pub struct Work {
     pub released: Vec<String>,
     pub(super) scope: Scope,
     pub(super) on_removal: Removal,
-    records: Records,
+    /// Whether what is remembered fits the manifest as it is.
+    pub(super) is_settled: bool,
 }
 
 impl Work {
@@ -52,7 +53,8 @@ impl Work {
         let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
         own(&mut graph, wanted, &records, &policies);
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
-        Ok(Self { graph, released, scope, on_removal, records })
+        let is_settled = memory::is_current(&graph, scope, &records, &on_removal);
+        Ok(Self { graph, released, scope, on_removal, is_settled })
     }
 
     /// The forecast.
@@ -69,6 +71,9 @@ impl Work {
     /// # Errors
     /// It was not written.
     pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
+        if memory::is_settled(self, reports) {
+            return Ok(());
+        }
         let before = Records::read(on)?;
         let after = memory::after(before.clone(), self, reports);
         replace(&before, &after, on)
@@ -79,7 +84,11 @@ impl Work {
     /// # Errors
     /// It was not written; the work must not begin.
     pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
-        replace(&self.records, &memory::before(self.records.clone(), plan, &self.on_removal), on)
+        if plan.resources.iter().all(|planned| planned.steps.is_empty()) {
+            return Ok(());
+        }
+        let records = Records::read(on)?;
+        replace(&records, &memory::before(records.clone(), plan, &self.on_removal), on)
     }
 }
 
