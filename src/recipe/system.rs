@@ -52,6 +52,8 @@ impl Recipe for Timezone {
         let data = Apt::new("tzdata", vec!["tzdata".into()], Vec::new());
         let requires = vec![crate::model::ResourceId::new("apt", &data.name)];
         let link = Symlink::new(path("/etc/localtime")?, format!("/usr/share/zoneinfo/{}", self.name), requires);
+        // timedatectl(1) writes it so.
+        let link = Symlink { also: Some(format!("..{}", link.to)), ..link };
         // Debian's own tools read the name from here.
         let name = File::new(path("/etc/timezone")?, Content::Inline(format!("{}\n", self.name)), Meta::root(Mode::FILE));
         Ok(vec![Spec::Apt(data), Spec::Symlink(link), Spec::File(name)])

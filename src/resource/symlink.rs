@@ -12,6 +12,8 @@ pub struct Symlink {
     pub path: TargetPath,
     /// The text of the link.
     pub to: String,
+    /// Another text that is as good, where other programs make the same link.
+    pub also: Option<String>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
     /// Its past.
@@ -21,7 +23,7 @@ pub struct Symlink {
 impl Symlink {
     /// A link.
     pub fn new(path: TargetPath, to: impl Into<String>, requires: Vec<ResourceId>) -> Self {
-        Self { path, to: to.into(), requires, ownership: Ownership::default() }
+        Self { path, to: to.into(), also: None, requires, ownership: Ownership::default() }
     }
 }
 
@@ -59,7 +61,7 @@ impl Resource for Symlink {
         };
         match now {
             None => link(Change::Add, "absent".into()),
-            Some(to) if *to == self.to => Vec::new(),
+            Some(to) if *to == self.to || Some(to) == self.also.as_ref() => Vec::new(),
             Some(other) => link(Change::Modify, format!("points at {other}")),
         }
     }

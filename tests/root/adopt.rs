@@ -25,7 +25,7 @@ fn by_hand(root: &Root) {
     root.run(&["systemctl", "-q", "mask", "fstrim.timer"]);
     root.write("/etc/systemd/system/ssh.service.d/slow.conf", "[Service]\nNice=5\n");
     fs::remove_file(root.at("/etc/localtime")).unwrap();
-    symlink("/usr/share/zoneinfo/Europe/Amsterdam", root.at("/etc/localtime")).unwrap();
+    symlink("../usr/share/zoneinfo/Europe/Amsterdam", root.at("/etc/localtime")).unwrap();
     root.write("/etc/timezone", "Europe/Amsterdam\n");
     root.write("/etc/sysctl.d/70-lab.conf", "vm.swappiness = 10\n");
     root.write("/home/ada/.local/lib/python3.11/site-packages/rich-13.0.dist-info/METADATA", "Name: rich\n");
