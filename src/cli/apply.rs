@@ -80,6 +80,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&report),
         Form::Human => {
             say(&recap(&report, run));
+            for what in session.released() {
+                say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));
+            }
             if arguments.ground.file.is_some() && !arguments.install && report.counts.failed == 0 {
                 say("Applied once; with --install it becomes the machine's manifest.");
             }

@@ -19,6 +19,9 @@ pub struct Arguments {
     /// Exit with 2 where there are steps to perform
     #[arg(long)]
     detailed_exitcode: bool,
+    /// Show what `apply --install` would do: what the installed manifest names and FILE does not is released or deleted
+    #[arg(long, conflicts_with = "out")]
+    install: bool,
     /// Write the plan to FILE, for `fitout apply FILE`: it performs these steps and no others
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -47,7 +50,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 /// Makes and prints the plan, and saves it where that is asked for.
 fn saved_plan(arguments: &Arguments, global: &Global) -> Result<Plan, Exit> {
-    let plan = planned(&arguments.ground, global, Becomes::Nothing)?;
+    let becomes = if arguments.install { Becomes::Installed } else { Becomes::Nothing };
+    let plan = planned(&arguments.ground, global, becomes)?;
     if let Some(out) = &arguments.out {
         saved::save(out, &arguments.ground, Approved::of(&plan))?;
         output::say(&format!("Saved; `fitout apply {}` performs these steps and no others.", out.display()));

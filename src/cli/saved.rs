@@ -37,6 +37,10 @@ pub fn may_be_saved(ground: &Ground) -> Result<(), Exit> {
 
 /// Writes a plan to a file, 0600: it holds what the files of the manifest hold.
 pub fn save(to: &Path, ground: &Ground, steps: Approved) -> Result<(), Exit> {
+    if to.exists() && read(to).is_err() {
+        output::complain(&format!("{} exists and is no saved plan", to.display()), Some("name another file"));
+        return Err(Exit::Failed);
+    }
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut ground = ground.clone();
     ground.file = ground.file.map(|file| absolute(Path::new(&file)).display().to_string());

@@ -189,7 +189,8 @@ fn environments(on: &dyn Probe) -> Result<Things, ProbeError> {
         let above = path(above)?;
         for prefix in names(on, &above)? {
             let envs = below(&below(&above, &prefix)?, "envs")?;
-            for name in names(on, &envs)? {
+            // What cannot be followed, such as a link to itself, holds no environments.
+            for name in names(on, &envs).unwrap_or_default() {
                 let at = below(&envs, &name)?;
                 let link = on.stat(&at)?.and_then(|stat| stat.link);
                 if let Some(made) = link.as_deref().and_then(|to| to.strip_prefix(".generations/")) {

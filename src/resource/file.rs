@@ -189,7 +189,9 @@ impl Resource for File {
         };
         if stat.kind != FileKind::File {
             // A link is replaced by the file that is wanted; what it points at stays.
-            return vec![self.write(Change::Replace, &format!("is {}", kind_name(stat.kind)))];
+            let step = self.write(Change::Replace, &format!("is {}", kind_name(stat.kind)));
+            let drift = format!("{} was replaced by {}; it stays so", self.path, kind_name(stat.kind));
+            return vec![self.unless_enforced(step, |step| step.claim(PRESENT, drift))];
         }
         if self.policy == Policy::CreateOnly {
             return Vec::new();

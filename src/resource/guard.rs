@@ -1,9 +1,9 @@
 //! `guard`: room that must stay free on a file system; kept as a small file each, read by `plan`, `fitout disk` and the agent.
 
-use super::{File, Resource};
+use super::{File, PRESENT, Resource};
 use crate::model::{ByteSize, Meta, Mode, ResourceId, TargetPath};
 use crate::step::{Content, Step};
-use crate::target::{Probe, ProbeError};
+use crate::target::{Claims, Probe, ProbeError};
 use serde::{Deserialize, Serialize};
 
 /// The folder of guards on a machine.
@@ -19,12 +19,20 @@ pub struct Guard {
 }
 
 impl Guard {
-    fn file(&self) -> Result<File, ProbeError> {
-        let name = match self.mount.relative() {
+    /// Where the guard of a file system is kept.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn path(mount: &TargetPath) -> Result<TargetPath, ProbeError> {
+        let name = match mount.relative() {
             "." => "root".to_owned(),
             other => other.replace('-', "--").replace('/', "-"),
         };
-        let path = TargetPath::parse(&format!("{GUARDS}/{name}.json")).map_err(|e| ProbeError::new("use a path", e))?;
+        TargetPath::parse(&format!("{GUARDS}/{name}.json")).map_err(|e| ProbeError::new("use a path", e))
+    }
+
+    fn file(&self) -> Result<File, ProbeError> {
+        let path = Self::path(&self.mount)?;
         let text = serde_json::to_string_pretty(self).map_err(|e| ProbeError::new("write a guard", e))?;
         Ok(File { policy: super::Policy::Enforce, ..File::new(path, Content::Inline(format!("{text}\n")), Meta::root(Mode::FILE)) })
     }
@@ -50,6 +58,10 @@ impl Resource for Guard {
 
     fn id(&self) -> ResourceId {
         ResourceId::new("guard", &self.mount)
+    }
+
+    fn claims(&self) -> Claims {
+        Claims::from([(PRESENT.to_owned(), self.minimum_free.0.to_string())])
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {

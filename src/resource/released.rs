@@ -1,7 +1,7 @@
 //! `released`: what the manifest asked for once and does so no longer, and what Fitout itself made for it, to be deleted. What
 //! somebody changed since stays, and is reported.
 
-use super::{ENABLED, PRESENT, Resource};
+use super::{ENABLED, Guard, PRESENT, Resource};
 use crate::model::{ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Ability, Change, FileKind, Op, Step, UnitVerb};
 use crate::target::{Claims, Probe, ProbeError};
@@ -14,6 +14,8 @@ pub struct Released {
     pub of: ResourceId,
     /// The things, with what was asked for.
     pub things: Claims,
+    /// What lies in a directory and goes as well.
+    pub inside: Vec<Released>,
 }
 
 /// What is left of them.
@@ -55,8 +57,17 @@ impl Released {
     fn directory(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let path = self.path()?;
         let Some(stat) = on.stat(&path)? else { return Ok(State::Gone) };
-        let empty = stat.kind == FileKind::Directory && on.list(&path)?.is_some_and(|names| names.is_empty());
-        Ok(if empty { removal(path) } else { State::Theirs(format!("{path} is not empty; it stays")) })
+        let names = if stat.kind == FileKind::Directory { on.list(&path)? } else { None };
+        let goes = |name: &String| -> Result<bool, ProbeError> {
+            let inner = self.inside.iter().find(|inner| inner.of.name == format!("{path}/{name}"));
+            Ok(inner.map(|inner| inner.observe(on)).transpose()?.is_some_and(|state| matches!(state, State::Ours(..))))
+        };
+        let all = names.map(|names| names.iter().map(goes).collect::<Result<Vec<bool>, ProbeError>>()).transpose()?;
+        Ok(if all.is_some_and(|all| all.into_iter().all(|goes| goes)) {
+            removal(path)
+        } else {
+            State::Theirs(format!("{path} is not empty; it stays"))
+        })
     }
 
     fn packages(&self, on: &dyn Probe) -> Result<State, ProbeError> {
@@ -83,12 +94,20 @@ impl Resource for Released {
         Self::name(&self.of)
     }
 
+    fn requires(&self) -> Vec<ResourceId> {
+        self.inside.iter().map(|inner| Self::name(&inner.of)).collect()
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         match self.of.kind.as_str() {
             "file" => self.file(on),
             "symlink" => self.symlink(on),
             "directory" => self.directory(on),
             "apt" => self.packages(on),
+            "guard" => {
+                let path = Guard::path(&self.path()?)?;
+                Ok(if on.stat(&path)?.is_some() { removal(path) } else { State::Gone })
+            }
             "unit" if self.things.contains_key(ENABLED) => self.unit(on),
             // Accounts and what holds people's work are never deleted because a line is gone.
             _ => Ok(State::Gone),

@@ -1,13 +1,13 @@
 //! What is remembered of a run, and what a manifest that changed no longer asks for.
 
-use super::work::{Removal, Scope, Work};
+use super::work::{Scope, Work};
 use crate::apply::{Outcome, Report};
-use crate::graph::{Graph, Node};
+use crate::graph::Node;
 use crate::model::ResourceId;
 use crate::plan::Plan;
 use crate::resource::{Released, Spec};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
-use crate::target::{Claims, OnRemoval, Records};
+use crate::target::{Claims, OnRemoval, Record, Records};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
@@ -23,18 +23,40 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
         let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name)).collect();
-        let deletable = record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
+        // A guard is a setting of Fitout's own.
+        let deletable = id.kind == GUARD && !wanted.contains_key(id)
+            || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
         if deletable {
             let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();
-            go.push(Spec::Released(Released { of: id.clone(), things }));
+            go.push(Released { of: id.clone(), things, inside: Vec::new() });
         } else if id.kind == APT {
             stay.extend(gone.keys().map(|name| format!("package {name}")));
         } else if !wanted.contains_key(id) {
             stay.push(id.to_string());
         }
     }
-    (stay, go)
+    (stay, with_contents(&go).into_iter().map(Spec::Released).collect())
 }
+
+/// Directories go after what is in them.
+fn with_contents(all: &[Released]) -> Vec<Released> {
+    let of = |one: &Released| -> Vec<Released> {
+        let inside = |other: &&Released| one.of.kind == "directory" && other.of.name.starts_with(&format!("{}/", one.of.name));
+        all.iter().filter(inside).cloned().collect()
+    };
+    let mut whole: Vec<Released> = all.iter().map(|one| Released { inside: of(one), ..one.clone() }).collect();
+    // The deepest first, so that what a directory holds knows what it holds itself.
+    whole.sort_by_key(|one| std::cmp::Reverse(one.of.name.len()));
+    for n in 0..whole.len() {
+        let known: Vec<Released> =
+            whole[n].inside.iter().map(|inner| whole[..n].iter().find(|one| one.of == inner.of).unwrap_or(inner).clone()).collect();
+        whole[n].inside = known;
+    }
+    whole
+}
+
+/// The kind of a guard.
+const GUARD: &str = "guard";
 
 /// The kind of a request for packages, whose things have names of their own.
 const APT: &str = "apt";
@@ -42,7 +64,8 @@ const APT: &str = "apt";
 /// Whether a run left nothing to be remembered anew, as most do.
 pub(super) fn is_settled(work: &Work, reports: &[Report]) -> bool {
     let same = |(node, report): (&Node, &Report)| {
-        let known = node.spec.ownership().is_none_or(|ownership| ownership.earlier == node.spec.claims());
+        let known =
+            node.spec.ownership().is_none_or(|ownership| ownership.earlier == node.spec.claims() || work.program.contains(&report.id));
         report.steps.is_empty() && (known || !is_whole(report))
     };
     work.is_settled && work.graph.nodes.iter().zip(reports).all(same)
@@ -54,21 +77,23 @@ fn is_whole(report: &Report) -> bool {
 }
 
 /// Whether every resource is remembered with what becomes of it, and nothing else is.
-pub(super) fn is_current(graph: &Graph, scope: Scope, records: &Records, on_removal: &Removal) -> bool {
-    let remembered = |id: &ResourceId| records.resources.get(id).is_none_or(|record| record.on_removal == on_removal.of(id));
-    let present: BTreeSet<ResourceId> = graph.nodes.iter().map(|node| node.spec.id()).collect();
-    let gone = || scope == Scope::Machine && records.resources.keys().any(|id| !present.contains(id));
+pub(super) fn is_current(work: &Work, records: &Records) -> bool {
+    let remembered = |id: &ResourceId| {
+        work.scope == Scope::Beside || records.resources.get(id).is_none_or(|record| record.on_removal == work.on_removal.of(id))
+    };
+    let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
+    let gone = || work.scope == Scope::Machine && records.resources.keys().any(|id| !present.contains(id));
     present.iter().all(remembered) && !gone()
 }
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
-pub(super) fn before(mut records: Records, plan: &Plan, on_removal: &Removal) -> Records {
-    for planned in &plan.resources {
+pub(super) fn before(mut records: Records, work: &Work, plan: &Plan) -> Records {
+    for planned in plan.resources.iter().filter(|planned| !work.program.contains(&planned.id)) {
         let made: Vec<String> = planned.steps.iter().flat_map(made).collect();
         if !made.is_empty() {
             let record = records.resources.entry(planned.id.clone()).or_default();
             record.made.extend(made);
-            record.on_removal = on_removal.of(&planned.id);
+            work.settle(&planned.id, record);
         }
     }
     records
@@ -82,14 +107,14 @@ pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Re
     let beside = work.scope == Scope::Beside;
     records.resources.retain(|id, _| beside || present.contains(id) || failed.contains(&Released::name(id)));
     for (node, report) in work.graph.nodes.iter().zip(reports) {
-        remember(&mut records, node, report, &work.on_removal);
+        remember(&mut records, node, report, work);
     }
     records
 }
 
-fn remember(records: &mut Records, node: &Node, report: &Report, on_removal: &Removal) {
+fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
     let (id, claims) = (node.spec.id(), node.spec.claims());
-    if claims.is_empty() {
+    if claims.is_empty() || work.program.contains(&id) {
         return;
     }
     if is_whole(report) {
@@ -98,7 +123,16 @@ fn remember(records: &mut Records, node: &Node, report: &Report, on_removal: &Re
         record.made.retain(|name| record.claims.contains_key(name));
     }
     if let Some(record) = records.resources.get_mut(&id) {
-        record.on_removal = on_removal.of(&id);
+        work.settle(&id, record);
+    }
+}
+
+impl Work {
+    /// Notes what becomes of a thing when its line is gone. What is applied beside the manifest of the machine goes with no line of it.
+    fn settle(&self, id: &ResourceId, record: &mut Record) {
+        if self.scope == Scope::Machine {
+            record.on_removal = self.on_removal.of(id);
+        }
     }
 }
 

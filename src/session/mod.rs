@@ -135,6 +135,12 @@ impl Session {
         Ok(Self { target, work, name: wanted.name, store, answers })
     }
 
+    /// What the manifest names no longer and what stays.
+    #[must_use]
+    pub fn released(&self) -> &[String] {
+        &self.work.released
+    }
+
     /// The forecast.
     ///
     /// # Errors

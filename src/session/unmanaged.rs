@@ -10,7 +10,10 @@ use glob::{MatchOptions, Pattern};
 pub(super) fn untouched(wanted: &Machine, specs: &[Spec]) -> Result<(), Vec<Problem>> {
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     let patterns: Vec<Pattern> = wanted.unmanaged.iter().filter_map(|text| Pattern::new(text).ok()).collect();
-    let hit = |path: &TargetPath| patterns.iter().find(|pattern| pattern.matches_with(path.as_str(), options));
+    let hit = |path: &TargetPath| {
+        let around = |pattern: &&Pattern| path.ancestors().chain([path.clone()]).any(|one| pattern.matches_with(one.as_str(), options));
+        patterns.iter().find(around)
+    };
     let problem = |spec: &Spec| {
         let (path, pattern) = spec.path().and_then(|path| Some((path, hit(path)?)))?;
         let message = format!("{} is asked for, and `{pattern}` of `unmanaged` says that {path} is never touched", spec.id());

@@ -7,11 +7,11 @@ use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, ResourceId, TargetPath};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::recipe::{Answers, Context, Recipe};
+use crate::recipe::{Answers, Context, Recipe, Want};
 use crate::resource::{Ownership, Spec};
 use crate::store::Store;
 use crate::target::{OnRemoval, OpError, Probe, ProbeError, Records, Target};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of a machine a manifest speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Work {
     pub released: Vec<String>,
     pub(super) scope: Scope,
     pub(super) on_removal: Removal,
+    /// What `--install` adds: Fitout itself, which no manifest names and no line that is gone takes along.
+    pub(super) program: BTreeSet<ResourceId>,
     /// Whether what is remembered fits the manifest as it is.
     pub(super) is_settled: bool,
 }
@@ -42,7 +44,7 @@ impl Work {
     /// The machine cannot have what the manifest asks for, or cannot be looked at.
     pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
-        let Lowered { mut specs, said, policies } =
+        let Lowered { mut specs, said, policies, program } =
             lower(wanted, facts, answers, &home(wanted, on)?).map_err(|problems| SessionError::Manifest(problems.into()))?;
         unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
         let (released, deleted) = match scope {
@@ -53,8 +55,9 @@ impl Work {
         let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
         own(&mut graph, wanted, &records, &policies);
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
-        let is_settled = memory::is_current(&graph, scope, &records, &on_removal);
-        Ok(Self { graph, released, scope, on_removal, is_settled })
+        let mut work = Self { graph, released, scope, on_removal, program, is_settled: true };
+        work.is_settled = memory::is_current(&work, &records);
+        Ok(work)
     }
 
     /// The forecast.
@@ -88,7 +91,7 @@ impl Work {
             return Ok(());
         }
         let records = Records::read(on)?;
-        replace(&records, &memory::before(records.clone(), plan, &self.on_removal), on)
+        replace(&records, &memory::before(records.clone(), self, plan), on)
     }
 }
 
@@ -133,11 +136,13 @@ struct Lowered<'w> {
     specs: Vec<Spec>,
     said: Vec<Said>,
     policies: Policies<'w>,
+    program: BTreeSet<ResourceId>,
 }
 
 fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<Lowered<'w>, Vec<Problem>> {
     let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
     let (mut specs, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
+    let mut program = BTreeSet::new();
     for want in &wanted.wants {
         let item = want.item();
         match want.lower(&context) {
@@ -151,12 +156,15 @@ fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &Target
                         policies.entry(spec.id()).or_default().push(policy);
                     }
                 }
+                if matches!(want, Want::Service(_)) {
+                    program.extend(more.iter().map(Spec::id));
+                }
                 specs.extend(more);
             }
             Err(more) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(Lowered { specs, said, policies }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Lowered { specs, said, policies, program }) } else { Err(problems) }
 }
 
 /// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a

@@ -76,7 +76,7 @@ impl Machine {
             Op::MakeDirectory { path, meta } => self.make_directory(path, meta),
             Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
-            Op::MakeSymlink { path, to } => Ok(self.files.symlink(path, to)?),
+            Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::Remove { path } => self.remove(path),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
@@ -116,7 +116,10 @@ impl Machine {
                 return Err(OpError::new(format!("write {path}"), "a directory is there").hint("move it away, or name another path"));
             }
             Some(FileKind::File) => self.files.read(path)?,
-            Some(FileKind::Symlink | FileKind::Other) | None => None,
+            Some(FileKind::Symlink | FileKind::Other) | None => {
+                self.keep_link(path, old.as_ref())?;
+                None
+            }
         };
         let (ids, _) = self.account(&meta.owner)?;
         let mut fresh = self.source(content)?;
@@ -145,8 +148,27 @@ impl Machine {
         self.keep(&path(&format!("{folder}{at}"))?, bytes)
     }
 
+    /// Keeps a link that is about to go, the first time that one does.
+    fn keep_link(&self, at: &TargetPath, stat: Option<&Stat>) -> Result<(), OpError> {
+        let Some(to) = stat.and_then(|stat| stat.link.as_ref()) else { return Ok(()) };
+        let aside = path(&format!("{REPLACED}{at}"))?;
+        if self.files.stat(&aside)?.is_some() {
+            return Ok(());
+        }
+        if let Some(above) = aside.parent() {
+            self.files.make_directories(&above, Bits::S_IRWXU)?;
+        }
+        Ok(self.files.symlink(&aside, to)?)
+    }
+
+    fn make_symlink(&self, path: &TargetPath, to: &str) -> Result<(), OpError> {
+        self.keep_link(path, self.files.stat(path)?.as_ref())?;
+        Ok(self.files.symlink(path, to)?)
+    }
+
     fn remove(&self, path: &TargetPath) -> Result<(), OpError> {
         let stat = self.files.stat(path)?;
+        self.keep_link(path, stat.as_ref())?;
         match stat.map(|stat| (stat.kind, stat.size)) {
             Some((FileKind::Directory, _)) => return Ok(self.files.remove_directory(path)?),
             Some((FileKind::File, size)) if size <= KEPT => self.keep_found(path, self.files.read(path)?.as_deref())?,
@@ -218,9 +240,10 @@ impl Machine {
         }
         self.finish_packages(progress)?;
         let words: Vec<&str> = ["install", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
-        self.must(&apt(&words), progress)
-            .map(drop)
-            .map_err(|error| error.hint("`apt-cache policy NAME` on the target shows what its repositories offer"))
+        self.must(&apt(&words), progress).map(drop).map_err(|error| {
+            let unknown = error.cause.contains("Unable to locate") || error.cause.contains("was not found");
+            if unknown { error.hint("`apt-cache policy NAME` on the target shows what its repositories offer") } else { error }
+        })
     }
 
     fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {

@@ -306,3 +306,15 @@ fn shares_are_units_that_systemd_accepts_and_secrets_stay_where_they_belong() {
     assert_eq!(fitout.apply()["changed"], json!(0));
     after.assert_same(&canonical(root.path()), "the second apply changed the root");
 }
+
+/// What `--install` adds is Fitout's own: no manifest names it, so no line that is gone takes it along.
+#[test]
+fn an_installed_fitout_stays_whatever_leaves_the_manifest() {
+    let root = Root::fresh();
+    let fitout = workstation(&root, "schema: 1\non_removal: delete\nfiles: [{path: /etc/lab, content: x}]\n");
+    // Its units cannot be switched on where there is no systemd.
+    let installed = fitout.run(&["apply", "--install"]).json();
+    assert_eq!(resource(&installed, "file:/usr/local/bin/fitout")["outcome"], "changed", "{installed:#}");
+    let known = root.read("/var/lib/fitout/state/resources.json");
+    assert!(known.contains("/etc/lab") && !known.contains("fitout-agent") && !known.contains("/usr/local/bin/fitout"), "{known}");
+}
