@@ -3,7 +3,7 @@
 use super::work::{Scope, Work};
 use crate::apply::{Outcome, Report};
 use crate::graph::Node;
-use crate::model::ResourceId;
+use crate::model::{ResourceId, TargetPath};
 use crate::plan::Plan;
 use crate::resource::{Released, Spec};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
@@ -16,8 +16,9 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
     let packages: BTreeSet<String> =
         specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
     let (mut stay, mut go) = (Vec::new(), Vec::new());
-    // What is named as absent is named.
-    let unnamed = records.resources.iter().filter(|(id, _)| !wanted.contains_key(&ResourceId::new("absent", &id.name)));
+    // A path that is to be something else now, or nothing, is named as well.
+    let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();
+    let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()));
     for (id, record) in unnamed {
         let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
         let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));
