@@ -74,7 +74,12 @@ pub(super) fn is_settled(work: &Work, reports: &[Report]) -> bool {
 
 /// Whether a resource is as it should be, in all.
 fn is_whole(report: &Report) -> bool {
-    matches!(report.outcome, Outcome::Unchanged | Outcome::Changed) && report.deferred.is_empty()
+    is_done(report) && report.deferred.is_empty()
+}
+
+/// Whether all that could be done for a resource was done.
+fn is_done(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Unchanged | Outcome::Changed)
 }
 
 /// Whether every resource is remembered with what becomes of it, and nothing else is.
@@ -103,10 +108,9 @@ pub(super) fn before(mut records: Records, work: &Work, plan: &Plan) -> Records 
 /// What is to be remembered after a run: resources that were left alone or failed keep their past.
 pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
     let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
-    let failed: BTreeSet<&ResourceId> =
-        reports.iter().filter(|report| !matches!(report.outcome, Outcome::Unchanged | Outcome::Changed)).map(|report| &report.id).collect();
+    let left: BTreeSet<&ResourceId> = reports.iter().filter(|report| !is_done(report)).map(|report| &report.id).collect();
     let beside = work.scope == Scope::Beside;
-    records.resources.retain(|id, _| beside || present.contains(id) || failed.contains(&Released::name(id)));
+    records.resources.retain(|id, _| beside || present.contains(id) || left.contains(&Released::name(id)));
     for (node, report) in work.graph.nodes.iter().zip(reports) {
         remember(&mut records, node, report, work);
     }
