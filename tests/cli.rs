@@ -366,6 +366,47 @@ fn a_run_at_work_and_one_that_was_cut_short() {
     assert_eq!(desk.run("status --root root").code, 0);
 }
 
+/// Whatever happens to what Fitout remembers, a machine that is not as it should be is never called so.
+#[test]
+fn damaged_memory_is_told() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
+    let state = |name: &str| desk.path().join("root/var/lib/fitout/state").join(name);
+    let (records, ledger) = (fs::read(state("resources.json")).unwrap(), fs::read(state("ledger.jsonl")).unwrap());
+    desk.write("root/srv/data/a", "edited\n");
+    desk.write("m.yaml", MANIFEST.replace("setup", "  - {path: /etc/new, content: x}\nsetup"));
+    let flipped = |at: usize| records.iter().enumerate().map(|(n, byte)| if n == at { byte ^ 1 } else { *byte }).collect::<Vec<u8>>();
+    let damages = [Vec::new(), vec![0; records.len()], records[..records.len() / 2].to_vec(), flipped(90), flipped(records.len() - 20)];
+    for damage in damages.into_iter().chain([[records.clone(), b"garbage".to_vec()].concat()]) {
+        fs::write(state("resources.json"), damage).unwrap();
+        for verb in ["plan", "apply", "verify"] {
+            let ended = desk.run(&format!("{verb} -f m.yaml --root root"));
+            assert!(
+                ended.code == 1 && ended.err.contains("state/resources.json: it is damaged") && ended.err.contains("reset"),
+                "{ended:?}"
+            );
+        }
+        assert_eq!(desk.run("status --root root -o json").code, 0);
+    }
+    fs::write(state("resources.json"), "{\"version\": 2, \"things\": []}").unwrap();
+    let ended = desk.run("apply -f m.yaml --root root");
+    assert!(ended.code == 78 && ended.err.contains("a newer Fitout wrote it (format 2, this one knows 1)"), "{ended:?}");
+    assert!(!desk.path().join("root/etc/new").exists(), "something was done");
+    fs::write(state("resources.json"), &records).unwrap();
+    for cut in (0..ledger.len()).step_by(16) {
+        let torn = ledger.iter().enumerate().map(|(n, byte)| if n == cut { !byte } else { *byte }).collect();
+        for damage in [ledger[..cut].to_vec(), torn] {
+            fs::write(state("ledger.jsonl"), damage).unwrap();
+            let plan = desk.run("plan -f m.yaml --root root --detailed-exitcode");
+            assert!(plan.code == 2 && plan.out.contains("/etc/new"), "cut or torn at {cut}: {plan:?}");
+        }
+    }
+    fs::write(state("ledger.jsonl"), &ledger).unwrap();
+    assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
+    assert_eq!(fs::read_to_string(desk.path().join("root/srv/data/a")).unwrap(), "edited\n");
+}
+
 #[test]
 fn one_run_at_a_time_and_the_others_name_it() {
     const RUNS: usize = 20;

@@ -3,7 +3,7 @@
 
 use crate::datasource::{Giver, Overlay};
 use crate::model::TargetPath;
-use crate::target::{OpError, Probe, ProbeError, Target};
+use crate::target::{Document, OpError, Probe, ProbeError, Target, seal, unseal};
 use serde::{Deserialize, Serialize};
 
 /// Where the identity is kept. Sealing an image removes it.
@@ -21,6 +21,14 @@ fn path() -> Result<TargetPath, ProbeError> {
     TargetPath::parse(INSTANCE).map_err(|e| ProbeError::new("use a path", e))
 }
 
+impl Document for Instance {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 impl Instance {
     /// With this identity.
     #[must_use]
@@ -33,8 +41,8 @@ impl Instance {
     /// # Errors
     /// It cannot be read or understood.
     pub fn read(on: &dyn Probe) -> Result<Option<Self>, ProbeError> {
-        let bytes = on.read(&path()?)?;
-        bytes.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| ProbeError::new(format!("read {INSTANCE}"), e))).transpose()
+        let path = path()?;
+        on.read(&path)?.map(|bytes| unseal(&path, &bytes)).transpose()
     }
 
     /// Keeps the identity.
@@ -42,7 +50,7 @@ impl Instance {
     /// # Errors
     /// It was not kept.
     pub fn keep(&self, on: &dyn Target) -> Result<(), OpError> {
-        let bytes = serde_json::to_vec(self).map_err(|e| OpError::new("write the machine's identity", e))?;
+        let bytes = seal(self).map_err(|e| OpError::new("write the machine's identity", e))?;
         on.keep(&path()?, &bytes)
     }
 

@@ -27,6 +27,8 @@ pub enum Exit {
     Moved,
     /// Only root may do this.
     NotRoot,
+    /// A newer Fitout wrote what is known of the machine.
+    Newer,
     /// Ctrl-C ended it early.
     Interrupted,
     /// SIGTERM ended it early.
@@ -47,6 +49,7 @@ Exit codes:
   75  another run is at work on this machine
   76  the machine or the manifest is not what it was when the plan was saved, or the rehearsal begun
   77  only root may do this
+  78  a newer Fitout wrote what is known of the machine
  130  Ctrl-C ended it early; `fitout apply` goes on from there
  143  SIGTERM did";
 
@@ -64,6 +67,7 @@ impl From<Exit> for ExitCode {
             Exit::Locked => 75,
             Exit::Moved => 76,
             Exit::NotRoot => 77,
+            Exit::Newer => 78,
             Exit::Interrupted => 130,
             Exit::Terminated => 143,
         })

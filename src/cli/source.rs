@@ -9,7 +9,7 @@ use crate::recipe::Want;
 use crate::resolve::Cause;
 use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed};
 use crate::store::Store;
-use crate::target::{Ground as On, Machine, OpError, read_facts};
+use crate::target::{Ground as On, Machine, OpError, Trouble, read_facts};
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
@@ -108,7 +108,11 @@ fn session(error: &SessionError, global: &Global) -> Exit {
     let message = error.to_string();
     match error {
         SessionError::Manifest(_) => Exit::Manifest,
-        SessionError::Probe(_) => failed(&message),
+        SessionError::Probe(error) => match error.trouble {
+            Trouble::Else => failed(&message),
+            Trouble::Damaged => say(&message, error.trouble.hint(), Exit::Failed),
+            Trouble::Newer => say(&message, error.trouble.hint(), Exit::Newer),
+        },
         SessionError::Resolve(_) if is_denied(&message) => {
             let hint = format!("{} cannot be written; use sudo, or name another folder with --cache DIR", global.cache.display());
             say(&message, Some(&hint), Exit::NotRoot)

@@ -3,7 +3,7 @@
 use super::Resource;
 use crate::model::ResourceId;
 use crate::step::{Ability, Change, CheckRun, Op, Step};
-use crate::target::{CheckVerdict, Probe, ProbeError};
+use crate::target::{CheckVerdict, Probe, ProbeError, unseal};
 
 /// A check as it should have passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +20,9 @@ impl Resource for Check {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
-        let bytes = on.read(&CheckVerdict::path(&self.run.name)?)?;
-        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        let path = CheckVerdict::path(&self.run.name)?;
+        // Where the verdict is damaged, it is given again.
+        Ok(on.read(&path)?.and_then(|bytes| unseal(&path, &bytes).ok()))
     }
 
     fn diff(&self, now: &Self::State) -> Vec<Step> {

@@ -4,7 +4,7 @@
 use super::Resource;
 use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, DiskForecast, Op, ScriptRun, Step, Trigger};
-use crate::target::{Probe, ProbeError, Verdict};
+use crate::target::{Probe, ProbeError, Verdict, unseal};
 use serde::Serialize;
 
 /// A script as it should have run.
@@ -57,9 +57,8 @@ impl Resource for Script {
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let path = Verdict::path(&self.run.name)?;
-        let verdict =
-            on.read(&path)?.map(|bytes| serde_json::from_slice(&bytes).map_err(|e| ProbeError::new(format!("read the verdict {path}"), e)));
-        Ok(State { verdict: verdict.transpose()?, boot: boot(on)? })
+        let verdict = on.read(&path)?.map(|bytes| unseal(&path, &bytes)).transpose()?;
+        Ok(State { verdict, boot: boot(on)? })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {

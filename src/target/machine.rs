@@ -245,5 +245,5 @@ impl Probe for Machine {
 }
 
 fn into_probe(error: OpError) -> ProbeError {
-    ProbeError { act: error.act, cause: error.cause }
+    ProbeError::new(error.act, error.cause)
 }

@@ -18,6 +18,7 @@ mod facts;
 pub mod fake;
 mod fs;
 mod generation;
+mod kept;
 mod known;
 mod ledger;
 mod lock;
@@ -48,6 +49,7 @@ pub use dpkg::Packages;
 pub use enter::enter_main;
 pub use facts::read_facts;
 pub use fs::Rooted;
+pub use kept::{Document, seal, unseal};
 pub use ledger::Written;
 pub use lock::{Lock, LockError};
 pub use machine::{Ground, Machine};
@@ -68,13 +70,47 @@ pub struct ProbeError {
     pub act: String,
     /// Why it failed.
     pub cause: String,
+    /// Whether it is about what Fitout keeps.
+    pub trouble: Trouble,
+}
+
+/// What is the trouble with what Fitout keeps on a machine, where that is the trouble.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It is about something else.
+    Else,
+    /// What is kept is not what was written.
+    Damaged,
+    /// A newer Fitout wrote it.
+    Newer,
+}
+
+impl Trouble {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::Else => None,
+            Self::Damaged => {
+                Some("put it back from a backup, or have `fitout reset` forget what Fitout knows of this machine: what it made stays")
+            }
+            Self::Newer => Some("use the Fitout that wrote it, or a newer one"),
+        }
+    }
 }
 
 impl ProbeError {
     /// Trying `act` failed with `cause`.
     #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
-        Self { act: act.into(), cause: cause.to_string() }
+        Self { act: act.into(), cause: cause.to_string(), trouble: Trouble::Else }
+    }
+
+    /// The same, about what Fitout keeps.
+    #[must_use]
+    pub fn of(mut self, trouble: Trouble) -> Self {
+        self.trouble = trouble;
+        self
     }
 }
 
@@ -123,7 +159,7 @@ impl OpError {
 
 impl From<ProbeError> for OpError {
     fn from(error: ProbeError) -> Self {
-        Self { act: error.act, cause: error.cause, hint: None }
+        Self { act: error.act, cause: error.cause, hint: error.trouble.hint().map(str::to_owned) }
     }
 }
 

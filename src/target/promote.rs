@@ -5,7 +5,7 @@
 use super::changes::Change;
 use super::fs::Rooted;
 use super::rehearsal::Rehearsal;
-use super::{Machine, ProbeError};
+use super::{Document, Machine, ProbeError, seal, unseal};
 use crate::model::TargetPath;
 use crate::step::FileKind;
 use nix::errno::Errno;
@@ -91,6 +91,14 @@ struct Index {
     moves: Vec<(String, Move)>,
 }
 
+impl Document for Index {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 /// Makes these changes of a rehearsal on its root.
 ///
 /// # Errors
@@ -110,7 +118,7 @@ pub fn promote(rehearsal: &Rehearsal, changes: &[Change]) -> io::Result<()> {
         moves.extend(made.map(|made| (hex::encode(change.path.as_os_str().as_bytes()), made)));
     }
     files.sync_tree(&own(READY)?).map_err(io::Error::other)?;
-    let index = serde_json::to_vec(&Index { version: 1, moves })?;
+    let index = seal(&Index { version: Index::VERSION, moves })?;
     files.write(&own(INDEX)?, &mut index.as_slice(), 0o600, (0, 0)).map_err(io::Error::other)?;
     promotion.go_on()
 }
@@ -222,7 +230,7 @@ impl Promotion<'_> {
     /// Makes every move of the index that is not made yet, and takes the index away; without one, what was laid ready goes.
     fn go_on(&self) -> io::Result<()> {
         let Some(bytes) = self.files.read(&own(INDEX)?).map_err(io::Error::other)? else { return self.sweep() };
-        let index: Index = serde_json::from_slice(&bytes)?;
+        let index: Index = unseal(&own(INDEX)?, &bytes).map_err(io::Error::other)?;
         let mut moves = Vec::new();
         for (path, made) in index.moves {
             moves.push((PathBuf::from(OsString::from_vec(hex::decode(path).map_err(io::Error::other)?)), made));

@@ -1,7 +1,7 @@
 //! What Fitout remembers of the resources that it brought about: so that what a person changed since can be told from what is new
 //! in the manifest, and what the manifest names no longer from what it never named.
 
-use super::{Probe, ProbeError};
+use super::{Document, Probe, ProbeError, seal, unseal};
 use crate::model::{ResourceId, TargetPath};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,14 +41,19 @@ pub struct Records {
     pub resources: BTreeMap<ResourceId, Record>,
 }
 
-/// Format of the file.
-const VERSION: u32 = 1;
-
 const PATH: &str = "/var/lib/fitout/state/resources.json";
+
+impl Document for Records {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
 
 impl Default for Records {
     fn default() -> Self {
-        Self { version: VERSION, resources: BTreeMap::new() }
+        Self { version: Self::VERSION, resources: BTreeMap::new() }
     }
 }
 
@@ -64,15 +69,10 @@ impl Records {
     /// Those of a machine; none where it has none.
     ///
     /// # Errors
-    /// The file cannot be read or understood, or a newer Fitout wrote it.
+    /// The file cannot be read, was damaged, or a newer Fitout wrote it.
     pub fn read(on: &dyn Probe) -> Result<Self, ProbeError> {
-        let Some(bytes) = on.read(&Self::path()?)? else { return Ok(Self::default()) };
-        let cannot = |cause: String| ProbeError::new(format!("read {PATH}"), cause);
-        let records: Self = serde_json::from_slice(&bytes).map_err(|e| cannot(e.to_string()))?;
-        if records.version > VERSION {
-            return Err(cannot(format!("a newer Fitout wrote it (format {}, this one knows {VERSION})", records.version)));
-        }
-        Ok(records)
+        let path = Self::path()?;
+        on.read(&path)?.map_or_else(|| Ok(Self::default()), |bytes| unseal(&path, &bytes))
     }
 
     /// The file that they make.
@@ -80,6 +80,6 @@ impl Records {
     /// # Errors
     /// Never for what was read; JSON has no other way to say so.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ProbeError> {
-        serde_json::to_vec(self).map_err(|e| ProbeError::new(format!("write {PATH}"), e))
+        seal(self).map_err(|e| ProbeError::new(format!("write {PATH}"), e))
     }
 }

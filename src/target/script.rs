@@ -1,7 +1,7 @@
 //! Owners' scripts and checks: programs whose verdict is kept on the machine.
 
 use super::machine::{Machine, describe};
-use super::{CheckVerdict, OpError, Probe, Progress, Target, Verdict};
+use super::{CheckVerdict, OpError, Probe, Progress, Target, Verdict, seal};
 use crate::model::{Owner, TargetPath};
 use crate::step::{Ability, CheckRun, Cmd, ScriptRun, Trigger};
 
@@ -27,7 +27,7 @@ impl Machine {
         // A script that ran into its deadline and then exited 0 did not do its job.
         let status = if ended.timed_out { 124 } else { ended.output.status };
         let verdict = Verdict { version: 1, digest: run.digest, boot, status, outcome: outcome.clone() };
-        let bytes = serde_json::to_vec_pretty(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
+        let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&Verdict::path(&run.name)?, &bytes)?;
         if status == 0 {
             return Ok(());
@@ -57,7 +57,7 @@ impl Machine {
             return Err(OpError::new(act(), format!("`{}` printed no `{wanted}`; it printed: {said}", run.cmd.first_line())));
         }
         let verdict = CheckVerdict { version: 1, digest: run.digest };
-        let bytes = serde_json::to_vec(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
+        let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&CheckVerdict::path(&run.name)?, &bytes)
     }
 }

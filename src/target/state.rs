@@ -1,6 +1,6 @@
 //! What Fitout keeps on a machine beside its ledger: verdicts on scripts and checks, and the marks of restarts that are owed.
 
-use super::ProbeError;
+use super::{Document, ProbeError};
 use crate::model::{Sha256, TargetPath, UnitName};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,14 @@ pub struct Verdict {
     pub outcome: String,
 }
 
+impl Document for Verdict {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 impl Verdict {
     /// Where the verdict on a script is kept.
     ///
@@ -40,6 +48,14 @@ pub struct CheckVerdict {
     pub version: u32,
     /// What was checked.
     pub digest: Sha256,
+}
+
+impl Document for CheckVerdict {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
 }
 
 impl CheckVerdict {

@@ -3,7 +3,7 @@
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
 use crate::step::{Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Trigger, UnitVerb, Unpack};
-use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, sshd, stale_path};
+use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, seal, sshd, stale_path};
 use std::collections::BTreeSet;
 
 /// Where units are, the administrator's first.
@@ -236,7 +236,7 @@ impl Fake {
         let boot = path(seed::BOOT)?;
         let boot = booted.then(|| self.with(|state| state.tree.text(&boot)).trim().to_owned());
         let verdict = Verdict { version: 1, digest: run.digest, boot, status, outcome: outcome.clone() };
-        let bytes = serde_json::to_vec_pretty(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
+        let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&Verdict::path(&run.name)?, &bytes)?;
         if status == 0 { Ok(()) } else { Err(OpError::new(format!("run the {} script", run.name), outcome)) }
     }
@@ -251,7 +251,7 @@ impl Fake {
         if !said.stdout.contains(&wanted) {
             return Err(OpError::new(act, format!("`{}` printed no `{wanted}`; it printed: {}", run.cmd.display(), said.stdout.trim())));
         }
-        let bytes = serde_json::to_vec(&CheckVerdict { version: 1, digest: run.digest }).map_err(|e| OpError::new("write a verdict", e))?;
+        let bytes = seal(&CheckVerdict { version: 1, digest: run.digest }).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&CheckVerdict::path(&run.name)?, &bytes)
     }
 }
