@@ -5,12 +5,23 @@
 #[path = "support/channel.rs"]
 mod channel;
 
+use channel::{Body, Package, text};
 use fitout::step::Output;
 use fitout::target::{HostTool, Silent, run_host};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
+
+/// The tiny packages, with an interpreter that tells what it is asked to do, and a module.
+fn packages() -> Vec<Package> {
+    let python =
+        vec![("bin/python3.11", text("#!/bin/bash\necho \"$*\" >> @/compiled\n")), ("bin/python", Body::Link("python3.11".into()))];
+    let module = vec![("site-packages/module/__init__.py", Body::Plain(b"def main(): pass\n".to_vec(), 0o644))];
+    let module =
+        Package { entry_points: Some(vec!["module = module:main".into()]), ..Package::new("module", "0.3", &["python >=3.11"], module) };
+    channel::tiny().into_iter().chain([Package::new("python", "3.11.9", &[], python), module]).collect()
+}
 
 /// A folder with a channel, a manifest and a root in which nothing but a shell can be run.
 struct Bench {
@@ -20,7 +31,7 @@ struct Bench {
 impl Bench {
     fn new(environment: &str) -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap() };
-        channel::write(&bench.path("channel"), &channel::packages());
+        channel::write(&bench.path("channel"), &packages());
         bench.shell();
         bench.environment(environment);
         bench

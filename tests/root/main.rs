@@ -6,6 +6,7 @@
 
 mod adopt;
 mod ending;
+mod environments;
 mod faults;
 mod rehearsal;
 mod support;

@@ -13,23 +13,27 @@ pub const PLACEHOLDER: &str = "/placehold_placehold_placehold_placehold_placehol
 /// What a file of a package is.
 pub enum Body {
     /// Text; where it holds `@`, the prefix.
-    Text(&'static str),
+    Text(String),
     /// The prefix between zero bytes.
     Binary,
+    /// Bytes as they are, and whether they are a program.
+    Plain(Vec<u8>, u32),
     /// A symbolic link.
-    Link(&'static str),
+    Link(String),
 }
 
 /// A package.
 pub struct Package {
-    /// Name, version.
-    pub name: (&'static str, &'static str),
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
     /// What it needs.
-    pub depends: &'static [&'static str],
+    pub depends: Vec<String>,
     /// Its files, by path.
-    pub files: Vec<(&'static str, Body)>,
+    pub files: Vec<(String, Body)>,
     /// Entry points, where it is of Python and of no processor.
-    pub entry_points: Option<&'static [&'static str]>,
+    pub entry_points: Option<Vec<String>>,
 }
 
 impl Package {
@@ -38,7 +42,7 @@ impl Package {
     }
 
     fn index(&self) -> Value {
-        let (name, version) = self.name;
+        let (name, version) = (&self.name, &self.version);
         let mut index =
             json!({"name": name, "version": version, "build": "0", "build_number": 0, "depends": self.depends, "subdir": self.subdir()});
         if self.entry_points.is_some() {
@@ -67,13 +71,15 @@ impl Package {
                     entry["prefix_placeholder"] = json!(PLACEHOLDER);
                     entry["file_mode"] = json!("binary");
                 }
+                Body::Plain(bytes, _) => fs::write(&at, bytes).unwrap(),
                 Body::Link(to) => {
                     symlink(to, &at).unwrap();
                     entry["path_type"] = json!("softlink");
                 }
             }
             if !matches!(body, Body::Link(_)) {
-                let mode = if name.starts_with("bin/") { 0o755 } else { 0o644 };
+                let program = if name.starts_with("bin/") { 0o755 } else { 0o644 };
+                let mode = if let Body::Plain(_, mode) = body { *mode } else { program };
                 fs::set_permissions(&at, fs::Permissions::from_mode(mode)).unwrap();
                 let bytes = fs::read(&at).unwrap();
                 entry["sha256"] = json!(fitout::model::Sha256::of(&bytes));
@@ -94,11 +100,11 @@ impl Package {
         info("paths.json", &json!({"paths": paths, "paths_version": 1}));
         let mut all: Vec<PathBuf> = self.files.iter().map(|(name, _)| name.into()).collect();
         all.extend(["info/index.json".into(), "info/paths.json".into()]);
-        if let Some(points) = self.entry_points {
+        if let Some(points) = &self.entry_points {
             info("link.json", &json!({"noarch": {"type": "python", "entry_points": points}, "package_metadata_version": 1}));
             all.push("info/link.json".into());
         }
-        let stem = format!("{}-{}-0", self.name.0, self.name.1);
+        let stem = format!("{}-{}-0", self.name, self.version);
         let at = channel.join(self.subdir()).join(format!("{stem}.conda"));
         let file = File::create(&at).unwrap();
         let all: Vec<PathBuf> = all.iter().map(|path| folder.path().join(path)).collect();
@@ -122,46 +128,34 @@ pub fn write(channel: &Path, packages: &[Package]) {
     }
 }
 
-/// The packages of the tests: a library in two releases, a program with a script of its own, an interpreter, a module, and one that
-/// wants a GPU.
-pub fn packages() -> Vec<Package> {
-    let library = |version| Package {
-        name: ("libfoo", version),
-        depends: &["__glibc >=2.17"],
-        files: vec![
-            ("etc/foo.conf", Body::Text("home = @/share\n")),
+impl Package {
+    /// A package for this processor.
+    pub fn new(name: &str, version: &str, depends: &[&str], files: Vec<(&str, Body)>) -> Self {
+        let depends = depends.iter().map(|text| (*text).to_owned()).collect();
+        let files = files.into_iter().map(|(path, body)| (path.to_owned(), body)).collect();
+        Self { name: name.into(), version: version.into(), depends, files, entry_points: None }
+    }
+}
+
+/// Text of a file.
+pub fn text(text: &str) -> Body {
+    Body::Text(text.into())
+}
+
+/// A library in two releases, a program with a script of its own, and one that wants a GPU.
+pub fn tiny() -> Vec<Package> {
+    let library = |version| {
+        let files = vec![
+            ("etc/foo.conf", text("home = @/share\n")),
             ("lib/libfoo.so.1", Body::Binary),
-            ("lib/libfoo.so", Body::Link("libfoo.so.1")),
-        ],
-        entry_points: None,
+            ("lib/libfoo.so", Body::Link("libfoo.so.1".into())),
+        ];
+        Package::new("libfoo", version, &["__glibc >=2.17"], files)
     };
-    vec![
-        library("1.0"),
-        library("1.1"),
-        Package {
-            name: ("hello", "2.0"),
-            depends: &["libfoo >=1.0", "__linux >=3"],
-            files: vec![
-                ("bin/hello", Body::Text("#!@/bin/bash\necho hello\n")),
-                ("bin/.hello-post-link.sh", Body::Text("echo \"$PREFIX $PKG_NAME $PKG_VERSION\" > \"$PREFIX/etc/linked\"\n")),
-            ],
-            entry_points: None,
-        },
-        Package {
-            name: ("python", "3.11.9"),
-            depends: &[],
-            files: vec![
-                ("bin/python3.11", Body::Text("#!/bin/bash\necho \"$*\" >> @/compiled\n")),
-                ("bin/python", Body::Link("python3.11")),
-            ],
-            entry_points: None,
-        },
-        Package {
-            name: ("module", "0.3"),
-            depends: &["python >=3.11"],
-            files: vec![("site-packages/module/__init__.py", Body::Text("def main(): pass\n"))],
-            entry_points: Some(&["module = module:main"]),
-        },
-        Package { name: ("gpu-only", "1.0"), depends: &["__cuda >=12.0"], files: Vec::new(), entry_points: None },
-    ]
+    let hello = vec![
+        ("bin/hello", text("#!@/bin/bash\necho hello\n")),
+        ("bin/.hello-post-link.sh", text("echo \"$PREFIX $PKG_NAME $PKG_VERSION\" > \"$PREFIX/etc/linked\"\n")),
+    ];
+    let hello = Package::new("hello", "2.0", &["libfoo >=1.0", "__linux >=3"], hello);
+    vec![library("1.0"), library("1.1"), hello, Package::new("gpu-only", "1.0", &["__cuda >=12.0"], Vec::new())]
 }

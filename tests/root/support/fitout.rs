@@ -10,6 +10,8 @@ use tempfile::TempDir;
 pub struct Fitout<'a> {
     root: &'a Root,
     folder: TempDir,
+    /// Downloads, where they are shared with other tests.
+    cache: Option<PathBuf>,
 }
 
 /// How a run ended.
@@ -31,9 +33,14 @@ impl<'a> Fitout<'a> {
         if key.exists() {
             std::fs::copy(key, folder.path().join("tiny.asc")).unwrap();
         }
-        let fitout = Self { root, folder };
+        let fitout = Self { root, folder, cache: None };
         fitout.rewrite(manifest);
         fitout
+    }
+
+    /// With downloads that outlive the test.
+    pub fn with_cache(self, cache: &Path) -> Self {
+        Self { cache: Some(cache.to_owned()), ..self }
     }
 
     /// Another manifest in the place of the first.
@@ -55,7 +62,7 @@ impl<'a> Fitout<'a> {
     pub fn question(&self, verb: &[&str]) -> Command {
         let mut command = command(Path::new(env!("CARGO_BIN_EXE_fitout")));
         command.args(verb).arg("--root").arg(self.root.path()).args(["-o", "json", "--progress", "none"]);
-        command.arg("--cache").arg(self.beside("cache")).env_remove("FITOUT_FAULT");
+        command.arg("--cache").arg(self.cache.clone().unwrap_or_else(|| self.beside("cache"))).env_remove("FITOUT_FAULT");
         command
     }
 

@@ -10,7 +10,7 @@ mod root;
 
 pub use digest::{Trace, canonical, exact, holders};
 pub use fitout::{Fitout, Run};
-pub use root::Root;
+pub use root::{Root, mirror};
 
 use std::path::Path;
 use std::process::{Command, Output};

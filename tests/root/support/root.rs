@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
@@ -86,6 +87,14 @@ impl Root {
         fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path()).filter(inside).collect()
     }
 
+    /// A program of the root that sees its own processes, as programs that ask where they are need to.
+    pub fn program(&self, argv: &[&str]) -> Command {
+        let mut unshare = command("unshare");
+        unshare.args(["--mount", "--pid", "--fork", "--kill-child"]).arg(format!("--mount-proc={}", self.at("/proc").display()));
+        unshare.arg("chroot").arg(self.path()).args(argv);
+        unshare
+    }
+
     /// Runs a program of the root, which must succeed.
     pub fn run(&self, argv: &[&str]) -> String {
         must(command("chroot").arg(self.path()).args(argv))
@@ -142,7 +151,7 @@ fn make(archive: &Path) {
 }
 
 /// Where packages come from: this machine's own mirror of Debian, if it uses one.
-fn mirror() -> String {
+pub fn mirror() -> String {
     let sources = fs::read_to_string("/etc/apt/sources.list.d/debian.sources").unwrap_or_default();
     let own = sources.lines().find_map(|line| line.strip_prefix("URIs: ")).map(str::trim);
     own.filter(|uri| uri.ends_with("/debian")).unwrap_or(MIRROR).to_owned()
