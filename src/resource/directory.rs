@@ -1,9 +1,10 @@
 //! `directory`: a directory with its mode and owner; what is in it is not its business.
 
-use super::{Ownership, PRESENT, Resource, in_the_way, kind_name, meta_claims, meta_step, owner_ids};
+use super::{Occupant, Ownership, PRESENT, Resource, meta_claims, meta_step, owner_ids};
 use crate::model::{Meta, ResourceId, TargetPath};
 use crate::step::{Change, FileKind, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
+use serde::Serialize;
 
 /// A directory as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +27,19 @@ impl Directory {
     }
 }
 
+/// What is there.
+#[derive(Debug, Serialize)]
+pub enum State {
+    /// Nothing.
+    Nothing,
+    /// A directory, and the numbers of the owner that it should have.
+    Directory(Stat, Option<(u32, u32)>),
+    /// Something else.
+    Occupied(Occupant),
+}
+
 impl Resource for Directory {
-    type State = (Option<Stat>, Option<(u32, u32)>);
+    type State = State;
 
     fn id(&self) -> ResourceId {
         ResourceId::new("directory", &self.path)
@@ -45,20 +57,23 @@ impl Resource for Directory {
         Some(&self.ownership)
     }
 
-    fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         match on.stat(&self.path)? {
-            Some(stat) if stat.kind != FileKind::Directory => Err(in_the_way(&self.path, kind_name(stat.kind))),
-            stat => Ok((stat, owner_ids(on, &self.meta.owner)?)),
+            None => Ok(State::Nothing),
+            Some(stat) if stat.kind == FileKind::Directory => Ok(State::Directory(stat, owner_ids(on, &self.meta.owner)?)),
+            Some(stat) => Ok(State::Occupied(Occupant::of(&self.path, &stat, &self.ownership, on)?)),
         }
     }
 
-    fn diff(&self, (stat, owner): &Self::State) -> Vec<Step> {
-        match stat {
-            None => {
-                let op = Op::MakeDirectory { path: self.path.clone(), meta: self.meta.clone() };
-                vec![Step::new(Change::Add, op, "absent").claim(PRESENT, format!("{} was removed; it stays so", self.path))]
-            }
-            Some(stat) => meta_step(&self.path, stat, &self.meta, *owner).into_iter().collect(),
+    fn diff(&self, now: &State) -> Vec<Step> {
+        let make = |why: &str| {
+            let op = Op::MakeDirectory { path: self.path.clone(), meta: self.meta.clone() };
+            Step::new(Change::Add, op, why).claim(PRESENT, format!("{} was removed; it stays so", self.path))
+        };
+        match now {
+            State::Nothing => vec![make("absent")],
+            State::Directory(stat, owner) => meta_step(&self.path, stat, &self.meta, *owner).into_iter().collect(),
+            State::Occupied(occupant) => occupant.give_way(&self.path, &self.id(), &self.ownership, &self.claims(), make("in its place")),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! Ownership by the ledger: a file that someone edited since Fitout wrote it stays theirs. While the manifest asks for the same
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
-use super::{Look, Ownership, PRESENT, Resource, in_the_way, kind_name, look, meta_claims, meta_step, owner_ids};
+use super::{Look, Occupant, Ownership, PRESENT, Resource, kind_name, look, meta_claims, meta_step, owner_ids};
 use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Change, Content, DiskForecast, EDITED, FileKind, Op, Proof, REPLACED, Stat, Step, Undoes};
 use crate::target::{Claims, Probe, ProbeError, Written};
@@ -95,6 +95,8 @@ pub struct State {
     stat: Option<Stat>,
     matches: Matches,
     owner_ids: Option<(u32, u32)>,
+    /// Who put there what is no file; a link of nobody's knowing gives way.
+    occupant: Option<Occupant>,
 }
 
 /// How the content on the machine relates to what is wanted and to what Fitout wrote.
@@ -175,11 +177,12 @@ impl Resource for File {
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let stat = on.stat(&self.path)?;
-        if let Some(Stat { kind: FileKind::Directory, .. }) = stat {
-            return Err(in_the_way(&self.path, kind_name(FileKind::Directory)));
-        }
+        let occupant = match &stat {
+            None | Some(Stat { kind: FileKind::File | FileKind::Symlink, .. }) => None,
+            Some(stat) => Some(Occupant::of(&self.path, stat, &self.ownership, on)?),
+        };
         let matches = self.compare(on, stat.as_ref())?;
-        Ok(State { matches, owner_ids: owner_ids(on, &self.meta.owner)?, stat })
+        Ok(State { matches, owner_ids: owner_ids(on, &self.meta.owner)?, stat, occupant })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -187,6 +190,14 @@ impl Resource for File {
             let step = self.write(Change::Add, "absent");
             return vec![self.unless_enforced(step, |step| step.claim(PRESENT, format!("{} was removed; it stays so", self.path)))];
         };
+        if let Some(occupant) = now.occupant {
+            let write = self.write(Change::Add, "in its place");
+            let steps = occupant.give_way(&self.path, &self.id(), &self.ownership, &self.claims(), write);
+            return steps
+                .into_iter()
+                .map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step))
+                .collect();
+        }
         if stat.kind != FileKind::File {
             // A link is replaced by the file that is wanted; what it points at stays.
             let step = self.write(Change::Replace, &format!("is {}", kind_name(stat.kind)));

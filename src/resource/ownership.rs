@@ -4,6 +4,7 @@
 use crate::step::{Claim, Step, Undoes};
 use crate::target::{Claims, ProbeError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is done about what people changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Ownership {
     pub on_drift: OnDrift,
     /// What it asked for when it last was as it should be.
     pub earlier: Claims,
+    /// What lines asked for that made something of another kind of its path, and of which Fitout made it: by kind.
+    pub former: BTreeMap<&'static str, Claims>,
 }
 
 /// Steps that may be made, and what people changed.
@@ -50,7 +53,9 @@ impl Ownership {
                 Undoes::Conflict(what) => return Err(conflict(what)),
                 Undoes::Claims(claims) => {
                     let theirs: Vec<&Claim> = claims.iter().filter(|claim| self.is_theirs(wanted, claim)).collect();
-                    judged.drift.extend(theirs.iter().map(|claim| claim.drift.clone()));
+                    // Several steps may bring about one thing.
+                    let new = theirs.iter().map(|claim| &claim.drift).filter(|drift| !judged.drift.contains(drift)).cloned();
+                    judged.drift.extend(new.collect::<Vec<_>>());
                     judged.steps.extend(without(&step, claims.len(), &theirs));
                 }
             }

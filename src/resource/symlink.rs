@@ -1,9 +1,10 @@
-//! `symlink`: a symbolic link; another link in its place is replaced at once, anything else is refused.
+//! `symlink`: a symbolic link; another link in its place is replaced at once.
 
-use super::{Ownership, PRESENT, Resource, in_the_way, kind_name};
+use super::{Occupant, Ownership, PRESENT, Resource};
 use crate::model::{ResourceId, TargetPath};
-use crate::step::{Change, FileKind, Op, Step};
+use crate::step::{Change, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
+use serde::Serialize;
 
 /// A link as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,9 +28,19 @@ impl Symlink {
     }
 }
 
+/// What is there.
+#[derive(Debug, Serialize)]
+pub enum State {
+    /// Nothing.
+    Nothing,
+    /// A link that points here.
+    Link(String),
+    /// Something else.
+    Occupied(Occupant),
+}
+
 impl Resource for Symlink {
-    /// Where it points.
-    type State = Option<String>;
+    type State = State;
 
     fn id(&self) -> ResourceId {
         ResourceId::new("symlink", &self.path)
@@ -47,22 +58,27 @@ impl Resource for Symlink {
         Some(&self.ownership)
     }
 
-    fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
+    fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         match on.stat(&self.path)? {
-            Some(stat) if stat.kind != FileKind::Symlink => Err(in_the_way(&self.path, kind_name(stat.kind))),
-            stat => Ok(stat.and_then(|stat| stat.link)),
+            None => Ok(State::Nothing),
+            Some(Stat { link: Some(to), .. }) => Ok(State::Link(to)),
+            Some(stat) => Ok(State::Occupied(Occupant::of(&self.path, &stat, &self.ownership, on)?)),
         }
     }
 
-    fn diff(&self, now: &Self::State) -> Vec<Step> {
+    fn diff(&self, now: &State) -> Vec<Step> {
         let link = |change, why: String| {
             let drift = format!("{} was changed or removed; it stays so", self.path);
-            vec![Step::new(change, Op::MakeSymlink { path: self.path.clone(), to: self.to.clone() }, why).claim(PRESENT, drift)]
+            Step::new(change, Op::MakeSymlink { path: self.path.clone(), to: self.to.clone() }, why).claim(PRESENT, drift)
         };
         match now {
-            None => link(Change::Add, "absent".into()),
-            Some(to) if *to == self.to || Some(to) == self.also.as_ref() => Vec::new(),
-            Some(other) => link(Change::Modify, format!("points at {other}")),
+            State::Nothing => vec![link(Change::Add, "absent".into())],
+            State::Link(to) if *to == self.to || Some(to) == self.also.as_ref() => Vec::new(),
+            State::Link(other) => vec![link(Change::Modify, format!("points at {other}"))],
+            State::Occupied(occupant) => {
+                let link = link(Change::Add, "in its place".into());
+                occupant.give_way(&self.path, &self.id(), &self.ownership, &self.claims(), link)
+            }
         }
     }
 }

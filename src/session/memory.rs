@@ -5,7 +5,7 @@ use crate::apply::{Outcome, Report};
 use crate::graph::Node;
 use crate::model::{ResourceId, TargetPath};
 use crate::plan::Plan;
-use crate::resource::{Released, Spec};
+use crate::resource::{MAKES_ROOM, OF_A_PATH, PRESENT, Released, Spec};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
 use crate::target::{Claims, OnRemoval, Record, Records};
 use std::collections::{BTreeMap, BTreeSet};
@@ -95,14 +95,26 @@ pub(super) fn is_current(work: &Work, records: &Records) -> bool {
 /// What is to be remembered before a run that may be cut short: what it is going to make.
 pub(super) fn before(mut records: Records, work: &Work, plan: &Plan) -> Records {
     for planned in plan.resources.iter().filter(|planned| !work.program.contains(&planned.id)) {
-        let made: Vec<String> = planned.steps.iter().flat_map(made).collect();
-        if !made.is_empty() {
+        let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
+        let replaces = planned.steps.iter().any(|step| step.change == Change::Replace);
+        if replaces && of_path(&planned.id).any(|id| records.resources.get(&id).is_some_and(|record| record.made.contains(PRESENT))) {
+            made.push(PRESENT.to_owned());
+        }
+        if replaces || !made.is_empty() {
             let record = records.resources.entry(planned.id.clone()).or_default();
             record.made.extend(made);
+            if replaces {
+                record.claims.insert(PRESENT.to_owned(), MAKES_ROOM.to_owned());
+            }
             work.settle(&planned.id, record);
         }
     }
     records
+}
+
+/// All that may be remembered of the path of a resource.
+fn of_path(id: &ResourceId) -> impl Iterator<Item = ResourceId> {
+    OF_A_PATH.iter().map(|kind| ResourceId::new(kind, &id.name))
 }
 
 /// What is to be remembered after a run: resources that were left alone or failed keep their past.
@@ -110,7 +122,8 @@ pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Re
     let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
     let left: BTreeSet<&ResourceId> = reports.iter().filter(|report| !is_done(report)).map(|report| &report.id).collect();
     let beside = work.scope == Scope::Beside;
-    records.resources.retain(|id, _| beside || present.contains(id) || left.contains(&Released::name(id)));
+    let is_left = |id: &ResourceId| left.contains(&Released::name(id)) || of_path(id).any(|id| left.contains(&id));
+    records.resources.retain(|id, _| beside || present.contains(id) || is_left(id));
     for (node, report) in work.graph.nodes.iter().zip(reports) {
         remember(&mut records, node, report, work);
     }
@@ -146,7 +159,7 @@ fn made(step: &Step) -> Vec<String> {
     match (&step.op, step.change) {
         (Op::AptInstall { packages }, _) => packages.iter().map(|request| package_name(request).to_owned()).collect(),
         (Op::Unit { verb: UnitVerb::Enable, .. }, _) => vec![crate::resource::ENABLED.to_owned()],
-        (_, Change::Add) => vec![crate::resource::PRESENT.to_owned()],
+        (_, Change::Add) => vec![PRESENT.to_owned()],
         _ => Vec::new(),
     }
 }

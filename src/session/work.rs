@@ -8,9 +8,9 @@ use crate::model::{Facts, ResourceId, TargetPath};
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::recipe::{Answers, Context, Recipe, Want};
-use crate::resource::{Ownership, Spec};
+use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
 use crate::store::Store;
-use crate::target::{OnRemoval, OpError, Probe, ProbeError, Records, Target};
+use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of a machine a manifest speaks for.
@@ -126,9 +126,18 @@ fn own(graph: &mut Graph, wanted: &Wanted, records: &Records, policies: &Policie
     let past = |id: &ResourceId| {
         let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
         let said = policies.get(id).and_then(|said| said.iter().rev().find_map(|policy| policy.on_drift));
-        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier }
+        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier, former: former(id, records) }
     };
     graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
+}
+
+/// What Fitout made at the path of a resource for a line that made something of another kind of it.
+fn former(id: &ResourceId, records: &Records) -> BTreeMap<&'static str, Claims> {
+    let other = |kind: &&'static str| {
+        let record = records.resources.get(&ResourceId::new(kind, &id.name)).filter(|record| record.made.contains(PRESENT))?;
+        Some((*kind, record.claims.clone()))
+    };
+    OF_A_PATH.iter().filter(|kind| OF_A_PATH.contains(&id.kind.as_str()) && **kind != id.kind).filter_map(other).collect()
 }
 
 /// The plain resources that a machine comes to, what is said of their order, and of people's changes.

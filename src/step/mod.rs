@@ -214,3 +214,6 @@ pub const REPLACED: &str = "/var/lib/fitout/replaced";
 
 /// Where the last edit of a file is kept when the manifest says that edits are undone; the file's own path follows.
 pub const EDITED: &str = "/var/lib/fitout/edited";
+
+/// Where something of another kind is moved to that somebody put in the place of what Fitout made; a number and its own path follow.
+pub const ASIDE: &str = "/var/lib/fitout/aside";

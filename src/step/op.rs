@@ -113,6 +113,11 @@ pub enum Op {
         /// The text of the link.
         to: String,
     },
+    /// Moves what is there, of whatever kind, below [`ASIDE`](super::ASIDE).
+    SetAside {
+        /// Which.
+        path: TargetPath,
+    },
     /// Removes a file, a link, or an empty directory.
     Remove {
         /// Which.
@@ -181,6 +186,7 @@ impl Op {
             Self::WriteFile { path, content: Content::Blob(_), .. } => format!("write {path}"),
             Self::SetMeta { path, meta } => format!("set {path} to {} {}", meta.mode, meta.owner),
             Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
+            Self::SetAside { path } => format!("move {path} aside, below {}", super::ASIDE),
             Self::Remove { path } => format!("remove {path}"),
             Self::AptRemove { packages } => format!("uninstall {}", packages.join(" ")),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
@@ -205,6 +211,7 @@ impl Op {
             | Self::WriteFile { path, .. }
             | Self::SetMeta { path, .. }
             | Self::MakeSymlink { path, .. }
+            | Self::SetAside { path }
             | Self::Remove { path } => path.clone(),
             Self::Unpack(unpack) => unpack.into.clone(),
             Self::BuildPython(build) => build.generation.clone(),
@@ -258,6 +265,7 @@ impl Op {
             | Self::MakeDirectory { .. }
             | Self::SetMeta { .. }
             | Self::MakeSymlink { .. }
+            | Self::SetAside { .. }
             | Self::Remove { .. }
             | Self::AptInstall { .. }
             | Self::AptRemove { .. }

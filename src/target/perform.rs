@@ -5,7 +5,7 @@ use super::ledger::Written;
 use super::machine::Machine;
 use super::{OpError, Packages, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, TargetPath, UnitName};
-use crate::step::{Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
+use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -77,6 +77,7 @@ impl Machine {
             Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
+            Op::SetAside { path } => self.set_aside(path),
             Op::Remove { path } => self.remove(path),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
@@ -159,6 +160,15 @@ impl Machine {
             self.files.make_directories(&above, Bits::S_IRWXU)?;
         }
         Ok(self.files.symlink(&aside, to)?)
+    }
+
+    /// Moves what is there to a place of its own, with its path below it, as nothing else may lie there.
+    fn set_aside(&self, at: &TargetPath) -> Result<(), OpError> {
+        let aside = path(ASIDE)?;
+        self.files.make_directories(&aside, Bits::S_IRWXU)?;
+        let taken = self.files.list(&aside)?.unwrap_or_default();
+        let next = taken.iter().filter_map(|name| name.parse::<u64>().ok()).max().map_or(1, |last| last + 1);
+        Ok(self.files.move_tree(at, &path(&format!("{ASIDE}/{next}{at}"))?)?)
     }
 
     fn make_symlink(&self, path: &TargetPath, to: &str) -> Result<(), OpError> {

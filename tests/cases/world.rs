@@ -69,8 +69,12 @@ pub struct Between {
     reboot: bool,
     /// Someone edits files.
     edit: BTreeMap<TargetPath, Entry>,
-    /// Someone removes files.
+    /// Someone removes files, before the edits.
     remove: Vec<TargetPath>,
+    /// Someone makes links.
+    links: BTreeMap<TargetPath, String>,
+    /// Someone makes directories, with this mode.
+    directories: BTreeMap<TargetPath, String>,
     /// The manifest becomes another.
     pub manifest: Option<String>,
 }
@@ -138,6 +142,8 @@ impl Between {
         }
         on.arrange(|tree| {
             self.remove.iter().for_each(|path| tree.remove(path));
+            self.links.iter().try_for_each(|(path, to)| tree.put(path, Node::link(to)))?;
+            self.directories.iter().try_for_each(|(path, mode)| tree.put(path, Node::directory(octal(mode), (0, 0))))?;
             self.edit.iter().try_for_each(|(path, entry)| tree.put(path, entry.node()))
         })
         .unwrap();

@@ -41,6 +41,7 @@ fn lane(op: &Op) -> Lane {
         | Op::WriteFile { .. }
         | Op::SetMeta { .. }
         | Op::MakeSymlink { .. }
+        | Op::SetAside { .. }
         | Op::Remove { .. }
         | Op::SetHostname { .. } => Lane::Files,
     }

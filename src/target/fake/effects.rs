@@ -2,7 +2,7 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Trigger, UnitVerb, Unpack};
+use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Trigger, UnitVerb, Unpack};
 use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, seal, sshd, stale_path};
 use std::collections::BTreeSet;
 
@@ -27,6 +27,7 @@ impl Target for Fake {
             Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
+            Op::SetAside { path } => self.set_aside(path),
             Op::Remove { path } => self.discard(path),
             Op::AptInstall { packages } => self.transaction(packages),
             Op::AptRemove { packages } => self.apt_remove(packages),
@@ -79,6 +80,13 @@ impl Fake {
     fn set_meta(&self, path: &TargetPath, meta: &Meta) -> Result<(), OpError> {
         let ids = self.ids(&meta.owner)?;
         self.effect(|state| state.tree.set_meta(path, meta.mode.bits(), ids).map_err(|e| failed("set the mode of", path, e)))
+    }
+
+    fn set_aside(&self, at: &TargetPath) -> Result<(), OpError> {
+        let aside = path(ASIDE)?;
+        let next = self.list(&aside)?.unwrap_or_default().len() + 1;
+        let to = path(&format!("{ASIDE}/{next}{at}"))?;
+        self.effect(|state| state.tree.rename(at, &to).map_err(|e| failed("move", at, e)))
     }
 
     fn make_symlink(&self, path: &TargetPath, to: &str) -> Result<(), OpError> {

@@ -197,6 +197,22 @@ impl Tree {
         self.0.retain(|path, _| !path.is_within(&real));
     }
 
+    /// Moves what is at a path, and all below it, to where nothing is.
+    ///
+    /// # Errors
+    /// What is above the new place is no directory.
+    pub fn rename(&mut self, from: &TargetPath, to: &TargetPath) -> Result<(), String> {
+        let real = self.real(from, Last::Kept);
+        let moved: Vec<(TargetPath, Node)> =
+            self.0.iter().filter(|(path, _)| path.is_within(&real)).map(|(path, node)| (path.clone(), node.clone())).collect();
+        self.remove(from);
+        for (path, node) in moved {
+            let below = &path.as_str()[real.as_str().len()..];
+            self.put(&TargetPath::parse(&format!("{to}{below}")).map_err(|e| e.to_string())?, node)?;
+        }
+        Ok(())
+    }
+
     /// Everything, by path.
     #[must_use]
     pub const fn nodes(&self) -> &BTreeMap<TargetPath, Node> {

@@ -1,0 +1,227 @@
+//! Single files, links and directories, changed. A file is written whole or not at all: a temporary name beside it, `fsync`, `rename`,
+//! `fsync` of the directory.
+
+use super::{Ids, Rooted, failed};
+use crate::model::TargetPath;
+use crate::step::FileKind;
+use crate::target::ProbeError;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode as Bits, fchmod, fstat, mkdirat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, symlinkat, unlinkat};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::PoisonError;
+
+impl Rooted {
+    pub(super) fn parent_made(&self, path: &TargetPath) -> Result<(OwnedFd, String), ProbeError> {
+        if let Some(above) = path.parent() {
+            self.make_directories(&above, Bits::from_bits_truncate(0o755))?;
+        }
+        self.parent(path)?.ok_or_else(|| failed("open the directory of", path, "it vanished"))
+    }
+
+    /// Makes a directory and those above it, each of the owner of the one that it is made in: what is made on the way to a file in
+    /// someone's home is not root's. Existing ones stay as they are.
+    ///
+    /// # Errors
+    /// One cannot be made, or something else is in its place.
+    pub fn make_directories(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
+        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+            return Ok(());
+        }
+        let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        self.make_absent(path, mode)
+    }
+
+    fn make_absent(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
+        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+            return Ok(());
+        }
+        if let Some(above) = path.parent() {
+            self.make_absent(&above, mode)?;
+        }
+        let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
+        match make_directory(&above, &name, mode) {
+            Ok(()) => Ok(()),
+            // Somebody else was quicker. Any other error is told, even where the directory is there: it may not be there after a crash.
+            Err(Errno::EEXIST | Errno::ENOTEMPTY) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
+            Err(Errno::EEXIST | Errno::ENOTDIR) => {
+                Err(failed("make directory", path, "something else is there; move it away, or name another path"))
+            }
+            Err(e) => Err(failed("make directory", path, e)),
+        }
+    }
+
+    /// Writes a file, whole or not at all, making the directories above it.
+    ///
+    /// # Errors
+    /// The file was not written; what was there is untouched.
+    pub fn write(&self, path: &TargetPath, source: &mut dyn Read, mode: u32, ids: Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let fresh = format!(".{name}.fitout-new");
+        let act = |act: &'static str| move |e: io::Error| failed(act, path, e);
+        write_fresh(&above, &fresh, source, mode, ids).map_err(act("write"))?;
+        renameat(&above, fresh.as_str(), &above, name.as_str()).map_err(io::Error::from).map_err(act("replace"))?;
+        sync(&above).map_err(io::Error::from).map_err(act("sync the directory of"))
+    }
+
+    /// Opens one of Fitout's own files for reading and writing, making it (0600) where it is absent.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn open_own(&self, path: &TargetPath) -> Result<File, ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
+        Ok(File::from(fd))
+    }
+
+    /// Writes a new file of a tree that is not in use yet and [synced](Self::sync_tree) as a whole, making the directories above it.
+    ///
+    /// # Errors
+    /// The file was not written.
+    pub fn write_unsynced(&self, path: &TargetPath, source: &mut dyn Read, mode: u32, ids: Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        write_new(&above, &name, source, mode, ids).map(drop).map_err(|e| failed("write", path, e))
+    }
+
+    /// Adds a line to a file of root's, 0600, and sees it onto the disk.
+    ///
+    /// # Errors
+    /// The line may not be there.
+    pub fn append(&self, path: &TargetPath, line: &str) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
+        let mut file = File::from(fd);
+        file.write_all(line.as_bytes()).and_then(|()| file.sync_data()).map_err(|e| failed("write to", path, e))
+    }
+
+    /// Sets mode and owner of what is at a path; a final link is refused.
+    ///
+    /// # Errors
+    /// They were not set.
+    pub fn set_meta(&self, path: &TargetPath, mode: u32, (uid, gid): Ids) -> Result<(), ProbeError> {
+        let (above, name) = self.parent(path)?.ok_or_else(|| failed("set the mode of", path, "it is absent"))?;
+        let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+        let fd = openat(&above, name.as_str(), flags, Bits::empty()).map_err(|e| failed("open", path, e))?;
+        fchown(&fd, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid))).map_err(|e| failed("set the owner of", path, e))?;
+        fchmod(&fd, Bits::from_bits_truncate(mode)).map_err(|e| failed("set the mode of", path, e))
+    }
+
+    /// Makes a symbolic link; another link there is replaced at once, anything else refused.
+    ///
+    /// # Errors
+    /// The link was not made.
+    pub fn symlink(&self, path: &TargetPath, to: &str) -> Result<(), ProbeError> {
+        if let Some(stat) = self.stat(path)?
+            && stat.kind != FileKind::Symlink
+        {
+            return Err(failed("link", path, "something that is no link is there; move it away, or name another path"));
+        }
+        let (above, name) = self.parent_made(path)?;
+        let fresh = format!(".{name}.fitout-new");
+        let result = remove_at(&above, &fresh)
+            .and_then(|()| symlinkat(to, &above, fresh.as_str()))
+            .and_then(|()| renameat(&above, fresh.as_str(), &above, name.as_str()))
+            .and_then(|()| sync(&above));
+        result.map_err(|e| failed("link", path, e))
+    }
+
+    /// Moves what is at `from` to `to`, which must be absent or, for a file, is replaced.
+    ///
+    /// # Errors
+    /// Nothing was moved.
+    pub fn rename(&self, from: &TargetPath, to: &TargetPath) -> Result<(), ProbeError> {
+        let (source, old) = self.parent(from)?.ok_or_else(|| failed("move", from, "it is absent"))?;
+        let (above, new) = self.parent_made(to)?;
+        renameat(&source, old.as_str(), &above, new.as_str())
+            .and_then(|()| sync(&above))
+            .map_err(|e| failed(&format!("move {from} to"), to, e))
+    }
+
+    /// Removes a file or link; absence is fine.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn remove(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        remove_at(&above, &name).and_then(|()| sync(&above)).map_err(|e| failed("remove", path, e))
+    }
+
+    /// Removes an empty directory; absence is fine.
+    ///
+    /// # Errors
+    /// It is not empty, or may not be removed.
+    pub fn remove_directory(&self, path: &TargetPath) -> Result<(), ProbeError> {
+        let Some((above, name)) = self.parent(path)? else { return Ok(()) };
+        match unlinkat(&above, name.as_str(), UnlinkatFlags::RemoveDir) {
+            Ok(()) | Err(Errno::ENOENT) => sync(&above).map_err(|e| failed("remove", path, e)),
+            Err(e) => Err(failed("remove", path, e)),
+        }
+    }
+}
+
+/// `fsync` of a directory that is open as a path only.
+pub(super) fn sync(directory: &OwnedFd) -> Result<(), Errno> {
+    let readable = openat(directory, ".", OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Bits::empty())?;
+    nix::unistd::fsync(&readable)
+}
+
+fn write_fresh(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, ids: Ids) -> io::Result<()> {
+    let written = write_new(above, name, source, mode, ids).and_then(|file| file.sync_all());
+    if written.is_err() {
+        // Best effort: the first error is the one to tell.
+        unlinkat(above, name, UnlinkatFlags::NoRemoveDir).ok();
+    }
+    written
+}
+
+pub(super) fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid, gid): Ids) -> io::Result<File> {
+    // The name is fixed, so that what a kill left behind is swept by the next try.
+    remove_at(above, name)?;
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mut file = File::from(openat(above, name, flags, Bits::from_bits_truncate(0o600))?);
+    io::copy(source, &mut file)?;
+    fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?;
+    Ok(file)
+}
+
+/// Makes a directory that has its mode and owner from the moment in which it is there.
+fn make_directory(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+    let fresh = format!(".{name}.fitout-new");
+    match unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {}
+        Err(e) => return Err(e),
+    }
+    mkdirat(above, fresh.as_str(), Bits::from_bits_truncate(0o700))?;
+    dress(above, &fresh, mode).and_then(|()| renameat(above, fresh.as_str(), above, name)).inspect_err(|_| {
+        // Best effort: the first error is the one to tell.
+        unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir).ok();
+    })?;
+    sync(above)
+}
+
+/// Gives a directory a mode, and the owner of the one that it is in.
+fn dress(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+    let own = fstat(above)?;
+    // Through an open directory: whoever owns the one above may put a link in its place.
+    let fd = open_directory(above, name)?;
+    fchown(&fd, Some(Uid::from_raw(own.st_uid)), Some(Gid::from_raw(own.st_gid)))?;
+    // The umask of whoever started Fitout has no say.
+    fchmod(&fd, mode)
+}
+
+pub(super) fn remove_at(above: &OwnedFd, name: &str) -> Result<(), Errno> {
+    match unlinkat(above, name, UnlinkatFlags::NoRemoveDir) {
+        Err(Errno::ENOENT) => Ok(()),
+        other => other,
+    }
+}
+
+pub(super) fn open_directory(above: &OwnedFd, name: &str) -> Result<OwnedFd, Errno> {
+    openat(above, name, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Bits::empty())
+}
