@@ -23,6 +23,7 @@
 //! | [`journal`] | what happened, for people |
 //! | [`session`] | from a manifest and a machine to work, and through it |
 //! | [`adopt`] | a manifest of what a machine has already |
+//! | [`doctor`] | who else has a hand in a machine, and what stands in the way |
 //! | [`datasource`] | what a machine is told from outside about itself |
 //! | [`image`] | disks that boot, baked in named stages |
 //! | [`agent`] | the service: brings a machine up, says how it is, watches its disks |
@@ -33,6 +34,7 @@ pub mod agent;
 pub mod apply;
 pub mod cli;
 pub mod datasource;
+pub mod doctor;
 pub mod fetch;
 pub mod graph;
 pub mod image;

@@ -138,6 +138,7 @@ fn help() {
         "rehearse",
         "verify",
         "status",
+        "doctor",
         "history",
         "diff",
         "reset",

@@ -1,31 +1,8 @@
 //! What the parts ask of a machine in the same words.
 
-use crate::model::TargetPath;
-use crate::step::{FileKind, Stat};
 use crate::target::{Account, Probe, ProbeError};
 
-/// A path of the machine.
-pub fn path(text: &str) -> Result<TargetPath, ProbeError> {
-    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
-}
-
-/// The text of a file; `None` where there is none.
-pub fn text(on: &dyn Probe, at: &str) -> Result<Option<String>, ProbeError> {
-    Ok(on.read(&path(at)?)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-/// What is there.
-pub fn stat(on: &dyn Probe, at: &str) -> Result<Option<Stat>, ProbeError> {
-    on.stat(&path(at)?)
-}
-
-/// Names in a folder; none where there is no folder.
-pub fn names(on: &dyn Probe, folder: &str) -> Result<Vec<String>, ProbeError> {
-    match stat(on, folder)? {
-        Some(Stat { kind: FileKind::Directory, .. }) => Ok(on.list(&path(folder)?)?.unwrap_or_default()),
-        Some(_) | None => Ok(Vec::new()),
-    }
-}
+pub use crate::target::look::{names, path, stat, text};
 
 /// Numbers of people's accounts: `UID_MIN` and `UID_MAX` of login.defs(5).
 const PEOPLE: std::ops::RangeInclusive<u32> = 1000..=60_000;

@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod differences;
 mod disk;
+mod doctor;
 mod ending;
 mod exit;
 mod explain;
@@ -111,6 +112,8 @@ enum Verb {
     Verify(verify::Arguments),
     /// Show how the machine is
     Status(status::Arguments),
+    /// Look at a machine as it is: who else configures it, and what stands in the way
+    Doctor(doctor::Arguments),
     /// Show the runs of a machine, or one of them
     History(history::Arguments),
     /// Compare what two machines hold, or one then and now
@@ -153,6 +156,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Bake(arguments) => bake::run(&arguments, global),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),
+        Verb::Doctor(arguments) => doctor::run(&arguments, global),
         Verb::History(arguments) => history::run(&arguments, global),
         Verb::Diff(arguments) => diff::run(&arguments, global),
         Verb::Reset(arguments) => reset::run(&arguments, global),

@@ -4,10 +4,11 @@ use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load};
+use crate::model::ResourceId;
 use crate::problem::{Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
-use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed};
+use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed, names};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError, Trouble, read_facts};
 use nix::errno::Errno;
@@ -182,6 +183,16 @@ pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal>
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
     let sheets = installed(on.as_ref()).map_err(Refusal::Installed)?;
     load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
+}
+
+/// The resources that the manifest comes to on a machine, with nothing asked of a network; none where no manifest is named or installed.
+pub fn named_by(on: &Arc<Machine>, ground: &Ground) -> Result<Vec<ResourceId>, Refusal> {
+    let manifest = match &ground.file {
+        Some(name) => named(name, &ground.set)?.0,
+        None if is_installed(on.as_ref()).map_err(SessionError::Probe)? => own(on, &ground.set)?,
+        None => return Ok(Vec::new()),
+    };
+    Ok(names(&manifest, on.as_ref())?)
 }
 
 /// A manifest that may be installed; the machine's own already is.

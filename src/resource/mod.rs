@@ -46,7 +46,7 @@ pub use script::Script;
 pub use sshd_policy::SshdPolicy;
 pub use symlink::Symlink;
 pub use uninstalled::Uninstalled;
-pub use unit::{ENABLED, Switch, Unit};
+pub use unit::{ENABLED, Switch, Unit, unit_starts};
 pub use user::User;
 
 /// First line of every file that Fitout writes by itself.

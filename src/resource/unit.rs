@@ -129,6 +129,14 @@ pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeEr
     Ok(Switch::Off)
 }
 
+/// Whether a unit starts at boot, or when it is asked for: enabled, and not masked.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn unit_starts(on: &dyn Probe, unit: &UnitName) -> Result<bool, ProbeError> {
+    Ok(enabled(on, unit)? == Switch::On && masked(on, unit)? == Switch::Off)
+}
+
 /// A masked unit is a link to nowhere (systemctl(1)).
 fn masked(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     let link = TargetPath::parse(&format!("{SYSTEM}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;

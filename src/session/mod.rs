@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use approved::Approved;
 pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
 pub use program::own_program;
-pub use work::{Scope, Work, foresee};
+pub use work::{Scope, Work, foresee, names};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

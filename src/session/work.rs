@@ -10,7 +10,7 @@ use crate::problem::Problem;
 use crate::recipe::{Answers, Context, Recipe, Want};
 use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
 use crate::store::Store;
-use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target};
+use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target, read_facts};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How much of a machine a manifest speaks for.
@@ -197,6 +197,20 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
     }
     let problems = manifest.told(found);
     if problems.is_empty() { Ok(()) } else { Err(Rejected { problems, sources: manifest.sources().clone() }) }
+}
+
+/// The names of the resources that a manifest comes to on a machine; answers that need a network are made up.
+///
+/// # Errors
+/// The machine cannot be looked at, or the manifest does not fit it.
+pub fn names(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<ResourceId>, SessionError> {
+    let facts = read_facts(on)?;
+    let wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
+    let questions = wanted.wants.iter().flat_map(|want| want.questions(&facts));
+    let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
+    let unfit = |problems| SessionError::Manifest(Rejected { problems, sources: manifest.sources().clone() });
+    let lowered = lower(&wanted, &facts, &answers, &home(&wanted, on)?).map_err(unfit)?;
+    Ok(lowered.specs.iter().map(Spec::id).collect())
 }
 
 /// The owner's home: as the target's passwd has it, else where `useradd` will put it.

@@ -22,6 +22,7 @@ mod kept;
 mod known;
 mod ledger;
 mod lock;
+pub mod look;
 mod machine;
 mod perform;
 mod promote;

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod beside;
 mod machine;
 
 use machine::{Machine, wait_for};

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod agreement;
+mod doctor;
 mod lanes;
 mod pipeline;
 mod properties;

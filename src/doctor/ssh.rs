@@ -1,0 +1,31 @@
+//! Ways in: whether drop-ins count, and who looks up keys elsewhere.
+
+use super::{Finding, Level, concerned};
+use crate::model::ResourceId;
+use crate::target::look::{stat, text};
+use crate::target::{Probe, ProbeError};
+
+const CONFIG: &str = "/etc/ssh/sshd_config";
+
+pub fn findings(on: &dyn Probe, named: &[ResourceId]) -> Result<Vec<Finding>, ProbeError> {
+    if stat(on, "/usr/sbin/sshd")?.is_none() {
+        return Ok(vec![Finding::new("ssh", Level::Fine, "no server: nobody gets in by SSH")]);
+    }
+    let text = text(on, CONFIG)?.unwrap_or_default();
+    let mut words = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let mut found = Vec::new();
+    let first = words.clone().next().unwrap_or_default().to_lowercase();
+    if first.starts_with("include") && first.contains("/etc/ssh/sshd_config.d/") {
+        found.push(Finding::new("ssh", Level::Fine, "sshd reads /etc/ssh/sshd_config.d first, as the policy needs"));
+    } else {
+        let says =
+            format!("{CONFIG} does not begin with `Include /etc/ssh/sshd_config.d/*.conf`: what it says itself wins over Fitout's policy");
+        let hint = "make that its first line; until then `ssh_public_access_enabled` cannot be proved, and is refused by apply";
+        found.push(Finding::new("ssh", Level::Note, says).hint(hint).concerning(concerned(named, &[("sshd-policy", "*")])));
+    }
+    if let Some(line) = words.find(|line| line.to_lowercase().starts_with("authorizedkeyscommand ")) {
+        let says = format!("keys are also looked up by a program ({line})");
+        found.push(Finding::new("ssh", Level::Note, says).hint("whoever it lets in gets in; Entra ID's login works this way"));
+    }
+    Ok(found)
+}
