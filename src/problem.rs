@@ -120,6 +120,10 @@ codes! {
         "The order that the manifest asks for goes round in a circle; the message names its members.",
         "Remove one `requires`, or one `include`.",
         "include: [manifest.yaml]\n";
+    Protected = "E0113", "a path that a manifest cannot ask for",
+        "The kernel makes `/proc`, `/sys` and `/dev`, `/run` is empty after each boot, and what Fitout remembers is its own. `/etc/passwd`, `/usr/bin` and their like can be neither taken away nor become something else: the machine would not start, or nobody could log in.",
+        "Do what the message suggests, or name another path. Accounts are written under `user`, settings of the kernel under `sysctl`.",
+        "files:\n  - {path: /etc/passwd, state: absent}\n";
 }
 
 impl fmt::Display for Code {

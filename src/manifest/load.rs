@@ -6,7 +6,7 @@ use super::disposition::{self, Field};
 use super::files::{Files, Kept, TextError, text};
 use super::findings::{Findings, is_setting_of_nothing};
 use super::include::{Document, Texts, assemble};
-use super::machine::Machine;
+use super::machine::{Machine, Places};
 use super::parse::MAX_BYTES;
 use super::reading::{self, MOST_PROBLEMS, Reading};
 use super::said;
@@ -209,7 +209,7 @@ impl Manifest {
             }
             // Of a manifest with problems nobody asks.
             let fields = if problems.is_empty() { disposition::fields(&root, schema()) } else { Vec::new() };
-            Some(Machine { requires: said.requires, policies: said.policies, fields, ..machine })
+            Some(Machine { requires: said.requires, policies: said.policies, places: Places(said.places), fields, ..machine })
         });
         (machine, problems)
     }

@@ -6,6 +6,7 @@ use crate::problem::Place;
 use crate::recipe::{Item, Want};
 use crate::resource::OnDrift;
 use crate::target::OnRemoval;
+use std::fmt;
 
 /// A machine as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,10 @@ pub struct Machine {
     pub wants: Vec<Want>,
     /// What is said of people's changes to parts of it, the most particular last.
     pub policies: Vec<Policy>,
-    /// Patterns of paths that are never touched.
-    pub unmanaged: Vec<String>,
+    /// Patterns of paths that are never touched, and where they stand.
+    pub unmanaged: Vec<(String, Place)>,
+    /// Where its parts stand in the manifest.
+    pub places: Places,
     /// What waits for what, beyond what is known without saying.
     pub requires: Vec<Requirement>,
     /// What is done about what people changed.
@@ -30,6 +33,17 @@ pub struct Machine {
     pub on_removal: OnRemoval,
     /// Every field of its manifest, with what becomes of it.
     pub fields: Vec<Field>,
+}
+
+/// Where the parts of a manifest stand.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Places(pub Vec<(Item, Place)>);
+
+/// In a line: a manifest has very many.
+impl fmt::Debug for Places {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} places", self.0.len())
+    }
 }
 
 /// What a part of a manifest says of people's changes, and of its own end.
@@ -44,6 +58,14 @@ pub struct Policy {
 }
 
 impl Machine {
+    /// Where a part of it stands; of a part that is not written, where what it belongs to is.
+    #[must_use]
+    pub fn place_of(&self, item: &Item) -> Option<&Place> {
+        let exact = self.places.0.iter().find(|(written, _)| written == item);
+        let around = || self.places.0.iter().rfind(|(written, _)| !written.section.is_empty() && written.covers(item));
+        exact.or_else(around).map(|(_, place)| place)
+    }
+
     /// Has all that people changed brought back, whatever is said of it.
     pub fn repair(&mut self) {
         self.on_drift = OnDrift::Repair;

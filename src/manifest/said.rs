@@ -5,11 +5,11 @@
 use super::composed::Spot;
 use super::disposition;
 use super::machine::{Policy, Requirement};
-use super::merge::{name_of, take};
+use super::merge::{get, name_of, take};
 use super::node::{Entry, Node, Value};
 use super::reading::{self, Error};
 use crate::model::{HomePath, ResourceId, TargetPath};
-use crate::problem::{Code, Problem, nearest};
+use crate::problem::{Code, Place, Problem, nearest};
 use crate::recipe::{Item, Recipe, Want};
 use crate::resource::{KINDS, OnDrift};
 use crate::target::OnRemoval;
@@ -39,6 +39,8 @@ pub struct Said {
     pub requires: Vec<Requirement>,
     /// What is said of people's changes.
     pub policies: Vec<Policy>,
+    /// Where the parts stand.
+    pub places: Vec<(Item, Place)>,
 }
 
 /// Takes all of it out of a document.
@@ -62,6 +64,8 @@ impl Taking<'_> {
         if spot.is_part() {
             let name = name_of(node).filter(|_| spot == Spot::Item).map(|(_, name)| name.to_owned());
             let item = Item { section: section.to_owned(), name };
+            let named = name_of(node).filter(|_| spot == Spot::Item).and_then(|(key, _)| get(node, key));
+            self.found.places.push((item.clone(), named.unwrap_or(node).mark.place()));
             if let Some(entry) = take(node, REQUIRES) {
                 self.read(&entry, &item);
             }

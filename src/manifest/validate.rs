@@ -8,11 +8,12 @@ mod azure;
 mod desk;
 mod environments;
 mod keys;
+mod protected;
 mod scripts;
 mod software;
 mod storage;
 
-use super::machine::{Machine, MachineKind};
+use super::machine::{Machine, MachineKind, Places};
 use super::v1::{MachineType, Manifest};
 use crate::problem::{Code, Problem};
 use crate::recipe::{Hostname, Want};
@@ -54,7 +55,8 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         kind,
         owner: desk.owner.take(),
         wants: wants.into_iter().flatten().collect(),
-        unmanaged: manifest.unmanaged.iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+        unmanaged: manifest.unmanaged.iter().map(|pattern| (pattern.value.as_str().to_owned(), pattern.place.clone())).collect(),
+        places: Places::default(),
         requires: Vec::new(),
         policies: Vec::new(),
         on_drift: manifest.on_drift.map(Into::into).unwrap_or_default(),

@@ -48,6 +48,10 @@ pub struct Timezone {
 }
 
 impl Recipe for Timezone {
+    fn item(&self) -> Item {
+        Item::section("timezone")
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let data = Apt::new("tzdata", vec!["tzdata".into()], Vec::new());
         let requires = vec![crate::model::ResourceId::new("apt", &data.name)];

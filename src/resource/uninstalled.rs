@@ -34,6 +34,10 @@ impl Resource for Uninstalled {
 
     fn observe(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
         let packages = on.packages()?;
+        if let Some(name) = self.packages.iter().find(|name| packages.essential.contains(*name)) {
+            let cause = "a system cannot be without it: dpkg has it as essential or protected; take it out of packages.remove";
+            return Err(ProbeError::new(format!("uninstall {name}"), cause));
+        }
         Ok(self.packages.iter().filter(|name| packages.installed.contains_key(*name)).cloned().collect())
     }
 

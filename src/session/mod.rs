@@ -1,10 +1,11 @@
 //! From a manifest and a machine to ordered work, and through it: what `plan`, `apply`, `verify`, `bake` and the agent share.
 
 mod approved;
+mod conflicts;
 mod installed;
 mod memory;
+mod owners;
 mod program;
-mod unmanaged;
 mod work;
 
 use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};

@@ -1,6 +1,7 @@
 //! What a manifest comes to on a machine: plain resources in order, each with its past.
 
-use super::{SessionError, memory, unmanaged};
+use super::conflicts::{Asked, conflicts};
+use super::{SessionError, memory, owners};
 use crate::apply::Report;
 use crate::graph::{Graph, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
@@ -44,15 +45,19 @@ impl Work {
     /// The machine cannot have what the manifest asks for, or cannot be looked at.
     pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
-        let Lowered { mut specs, said, policies, program } =
-            lower(wanted, facts, answers, &home(wanted, on)?).map_err(|problems| SessionError::Manifest(problems.into()))?;
-        unmanaged::untouched(wanted, &specs).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        let refused = |problems: Vec<Problem>| SessionError::Manifest(problems.into());
+        let Lowered { asked, said, policies, program } = lower(wanted, facts, answers, &home(wanted, on)?).map_err(refused)?;
+        let found = conflicts(wanted, &asked);
+        if !found.is_empty() {
+            return Err(refused(found));
+        }
+        let mut specs: Vec<Spec> = asked.into_iter().map(|one| one.spec).collect();
         let (released, deleted) = match scope {
             Scope::Machine => memory::released(&specs, &records),
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
-        let mut graph = Graph::order_as(specs, &said).map_err(|problems| SessionError::Manifest(problems.into()))?;
+        let mut graph = Graph::order_as(specs, &said).map_err(refused)?;
         own(&mut graph, wanted, &records, &policies);
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let mut work = Self { graph, released, scope, on_removal, program, is_settled: true };
@@ -65,7 +70,8 @@ impl Work {
     /// # Errors
     /// The machine cannot be looked at.
     pub fn plan(&self, on: &dyn Probe, store: &Store) -> Result<Plan, ProbeError> {
-        let plan = Plan::make(&self.graph, on, store)?;
+        let mut plan = Plan::make(&self.graph, on, store)?;
+        owners::unknown(&mut plan, &self.graph, on)?;
         Ok(Plan { released: self.released.clone(), ..plan })
     }
 
@@ -142,7 +148,7 @@ fn former(id: &ResourceId, records: &Records) -> BTreeMap<&'static str, Claims> 
 
 /// The plain resources that a machine comes to, what is said of their order, and of people's changes.
 struct Lowered<'w> {
-    specs: Vec<Spec>,
+    asked: Vec<Asked>,
     said: Vec<Said>,
     policies: Policies<'w>,
     program: BTreeSet<ResourceId>,
@@ -150,7 +156,7 @@ struct Lowered<'w> {
 
 fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<Lowered<'w>, Vec<Problem>> {
     let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
-    let (mut specs, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
+    let (mut all, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
     let mut program = BTreeSet::new();
     for want in &wanted.wants {
         let item = want.item();
@@ -168,19 +174,20 @@ fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &Target
                 if matches!(want, Want::Service(_)) {
                     program.extend(more.iter().map(Spec::id));
                 }
-                specs.extend(more);
+                let place = wanted.place_of(&item);
+                all.extend(more.into_iter().map(|spec| Asked { spec, place: place.cloned() }));
             }
             Err(more) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(Lowered { specs, said, policies, program }) } else { Err(problems) }
+    if problems.is_empty() { Ok(Lowered { asked: all, said, policies, program }) } else { Err(problems) }
 }
 
 /// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a
 /// network is made up, for the names of resources do not depend on it.
 ///
 /// # Errors
-/// A `requires` that names nothing, or a circle.
+/// Parts that contradict each other; a `requires` that names nothing, or a circle.
 pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
     let kinds = manifest.kinds();
     let mut found = Vec::new();
@@ -191,8 +198,11 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
         let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
         let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
         // What this kind of machine cannot have is said by a plan on one.
-        let Ok(Lowered { specs, said, .. }) = lower(&wanted, facts, &answers, &home) else { continue };
-        let problems = if said.is_empty() { Vec::new() } else { Graph::order_as(specs, &said).err().unwrap_or_default() };
+        let Ok(Lowered { asked, said, .. }) = lower(&wanted, facts, &answers, &home) else { continue };
+        let mut problems = conflicts(&wanted, &asked);
+        if problems.is_empty() && !said.is_empty() {
+            problems = Graph::order_as(asked.into_iter().map(|one| one.spec).collect(), &said).err().unwrap_or_default();
+        }
         found.push((facts, problems.into_iter().filter(|problem| problem.place.is_some()).collect()));
     }
     let problems = manifest.told(found);

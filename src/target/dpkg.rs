@@ -2,7 +2,7 @@
 
 use super::{Probe, ProbeError};
 use crate::model::TargetPath;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// dpkg's database.
 pub(super) const STATUS: &str = "/var/lib/dpkg/status";
@@ -14,6 +14,8 @@ pub struct Packages {
     pub installed: BTreeMap<String, String>,
     /// Their files may be incomplete: they must be installed anew, which apt does only where they are named.
     pub half_installed: Vec<String>,
+    /// Those that the system cannot be without: essential, or protected.
+    pub essential: BTreeSet<String>,
     /// Unpacked, half configured, or waiting for triggers: dpkg can go on with them.
     pub unconfigured: Vec<String>,
 }
@@ -25,6 +27,7 @@ struct Stanza<'a> {
     status: &'a str,
     architecture: &'a str,
     version: &'a str,
+    kept: bool,
 }
 
 impl Packages {
@@ -48,6 +51,8 @@ impl Packages {
                 Some(("Status", status)) => stanza.status = status,
                 Some(("Architecture", architecture)) => stanza.architecture = architecture,
                 Some(("Version", version)) => stanza.version = version,
+                // `Important` is what dpkg called `Protected` before 1.20.1.
+                Some(("Essential" | "Protected" | "Important", "yes")) => stanza.kept = true,
                 Some(_) | None => {}
             }
         }
@@ -61,6 +66,9 @@ impl Packages {
             [_, "ok", "installed"] => {
                 if !stanza.architecture.is_empty() {
                     self.installed.insert(format!("{name}:{}", stanza.architecture), stanza.version.to_owned());
+                }
+                if stanza.kept {
+                    self.essential.insert(name.clone());
                 }
                 self.installed.insert(name, stanza.version.to_owned());
             }

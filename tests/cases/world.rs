@@ -93,6 +93,8 @@ struct World {
     groups: Vec<String>,
     /// Package to version, or to `version state` where dpkg left it in between.
     packages: BTreeMap<String, String>,
+    /// Those of the packages that dpkg has as essential.
+    essential: Vec<String>,
     /// Whether apt's lists are there and current.
     lists: bool,
     units: Vec<UnitName>,
@@ -183,7 +185,8 @@ impl World {
     fn status(&self) -> String {
         self.packages.iter().fold(String::new(), |mut all, (name, said)| {
             let (version, state) = said.split_once(' ').unwrap_or((said, "installed"));
-            writeln!(all, "Package: {name}\nStatus: install ok {state}\nArchitecture: amd64\nVersion: {version}\n").unwrap();
+            let essential = if self.essential.contains(name) { "Essential: yes\n" } else { "" };
+            writeln!(all, "Package: {name}\n{essential}Status: install ok {state}\nArchitecture: amd64\nVersion: {version}\n").unwrap();
             all
         })
     }

@@ -93,7 +93,7 @@ pub struct Manifest {
     pub disk: Option<Disk>,
     /// Paths that are never touched, such as `/opt/vendor/**`: what else asks for one of them is a problem.
     #[serde(default)]
-    pub unmanaged: Vec<PathPattern>,
+    pub unmanaged: Vec<At<PathPattern>>,
     /// What is done about what people changed on the machine, where nothing else is said. Absent: it is reported.
     pub on_drift: Option<OnDrift>,
     /// What becomes of things whose lines leave the manifest. Absent: they stay.

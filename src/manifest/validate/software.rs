@@ -4,7 +4,7 @@ use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, CudaComponent, FileState, Manifest};
-use crate::model::{HomePath, Owner, TargetPath, UserName};
+use crate::model::{HomePath, Owner, UserName};
 use crate::problem::Code;
 use crate::recipe::{Cuda, Form, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Switch};
@@ -81,7 +81,7 @@ pub fn files(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
 fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile> {
     let file = &item.value;
     desk.check_home(&file.path);
-    if file.path.value == HomePath::Absolute(TargetPath::root()) || file.path.value == HomePath::Home(String::new()) {
+    if file.path.value == HomePath::Home(String::new()) {
         desk.say(Code::BadValue, &file.path.place, "this is a directory", "name a file");
     }
     let owner = file.owner.as_ref().and_then(|owner| match owner.value.as_str() {
@@ -94,6 +94,7 @@ fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile
         name => UserName::parse(name).ok().map(Owner::User),
     });
     let form = form(item, desk)?;
+    super::protected::check(&file.path, &form, desk);
     Some(ManagedFile { path: file.path.value.clone(), form, mode: file.mode, owner })
 }
 
@@ -106,6 +107,11 @@ fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
         let message = "`content`, `source` and `create_only` are for files, not for links, directories or what is absent";
         desk.say(Code::Conflict, &file.path.place, message, "keep one of the two");
         return None;
+    }
+    let named = if file.link.is_some() { Some("a link") } else { Some("what is absent").filter(|_| state == FileState::Absent) };
+    if let Some(what) = named.filter(|_| file.mode.is_some() || file.owner.is_some()) {
+        let message = format!("`mode` and `owner` are for files and directories: {what} has none of its own");
+        desk.say(Code::Conflict, &file.path.place, message, "remove them; what a link leads to has its own item");
     }
     match (state, &file.link) {
         (FileState::Present, None) => text(item, desk),

@@ -27,6 +27,7 @@ pub fn shares(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
 fn one_share(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Share> {
     let share = &item.value;
     desk.check_home(&share.mount);
+    super::protected::check_place(&share.mount, desk);
     if matches!(&share.mount.value, HomePath::Home(below) if below.is_empty())
         || share.mount.value == HomePath::Absolute(TargetPath::root())
     {

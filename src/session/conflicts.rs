@@ -1,0 +1,124 @@
+//! What cannot be side by side on a machine: one thing asked for twice, something below a file, links that go round, and paths that are
+//! never touched. Each is shown with both of its places.
+
+use crate::manifest::Machine;
+use crate::model::TargetPath;
+use crate::problem::{Code, Place, Problem};
+use crate::resource::Spec;
+use glob::{MatchOptions, Pattern};
+use std::collections::BTreeMap;
+
+/// A resource, and what asks for it.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) spec: Spec,
+    /// Where that stands; `None` for what no text asks for.
+    pub(super) place: Option<Place>,
+}
+
+/// All that contradicts each other.
+pub(super) fn conflicts(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
+    let mut by_path: BTreeMap<TargetPath, &Asked> = BTreeMap::new();
+    let mut problems = twice(asked);
+    for (path, one) in asked.iter().filter_map(|one| Some((one.spec.path()?, one))) {
+        match by_path.get(path) {
+            Some(first) if first.spec.id() != one.spec.id() => {
+                let message = format!("{} is asked for, and {} as well, at the same path", one.spec.id(), first.spec.id());
+                problems.push(between(message, first.place.as_ref(), one.place.as_ref()));
+            }
+            Some(_) => {}
+            None => drop(by_path.insert(path.clone(), one)),
+        }
+    }
+    problems.extend(below(&by_path));
+    problems.extend(circles(&by_path));
+    problems.extend(touched(wanted, asked));
+    problems
+}
+
+/// Two parts that contradict each other, the later of which is shown first.
+fn between(message: String, first: Option<&Place>, second: Option<&Place>) -> Problem {
+    let problem = match (first, second) {
+        (None, None) => Problem::general(Code::Conflict, message),
+        (Some(one), None) | (None, Some(one)) => Problem::at(Code::Conflict, one, message),
+        (Some(first), Some(second)) if first == second => Problem::at(Code::Conflict, second, message),
+        (Some(first), Some(second)) => Problem::at(Code::Conflict, second, message).earlier(first),
+    };
+    problem.suggest("remove one of the two")
+}
+
+/// What is asked for by one name, differently.
+fn twice(asked: &[Asked]) -> Vec<Problem> {
+    let mut seen = BTreeMap::new();
+    let mut problems = Vec::new();
+    for one in asked {
+        let id = one.spec.id();
+        match seen.get(&id) {
+            None => drop(seen.insert(id, (one.spec.clone(), one.place.as_ref()))),
+            Some((spec, place)) => match spec.join(&one.spec) {
+                Some(joined) => drop(seen.insert(id, (joined, one.place.as_ref()))),
+                None => problems.push(between(format!("{id} is asked for twice, differently"), *place, one.place.as_ref())),
+            },
+        }
+    }
+    problems
+}
+
+/// What lies below something that is no directory.
+fn below(by_path: &BTreeMap<TargetPath, &Asked>) -> Vec<Problem> {
+    let problem = |(path, one): (&TargetPath, &&Asked)| {
+        let above = path.ancestors().find_map(|above| Some((by_path.get(&above).filter(|one| is_no_folder(&one.spec))?, above)));
+        let (above, at) = above.filter(|_| !matches!(one.spec, Spec::Absent(_)))?;
+        let what = if matches!(above.spec, Spec::Absent(_)) { "where nothing is to be" } else { "which is to be a file" };
+        Some(between(format!("{path} lies below {at}, {what}"), above.place.as_ref(), one.place.as_ref()))
+    };
+    by_path.iter().filter_map(problem).collect()
+}
+
+const fn is_no_folder(spec: &Spec) -> bool {
+    matches!(spec, Spec::File(_) | Spec::Absent(_))
+}
+
+/// Links that lead back to themselves.
+fn circles(by_path: &BTreeMap<TargetPath, &Asked>) -> Vec<Problem> {
+    let next = |path: &TargetPath| {
+        let Spec::Symlink(link) = &by_path.get(path)?.spec else { return None };
+        leads_to(path, &link.to)
+    };
+    let problem = |(path, one): (&TargetPath, &&Asked)| {
+        let chain: Vec<TargetPath> = std::iter::successors(next(path), next).take(by_path.len()).collect();
+        let members = &chain[..=chain.iter().position(|other| other == path)?];
+        // One of a circle speaks for all.
+        let (first, all) = (members.iter().min()? == path, members.len());
+        let message = if all == 1 { format!("{path} is a link to itself") } else { format!("the links from {path} lead back to it") };
+        let other = members.first().filter(|_| all > 1).and_then(|next| by_path.get(next));
+        first.then(|| between(message, other.and_then(|other| other.place.as_ref()), one.place.as_ref()).suggest("link to what is there"))
+    };
+    by_path.iter().filter_map(problem).collect()
+}
+
+/// Where a link leads, its `.` and `..` worked out.
+fn leads_to(path: &TargetPath, to: &str) -> Option<TargetPath> {
+    let mut at = if to.starts_with('/') { TargetPath::root() } else { path.parent()? };
+    for part in to.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        at = if part == ".." { at.parent().unwrap_or_else(TargetPath::root) } else { at.join(part).ok()? };
+    }
+    Some(at)
+}
+
+/// What is asked for at a path that the manifest calls unmanaged, wherever the request comes from.
+fn touched(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+    let patterns: Vec<(Pattern, &Place)> =
+        wanted.unmanaged.iter().filter_map(|(text, place)| Some((Pattern::new(text).ok()?, place))).collect();
+    let hit = |path: &TargetPath| {
+        let around = |pattern: &Pattern| path.ancestors().chain([path.clone()]).any(|one| pattern.matches_with(one.as_str(), options));
+        patterns.iter().find(|(pattern, _)| around(pattern))
+    };
+    let problem = |one: &Asked| {
+        let (path, (pattern, place)) = one.spec.path().and_then(|path| Some((path, hit(path)?)))?;
+        let message = format!("{} is asked for, and `{pattern}` of `unmanaged` says that {path} is never touched", one.spec.id());
+        Some(between(message, Some(place), one.place.as_ref()))
+    };
+    asked.iter().filter_map(problem).collect()
+}
