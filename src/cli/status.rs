@@ -6,11 +6,13 @@ use super::{Exit, Form, Global};
 use crate::agent::Page;
 use crate::apply::{Counts, Outcome};
 use crate::journal;
-use crate::resource::Guard;
+use crate::model::TargetPath;
+use crate::resource::{self, Guard, PRESENT};
 use crate::session::MANIFEST;
-use crate::target::{Machine, Probe, ProbeError};
+use crate::target::{Machine, Probe, ProbeError, Records};
 use clap::Args;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Arguments of `fitout status`.
@@ -33,6 +35,8 @@ struct Status {
     counts: Option<Counts>,
     failed: Vec<String>,
     too_full: Vec<String>,
+    /// Environments to which people added packages.
+    added: BTreeMap<String, Vec<String>>,
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
@@ -64,7 +68,7 @@ impl Status {
 }
 
 fn look(on: &Machine) -> Result<Status, ProbeError> {
-    let link = crate::model::TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
+    let link = TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
     let manifest = on.stat(&link)?.map(|stat| stat.link.unwrap_or_else(|| MANIFEST.into()));
     // Runs hold what programs printed: they are root's to read.
     let is_root = nix::unistd::geteuid().is_root();
@@ -81,7 +85,24 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
         }
     }
     let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
-    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full })
+    let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, added })
+}
+
+/// What people added to the environments that Fitout made.
+fn added_to_environments(on: &Machine) -> Result<BTreeMap<String, Vec<String>>, ProbeError> {
+    let mut all = BTreeMap::new();
+    // What is remembered may be damaged; plan, apply and verify say so.
+    let records = Records::read(on).unwrap_or_default();
+    let environments = records.resources.into_iter().filter(|(id, _)| matches!(id.kind.as_str(), "conda" | "python"));
+    for place in environments.filter_map(|(_, record)| record.claims.get(PRESENT).cloned()) {
+        let prefix = TargetPath::parse(&place).map_err(|e| ProbeError::new("look at an environment", e))?;
+        let added: Vec<String> = resource::added(&prefix, on)?.iter().map(ToString::to_string).collect();
+        if !added.is_empty() {
+            all.insert(place, added);
+        }
+    }
+    Ok(all)
 }
 
 fn show(status: &Status) -> String {
@@ -104,5 +125,6 @@ fn show(status: &Status) -> String {
     lines.push(format!("last run:  {last}"));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
+    lines.extend(status.added.iter().map(|(place, added)| format!("added:     {place}: {}", added.join(", "))));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

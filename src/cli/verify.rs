@@ -16,7 +16,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let verified = source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing)
-        .and_then(|Opened { session, .. }| Ok((session.plan()?, session.check())));
+        .and_then(|Opened { session, .. }| Ok((session.examine()?, session.check())));
     let (plan, checks) = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),

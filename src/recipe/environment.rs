@@ -4,8 +4,8 @@ use super::kernelspec;
 use super::{Answer, CondaAnswer, Context, Item, Question, Recipe};
 use crate::model::{Facts, Invalid, Owner, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
-use crate::resource::{CondaEnvironment, PythonEnvironment, Spec, generation_of};
-use crate::step::{CondaBuild, PythonBuild, PythonPackages};
+use crate::resource::{CondaEnvironment, Ownership, PythonEnvironment, Spec, generation_of};
+use crate::step::{CondaBuild, Extras, PythonBuild, PythonPackages, Site};
 
 /// One item of `environments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Environment {
     pub source: Source,
     /// Whose files these are.
     pub owner: EnvironmentOwner,
+    /// What becomes of what people install into it, when it is made anew.
+    pub extras: Extras,
     /// Its Jupyter kernel, if it has one.
     pub kernel: Option<Kernel>,
 }
@@ -123,15 +125,13 @@ impl Recipe for Environment {
             _ => Owner::Root,
         };
         let question = self.question(context.facts);
+        let place = Place { name: &self.name, prefix: &prefix, owner, extras: self.extras };
         let spec = match (&self.source, context.answers.get(&question)) {
-            (Source::Conda { .. }, Some(Answer::Conda(answer))) => {
-                Spec::CondaEnvironment(conda(&self.name, &prefix, answer, owner).map_err(|e| fail(e.0))?)
-            }
-            (Source::Python { version, .. }, Some(Answer::Python(answer))) => {
-                Spec::PythonEnvironment(python(&self.name, &prefix, version, answer, owner).map_err(|e| fail(e.0))?)
-            }
+            (Source::Conda { .. }, Some(Answer::Conda(answer))) => conda(place, answer).map(Spec::CondaEnvironment),
+            (Source::Python { version, .. }, Some(Answer::Python(answer))) => python(place, version, answer).map(Spec::PythonEnvironment),
             _ => return Err(fail(format!("environment `{}` was not resolved", self.name))),
         };
+        let spec = spec.map_err(|e| fail(e.0))?;
         let mut specs = vec![spec];
         if let Some(kernel) = &self.kernel {
             specs.extend(kernelspec::lower(kernel, &prefix, specs[0].id()).map_err(|e| fail(e.0))?);
@@ -140,37 +140,45 @@ impl Recipe for Environment {
     }
 }
 
-/// A conda environment from its answer; another answer is another generation.
-fn conda(name: &str, prefix: &TargetPath, answer: &CondaAnswer, owner: Owner) -> Result<CondaEnvironment, Invalid> {
-    let owner_name = owner.to_string();
+/// An environment's name, place, and whose it is.
+pub(super) struct Place<'a> {
+    pub name: &'a str,
+    pub prefix: &'a TargetPath,
+    pub owner: Owner,
+    pub extras: Extras,
+}
+
+impl Place<'_> {
+    /// Its site, where it is made from these parts; other parts are another generation.
+    fn site<'p>(self, parts: impl IntoIterator<Item = &'p str>) -> Result<Site, Invalid> {
+        let parts = Sha256::of_parts(parts).to_string();
+        let digest = Sha256::of_parts([self.owner.to_string().as_str(), &parts]);
+        let generation = generation_of(self.prefix, &digest)?;
+        Ok(Site { prefix: self.prefix.clone(), generation, digest, owner: self.owner, extras: self.extras })
+    }
+}
+
+/// A conda environment from its answer.
+fn conda(place: Place<'_>, answer: &CondaAnswer) -> Result<CondaEnvironment, Invalid> {
+    let name = place.name.to_owned();
     let variables = answer.variables.iter().flat_map(|(key, value)| [key.as_str(), value.as_str()]);
     let pip = answer.pip.as_ref().map_or("", |packages| &packages.requirements);
-    let digest = Sha256::of_parts([answer.lock.as_str(), owner_name.as_str(), pip].into_iter().chain(variables));
     let build = CondaBuild {
-        prefix: prefix.clone(),
-        generation: generation_of(prefix, &digest)?,
+        site: place.site([answer.lock.as_str(), pip].into_iter().chain(variables))?,
         lock: answer.lock.clone(),
         packages: answer.packages.clone(),
         pip: answer.pip.clone(),
         variables: answer.variables.clone(),
-        owner,
     };
-    Ok(CondaEnvironment { name: name.to_owned(), build, size: answer.size })
+    Ok(CondaEnvironment { name, build, size: answer.size, ownership: Ownership::default() })
 }
 
-/// A Python environment from its answer; another answer is another generation.
-pub(super) fn python(
-    name: &str,
-    prefix: &TargetPath,
-    version: &str,
-    answer: &PythonPackages,
-    owner: Owner,
-) -> Result<PythonEnvironment, Invalid> {
+/// A Python environment from its answer.
+pub(super) fn python(place: Place<'_>, version: &str, answer: &PythonPackages) -> Result<PythonEnvironment, Invalid> {
+    let name = place.name.to_owned();
     let interpreter = TargetPath::parse(&format!("/usr/bin/python{version}"))?;
-    let owner_name = owner.to_string();
-    let digest = Sha256::of_parts([answer.requirements.as_str(), interpreter.as_str(), owner_name.as_str()]);
-    let build =
-        PythonBuild { prefix: prefix.clone(), generation: generation_of(prefix, &digest)?, interpreter, packages: answer.clone(), owner };
+    let site = place.site([answer.requirements.as_str(), interpreter.as_str()])?;
+    let build = PythonBuild { site, interpreter, packages: answer.clone() };
     // The interpreter comes with the packages, where the manifest installs any.
-    Ok(PythonEnvironment { name: name.to_owned(), build, requires: Vec::<ResourceId>::new() })
+    Ok(PythonEnvironment { name, build, requires: Vec::<ResourceId>::new(), ownership: Ownership::default() })
 }

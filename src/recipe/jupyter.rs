@@ -1,11 +1,11 @@
 //! `jupyter`: JupyterLab as a service of the owner, on loopback, with a token that only the owner can read.
 
-use super::environment::{PYTHON_ENVIRONMENTS, python};
+use super::environment::{PYTHON_ENVIRONMENTS, Place, python};
 use super::{Answer, Context, Item, Question, Recipe};
 use crate::model::{Facts, HomePath, Meta, Mode, Owner, ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Directory, File, Spec, Switch, Unit};
-use crate::step::Content;
+use crate::step::{Content, Extras};
 
 /// `jupyter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,8 @@ impl Recipe for Jupyter {
             return Err(fail("jupyter was not resolved".into()));
         };
         let prefix = path(&format!("{PYTHON_ENVIRONMENTS}/{JUPYTER_ENVIRONMENT}"))?;
-        let environment = python(JUPYTER_ENVIRONMENT, &prefix, &self.version(context.facts), answer, Owner::Root).map_err(|e| fail(e.0))?;
+        let place = Place { name: JUPYTER_ENVIRONMENT, prefix: &prefix, owner: Owner::Root, extras: Extras::Keep };
+        let environment = python(place, &self.version(context.facts), answer).map_err(|e| fail(e.0))?;
         let unit = UnitName::parse("fitout-jupyter.service").map_err(|e| fail(e.0))?;
         let root = self.root.within(context.home);
         let user = ResourceId::new("user", owner);

@@ -3,10 +3,9 @@
 //! Three kinds of text are taken as they are: `environment.yml`, an `@EXPLICIT` list (`conda list --explicit`), and a lock of rattler
 //! or pixi. The answer is a lock for one platform in which every package has its digest.
 
-use super::index::normalised;
 use super::python::Wanted;
 use super::{Cause, Desk};
-use crate::model::{ByteSize, Sha256};
+use crate::model::{ByteSize, Sha256, project_name};
 use crate::recipe::CondaAnswer;
 use crate::step::{Blob, PythonPackages};
 use crate::target::chain;
@@ -118,7 +117,7 @@ impl Desk<'_> {
         if let Some(option) = specs.iter().find(|spec| spec.starts_with('-')) {
             return Err(Cause::unsatisfiable(format!("options such as `{option}` in a `pip:` section are not supported; name packages")));
         }
-        let name = |record: &RepoDataRecord| normalised(record.package_record.name.as_normalized());
+        let name = |record: &RepoDataRecord| project_name(record.package_record.name.as_normalized());
         let python =
             records.iter().find(|record| name(record) == "python").and_then(|record| record.package_record.version.as_major_minor());
         let (major, minor) = python.ok_or_else(|| Cause::unsatisfiable("a `pip:` section needs `python` among the dependencies"))?;
@@ -193,7 +192,7 @@ fn constraint(record: &RepoDataRecord) -> Option<String> {
 /// These packages without those that the channels brought.
 fn without(mut packages: PythonPackages, brought: &[String]) -> PythonPackages {
     let lines = packages.requirements.lines().zip(packages.wheels);
-    let kept = lines.filter(|(line, _)| !line.split_once("==").is_some_and(|(name, _)| brought.contains(&normalised(name))));
+    let kept = lines.filter(|(line, _)| !line.split_once("==").is_some_and(|(name, _)| brought.contains(&project_name(name))));
     let (lines, wheels): (Vec<&str>, Vec<Blob>) = kept.unzip();
     packages.requirements = lines.iter().flat_map(|line| [line, "\n"]).collect();
     packages.wheels = wheels;

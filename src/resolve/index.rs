@@ -2,7 +2,7 @@
 
 use super::{Cause, Desk};
 use crate::fetch::Page;
-use crate::model::Sha256;
+use crate::model::{Sha256, project_name};
 use pep440_rs::Version;
 use std::str::FromStr;
 
@@ -26,14 +26,8 @@ impl Desk<'_> {
     /// The files of a project.
     pub(super) fn links(&self, project: &str, index: Option<&str>) -> Result<Vec<Link>, Cause> {
         let index = index.unwrap_or(PYPI).trim_end_matches('/');
-        Ok(links(&self.http.page(&format!("{index}/{}/", normalised(project)), self.progress)?))
+        Ok(links(&self.http.page(&format!("{index}/{}/", project_name(project)), self.progress)?))
     }
-}
-
-/// A project's name as indexes write it (PEP 503).
-pub(super) fn normalised(project: &str) -> String {
-    let parts = project.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }
 
 /// The links of a page, in its order.
@@ -112,6 +106,5 @@ mod tests {
         for bad in ["six-1.16.0.tar.gz", "six-1.16.0.whl", "a-b-c-d-e-f-g.whl"] {
             assert_eq!(WheelName::parse(bad), None, "{bad}");
         }
-        assert_eq!(normalised("NVIDIA_cuda..nvcc"), "nvidia-cuda-nvcc");
     }
 }

@@ -1,10 +1,10 @@
 //! Python and conda environments: built beside the one in use, checked, then switched to by one link.
 
 use super::archive::marker;
-use super::{Resource, in_the_way};
+use super::{OnDrift, Ownership, PRESENT, Resource, in_the_way};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
-use crate::step::{Ability, Change, CondaBuild, DiskForecast, Op, PythonBuild, Stat, Step};
-use crate::target::{Probe, ProbeError};
+use crate::step::{Ability, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, Site, Stat, Step};
+use crate::target::{Added, Claims, Inventory, Probe, ProbeError};
 use serde::Serialize;
 
 /// An environment of an interpreter of the target.
@@ -16,6 +16,8 @@ pub struct PythonEnvironment {
     pub build: PythonBuild,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
+    /// What is done about damage.
+    pub ownership: Ownership,
 }
 
 /// A conda environment.
@@ -27,6 +29,8 @@ pub struct CondaEnvironment {
     pub build: CondaBuild,
     /// What it takes.
     pub size: ByteSize,
+    /// What is done about damage.
+    pub ownership: Ownership,
 }
 
 /// What an environment's path holds.
@@ -34,26 +38,103 @@ pub struct CondaEnvironment {
 pub struct State {
     /// The link's text; `None` where nothing is.
     link: Option<String>,
+    /// From what that was made to which it leads, if that is whole.
     built: Option<Sha256>,
+    /// Why it is to be made anew although it was made from the same.
+    worn: Option<String>,
+}
+
+/// So many damaged files are named.
+const NAMED: usize = 3;
+
+fn named(count: &str, names: &[String]) -> String {
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    format!("{count} ({}{more})", names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
 impl State {
-    fn observe(prefix: &TargetPath, generation: &TargetPath, on: &dyn Probe) -> Result<Self, ProbeError> {
-        let link = match on.stat(prefix)? {
-            Some(Stat { link: None, .. }) => return Err(in_the_way(prefix, "something that Fitout did not make")),
+    fn observe(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Self, ProbeError> {
+        let link = match on.stat(&site.prefix)? {
+            Some(Stat { link: None, .. }) => return Err(in_the_way(&site.prefix, "something that Fitout did not make")),
             stat => stat.and_then(|stat| stat.link),
         };
-        Ok(Self { link, built: marker(generation, on)? })
+        let built = match generation(site, link.as_deref()) {
+            Some(generation) => marker(&generation, on)?,
+            None => None,
+        };
+        let worn = if built == Some(site.digest) { worn(site, ownership, on)? } else { None };
+        Ok(Self { link, built, worn })
     }
 
-    /// How the switch to `generation` looks, `None` where it is in use.
-    fn change(&self, generation: &TargetPath) -> Option<(Change, &'static str)> {
-        match &self.link {
-            Some(to) if *to == generation_link(generation) && self.built.is_some() => None,
-            Some(_) => Some((Change::Replace, "made from another resolution")),
-            None => Some((Change::Add, "absent")),
+    /// How the environment is made anew, `None` where it is as it should be.
+    fn change(&self, site: &Site) -> Result<Option<(Change, String, Site)>, crate::model::Invalid> {
+        let (change, why) = match (&self.link, &self.worn) {
+            (Some(_), None) if self.built == Some(site.digest) => return Ok(None),
+            (Some(_), Some(worn)) => (Change::Replace, worn.clone()),
+            (Some(_), None) => (Change::Replace, "made from another resolution".to_owned()),
+            (None, _) => (Change::Add, "absent".to_owned()),
+        };
+        // What is in use is not touched, not even to mend it: it is made anew under another name.
+        let is_in_use = self.link.as_deref() == Some(&generation_link(&site.generation));
+        let other = Sha256::of_parts([site.digest.to_string().as_str(), "anew"]);
+        let generation = if is_in_use { generation_of(&site.prefix, &other)? } else { site.generation.clone() };
+        Ok(Some((change, why, Site { generation, ..site.clone() })))
+    }
+}
+
+/// The generation that a link leads to.
+fn generation(site: &Site, link: Option<&str>) -> Option<TargetPath> {
+    site.prefix.parent()?.join(link?.strip_prefix("./").unwrap_or(link?)).ok()
+}
+
+/// Why an environment that was made from the right things is to be made anew: only where the manifest says that people's changes go.
+fn worn(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Option<String>, ProbeError> {
+    if ownership.on_drift == OnDrift::Repair {
+        let damaged = damage(site, on)?;
+        if !damaged.is_empty() {
+            return Ok(Some(named(&format!("{} damaged", files(damaged.len())), &damaged)));
         }
     }
+    if site.extras == Extras::Remove {
+        let added: Vec<String> = added(&site.prefix, on)?.iter().map(ToString::to_string).collect();
+        if !added.is_empty() {
+            return Ok(Some(named("it holds what the manifest does not ask for", &added)));
+        }
+    }
+    Ok(None)
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".into() } else { format!("{count} files") }
+}
+
+/// The files of an environment that are not as they were made.
+fn damage(site: &Site, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+    Inventory::read(&site.prefix, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.damage(&site.prefix, on))
+}
+
+/// The packages that people added to the environment at a path.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn added(prefix: &TargetPath, on: &dyn Probe) -> Result<Vec<Added>, ProbeError> {
+    Inventory::read(prefix, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.added(prefix, on))
+}
+
+/// What a close look at an environment shows.
+fn examined(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+    if ownership.on_drift == OnDrift::Ignore {
+        return Ok(Vec::new());
+    }
+    let damaged = damage(site, on)?;
+    let was = if damaged.len() == 1 { "was" } else { "were" };
+    let said = named(&format!("{} {was} changed or removed by hand", files(damaged.len())), &damaged);
+    Ok(if damaged.is_empty() { Vec::new() } else { vec![format!("{}: {said}", site.prefix)] })
+}
+
+/// What an environment asks for, as it is remembered: its place.
+fn claims(site: &Site) -> Claims {
+    Claims::from([(PRESENT.to_owned(), site.prefix.to_string())])
 }
 
 /// The text of the link to a generation beside it: `.generations/NAME-DIGEST`.
@@ -94,12 +175,24 @@ impl Resource for PythonEnvironment {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        State::observe(&self.build.prefix, &self.build.generation, on)
+        State::observe(&self.build.site, &self.ownership, on)
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let build = |(change, why)| Step::new(change, Op::BuildPython(self.build.clone()), why).needs(Ability::Exec).disk(self.room());
-        now.change(&self.build.generation).map(build).into_iter().collect()
+        let op = |site| Op::BuildPython(PythonBuild { site, ..self.build.clone() });
+        steps(now, &self.build.site, op, self.room())
+    }
+
+    fn claims(&self) -> Claims {
+        claims(&self.build.site)
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
+    }
+
+    fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        examined(&self.build.site, &self.ownership, on)
     }
 }
 
@@ -111,12 +204,29 @@ impl Resource for CondaEnvironment {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        State::observe(&self.build.prefix, &self.build.generation, on)
+        State::observe(&self.build.site, &self.ownership, on)
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let room = DiskForecast::AtMost(self.size);
-        let build = |(change, why)| Step::new(change, Op::BuildConda(self.build.clone()), why).needs(Ability::Exec).disk(room);
-        now.change(&self.build.generation).map(build).into_iter().collect()
+        let op = |site| Op::BuildConda(CondaBuild { site, ..self.build.clone() });
+        steps(now, &self.build.site, op, DiskForecast::AtMost(self.size))
     }
+
+    fn claims(&self) -> Claims {
+        claims(&self.build.site)
+    }
+
+    fn ownership(&self) -> Option<&Ownership> {
+        Some(&self.ownership)
+    }
+
+    fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        examined(&self.build.site, &self.ownership, on)
+    }
+}
+
+fn steps(now: &State, site: &Site, op: impl FnOnce(Site) -> Op, room: DiskForecast) -> Vec<Step> {
+    // A path that was parsed once has a generation beside it.
+    let change = now.change(site).unwrap_or_default();
+    change.map(|(change, why, site)| Step::new(change, op(site), why).needs(Ability::Exec).disk(room)).into_iter().collect()
 }

@@ -35,7 +35,7 @@ pub use apt::Apt;
 pub use archive::Archive;
 pub use check::Check;
 pub use directory::Directory;
-pub use environment::{CondaEnvironment, PythonEnvironment, generation_link, generation_of};
+pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_link, generation_of};
 pub use file::{File, Policy};
 pub use guard::{GUARDS, Guard};
 pub use hostname::HostName;
@@ -82,6 +82,14 @@ pub trait Resource: Send + Sync {
     /// Its past, and what is done about people's changes. `None` for kinds that are always brought back.
     fn ownership(&self) -> Option<&Ownership> {
         None
+    }
+
+    /// What only a close look shows, which reads all that was made: for `verify`.
+    ///
+    /// # Errors
+    /// The machine could not be looked at.
+    fn examine(&self, _: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        Ok(Vec::new())
     }
 
     /// Things that people changed and that are left as they are, for `verify` and `status`.
@@ -170,6 +178,14 @@ macro_rules! specs {
                 match self { $(Self::$name(spec) => spec.ownership(),)* }
             }
 
+            /// Looks closely, and says what is not as it was made.
+            ///
+            /// # Errors
+            /// The machine could not be looked at.
+            pub fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+                match self { $(Self::$name(spec) => Resource::examine(spec, on),)* }
+            }
+
             /// Looks, and says what is to be done.
             ///
             /// # Errors
@@ -243,6 +259,8 @@ impl Spec {
     /// Tells it of its past, and of what is done about people's changes.
     pub fn own(&mut self, ownership: &dyn Fn(&ResourceId) -> Ownership) {
         match self {
+            Self::PythonEnvironment(environment) => environment.ownership = ownership(&Resource::id(environment)),
+            Self::CondaEnvironment(environment) => environment.ownership = ownership(&Resource::id(environment)),
             Self::Absent(absent) => absent.ownership = ownership(&Resource::id(absent)),
             Self::Uninstalled(packages) => packages.ownership = ownership(&Resource::id(packages)),
             Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
@@ -257,8 +275,6 @@ impl Spec {
             Self::HostName(_)
             | Self::Guard(_)
             | Self::Archive(_)
-            | Self::PythonEnvironment(_)
-            | Self::CondaEnvironment(_)
             | Self::SshdPolicy(_)
             | Self::Released(_)
             | Self::Script(_)
@@ -275,8 +291,8 @@ impl Spec {
             Self::Symlink(link) => Some(&link.path),
             Self::Absent(file) => Some(&file.path),
             Self::Archive(archive) => Some(&archive.unpack.into),
-            Self::PythonEnvironment(environment) => Some(&environment.build.prefix),
-            Self::CondaEnvironment(environment) => Some(&environment.build.prefix),
+            Self::PythonEnvironment(environment) => Some(&environment.build.site.prefix),
+            Self::CondaEnvironment(environment) => Some(&environment.build.site.prefix),
             Self::HostName(_)
             | Self::Guard(_)
             | Self::Apt(_)
@@ -296,8 +312,8 @@ impl Spec {
         match self {
             Self::File(file) => Some(&file.meta.owner),
             Self::Directory(directory) => Some(&directory.meta.owner),
-            Self::PythonEnvironment(environment) => Some(&environment.build.owner),
-            Self::CondaEnvironment(environment) => Some(&environment.build.owner),
+            Self::PythonEnvironment(environment) => Some(&environment.build.site.owner),
+            Self::CondaEnvironment(environment) => Some(&environment.build.site.owner),
             Self::Check(check) => Some(&check.run.cmd.user),
             Self::HostName(_)
             | Self::Guard(_)

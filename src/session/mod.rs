@@ -181,6 +181,20 @@ impl Session {
         Ok((report, run))
     }
 
+    /// The forecast, with what only a close look shows.
+    ///
+    /// # Errors
+    /// The machine cannot be looked at.
+    pub fn examine(&self) -> Result<Plan, SessionError> {
+        let mut plan = self.plan()?;
+        for (node, planned) in self.work.graph.nodes.iter().zip(&mut plan.resources) {
+            if planned.steps.is_empty() && planned.problem.is_none() {
+                planned.drift.extend(node.spec.examine(self.target.as_ref())?);
+            }
+        }
+        Ok(plan)
+    }
+
     /// Runs every check, whatever its last verdict.
     #[must_use]
     pub fn check(&self) -> Vec<CheckResult> {

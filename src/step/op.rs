@@ -196,8 +196,8 @@ impl Op {
             Self::SetHostname { name } => format!("set host name {name}"),
             Self::ProveSshd { user, .. } => format!("prove sshd's policy for {user}"),
             Self::Unpack(unpack) => format!("unpack {} archives into {}", unpack.archives.len(), unpack.into),
-            Self::BuildPython(build) => format!("build Python environment {}", build.prefix),
-            Self::BuildConda(build) => format!("build conda environment {}", build.prefix),
+            Self::BuildPython(build) => format!("build Python environment {}", build.site.prefix),
+            Self::BuildConda(build) => format!("build conda environment {}", build.site.prefix),
             Self::RunScript(run) => format!("run {} script (at most {})", run.name, run.timeout),
             Self::RunCheck(run) => format!("check {}: {}", run.name, run.cmd.first_line()),
         }
@@ -214,8 +214,8 @@ impl Op {
             | Self::SetAside { path }
             | Self::Remove { path } => path.clone(),
             Self::Unpack(unpack) => unpack.into.clone(),
-            Self::BuildPython(build) => build.generation.clone(),
-            Self::BuildConda(build) => build.generation.clone(),
+            Self::BuildPython(build) => build.site.generation.clone(),
+            Self::BuildConda(build) => build.site.generation.clone(),
             Self::AptInstall { .. }
             | Self::AptRemove { .. }
             | Self::SetUser { .. }

@@ -40,28 +40,47 @@ impl PythonPackages {
     }
 }
 
-/// A virtual environment of an interpreter that the target has.
+/// What becomes of what people added to an environment, when it is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Extras {
+    /// It is carried along.
+    Keep,
+    /// It stays behind.
+    Remove,
+}
+
+/// Where an environment is, and whose.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PythonBuild {
+pub struct Site {
     /// Where the environment is reached; a link to its newest generation.
     pub prefix: TargetPath,
     /// The generation that is built.
     pub generation: TargetPath,
+    /// Names what it is made from; written into the generation, last.
+    pub digest: Sha256,
+    /// Whose files these become.
+    pub owner: Owner,
+    /// What becomes of what people added to the generation before.
+    pub extras: Extras,
+}
+
+/// A virtual environment of an interpreter that the target has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PythonBuild {
+    /// Where it is.
+    pub site: Site,
     /// The interpreter on the target.
     pub interpreter: TargetPath,
     /// What it holds.
     pub packages: PythonPackages,
-    /// Whose files these become.
-    pub owner: Owner,
 }
 
 /// A conda environment from exact packages.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CondaBuild {
-    /// Where the environment is reached; a link to its newest generation.
-    pub prefix: TargetPath,
-    /// The generation that is built.
-    pub generation: TargetPath,
+    /// Where it is.
+    pub site: Site,
     /// A lock file in rattler's format that holds every package with its digest.
     pub lock: String,
     /// The packages themselves, in the order of the lock: nothing is fetched while the environment is built.
@@ -70,8 +89,6 @@ pub struct CondaBuild {
     pub pip: Option<PythonPackages>,
     /// `variables` of the environment file.
     pub variables: BTreeMap<String, String>,
-    /// Whose files these become.
-    pub owner: Owner,
 }
 
 /// When a setup script runs.

@@ -21,18 +21,16 @@ use std::path::{Path, PathBuf};
 const UNPACKED: &str = "conda-packages";
 
 pub(super) fn perform(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Result<(), OpError> {
-    let generation = Generation { prefix: &build.prefix, path: &build.generation, owner: &build.owner };
-    let digest = Sha256::of(build.lock.as_bytes());
-    generation.renew(machine, &digest, || make(machine, build, progress))
+    Generation(&build.site).renew(machine, progress, || make(machine, build, progress))
 }
 
 fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Result<(), OpError> {
-    let act = || format!("build {}", build.prefix);
+    let act = || format!("build {}", build.site.prefix);
     let (subdir, records) = locked(&build.lock).map_err(|cause| OpError::new(act(), cause))?;
-    let meta = below(&build.generation, "conda-meta")?;
+    let meta = below(&build.site.generation, "conda-meta")?;
     machine.files.make_directories(&meta, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
     // The library writes by path: this one is the generation's own, no link of the target in it.
-    let host = machine.files.on_host(&build.generation)?;
+    let host = machine.files.on_host(&build.site.generation)?;
     // The library is asynchronous; everything around it is not.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| OpError::new(act(), e))?;
     runtime.block_on(link(machine, build, &host, subdir, &records, progress)).map_err(|cause| OpError::new(act(), cause))?;
@@ -41,7 +39,7 @@ fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Resul
     let in_order = PackageRecord::sort_topologically(records);
     in_order.iter().try_for_each(|record| run_script(machine, build, &record.package_record, progress))?;
     compile(machine, build, &in_order, progress)?;
-    build.pip.iter().try_for_each(|packages| super::python::install(machine, packages, &build.generation, progress))
+    build.pip.iter().try_for_each(|packages| super::python::install(machine, packages, &build.site.generation, progress))
 }
 
 /// The platform of a lock, and its packages.
@@ -70,7 +68,7 @@ async fn link(
     let installer = Installer::new()
         .with_package_cache(cache)
         .with_target_platform(subdir)
-        .with_alternative_target_prefix(build.generation.as_str())
+        .with_alternative_target_prefix(build.site.generation.as_str())
         .with_execute_link_scripts(false)
         .with_link_options(links)
         // Every package is unpacked already: this client is never made.
@@ -125,15 +123,15 @@ fn keep_variables(machine: &Machine, meta: &TargetPath, variables: &BTreeMap<Str
 /// Runs a package's own script, if it has one, with what conda promises to it.
 fn run_script(machine: &Machine, build: &CondaBuild, record: &PackageRecord, progress: &dyn Progress) -> Result<(), OpError> {
     let name = record.name.as_normalized();
-    let script = below(&build.generation, &format!("bin/.{name}-post-link.sh"))?;
+    let script = below(&build.site.generation, &format!("bin/.{name}-post-link.sh"))?;
     if machine.files.stat(&script)?.is_none() {
         return Ok(());
     }
-    let prefix = build.generation.as_str();
+    let prefix = build.site.generation.as_str();
     let cmd = Cmd::new(["/bin/bash", script.as_str()]).env("PREFIX", prefix).env("PATH", format!("{prefix}/bin:{PATH}"));
     let cmd = cmd.env("PKG_NAME", name).env("PKG_VERSION", record.version.to_string());
     machine.must(&cmd.env("PKG_BUILDNUM", record.build_number.to_string()), progress)?;
-    let message = below(&build.generation, ".messages.txt")?;
+    let message = below(&build.site.generation, ".messages.txt")?;
     for line in String::from_utf8_lossy(&machine.files.read(&message)?.unwrap_or_default()).lines() {
         progress.line(&format!("{name}: {line}"));
     }
@@ -144,8 +142,8 @@ fn run_script(machine: &Machine, build: &CondaBuild, record: &PackageRecord, pro
 fn compile(machine: &Machine, build: &CondaBuild, records: &[RepoDataRecord], progress: &dyn Progress) -> Result<(), OpError> {
     let python = records.iter().find(|record| record.package_record.name.as_normalized() == "python");
     let Some((major, minor)) = python.and_then(|record| record.package_record.version.as_major_minor()) else { return Ok(()) };
-    let modules = below(&build.generation, &format!("lib/python{major}.{minor}/site-packages"))?;
-    let python = below(&build.generation, "bin/python")?;
+    let modules = below(&build.site.generation, &format!("lib/python{major}.{minor}/site-packages"))?;
+    let python = below(&build.site.generation, "bin/python")?;
     if machine.files.stat(&modules)?.is_none() || machine.files.stat(&python)?.is_none() {
         return Ok(());
     }

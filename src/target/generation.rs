@@ -5,8 +5,9 @@
 
 use super::machine::Machine;
 use super::unpack::{below, marker};
-use super::{OpError, Probe};
-use crate::model::{Owner, Sha256, TargetPath};
+use super::{Inventory, OpError, Probe, Progress};
+use crate::model::{Owner, TargetPath};
+use crate::step::{Extras, Site};
 
 /// Where generations are, beside the links to them.
 const FOLDER: &str = ".generations";
@@ -15,18 +16,11 @@ const DIGITS: usize = 12;
 
 /// A generation that is to be in use.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Generation<'a> {
-    /// Where the environment is reached.
-    pub prefix: &'a TargetPath,
-    /// Where this generation is.
-    pub path: &'a TargetPath,
-    /// Whose files these become.
-    pub owner: &'a Owner,
-}
+pub(super) struct Generation<'a>(pub &'a Site);
 
 impl Generation<'_> {
     fn folder(&self) -> Result<TargetPath, OpError> {
-        self.path.parent().ok_or_else(|| OpError::new(format!("build {}", self.path), "it is the root directory"))
+        self.0.generation.parent().ok_or_else(|| OpError::new(format!("build {}", self.0.generation), "it is the root directory"))
     }
 
     /// The text of the link to a generation of this environment: `.generations/NAME-DIGEST`.
@@ -36,38 +30,49 @@ impl Generation<'_> {
     }
 
     fn is_generation(&self, name: &str) -> bool {
-        let digest = name.strip_prefix(self.prefix.name()).and_then(|rest| rest.strip_prefix('-'));
+        let digest = name.strip_prefix(self.0.prefix.name()).and_then(|rest| rest.strip_prefix('-'));
         digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit()))
     }
 
     /// The name of the generation in use, if there is one; what is no generation of this environment is refused.
     fn in_use(&self, machine: &Machine) -> Result<Option<String>, OpError> {
-        let Some(stat) = machine.stat(self.prefix)? else { return Ok(None) };
+        let Some(stat) = machine.stat(&self.0.prefix)? else { return Ok(None) };
         match stat.link.as_deref().and_then(|link| self.name_in_link(link)) {
             Some(name) => Ok(Some(name.to_owned())),
             None => {
-                Err(OpError::new(format!("switch {} to a new environment", self.prefix), "something that Fitout did not make is there")
+                Err(OpError::new(format!("switch {} to a new environment", self.0.prefix), "something that Fitout did not make is there")
                     .hint("move it away, or give the environment another name"))
             }
         }
     }
 
-    /// Builds the generation with `build` unless it is whole, and switches to it.
-    pub(super) fn renew(&self, machine: &Machine, digest: &Sha256, build: impl FnOnce() -> Result<(), OpError>) -> Result<(), OpError> {
-        let files = &machine.files;
+    /// Builds the generation with `build`, unless it is whole and in use, and switches to it.
+    pub(super) fn renew(
+        &self,
+        machine: &Machine,
+        progress: &dyn Progress,
+        build: impl FnOnce() -> Result<(), OpError>,
+    ) -> Result<(), OpError> {
+        let (files, site) = (&machine.files, self.0);
         let before = self.in_use(machine)?;
-        if files.stat(&marker(self.path)?)?.is_none() {
-            files.remove_tree(self.path)?;
-            let (ids, _) = machine.account(self.owner)?;
+        let is_in_use = before.as_deref() == Some(site.generation.name());
+        if !is_in_use || files.stat(&marker(&site.generation)?)?.is_none() {
+            // One that was whole once lacks what people added since.
+            files.remove_tree(&site.generation)?;
+            let (ids, _) = machine.account(&site.owner)?;
             build()?;
-            if *self.owner != Owner::Root {
-                files.own_tree(self.path, ids)?;
+            let made = Inventory::take(&site.generation, files)?;
+            if let (Extras::Keep, false, Some(name)) = (site.extras, is_in_use, &before) {
+                super::extras::carry(machine, &below(&self.folder()?, name)?, self.0, &made, ids, progress)?;
             }
-            files.sync_tree(self.path)?;
-            let text = serde_json::json!({"version": 1, "digest": digest}).to_string();
-            files.write(&marker(self.path)?, &mut text.as_bytes(), 0o644, (0, 0))?;
+            if site.owner != Owner::Root {
+                files.own_tree(&site.generation, ids)?;
+            }
+            files.sync_tree(&site.generation)?;
+            let text = serde_json::json!({"version": 1, "digest": site.digest}).to_string();
+            files.write(&marker(&site.generation)?, &mut text.as_bytes(), 0o644, (0, 0))?;
         }
-        files.symlink(self.prefix, &format!("{FOLDER}/{}", self.path.name()))?;
+        files.symlink(&site.prefix, &format!("{FOLDER}/{}", site.generation.name()))?;
         self.sweep(machine, before.as_deref())
     }
 
@@ -75,7 +80,7 @@ impl Generation<'_> {
     fn sweep(&self, machine: &Machine, before: Option<&str>) -> Result<(), OpError> {
         let folder = self.folder()?;
         let names = machine.files.list(&folder)?.unwrap_or_default();
-        let old = |name: &&String| self.is_generation(name) && name.as_str() != self.path.name() && Some(name.as_str()) != before;
+        let old = |name: &&String| self.is_generation(name) && name.as_str() != self.0.generation.name() && Some(name.as_str()) != before;
         names.iter().filter(old).try_for_each(|name| Ok(machine.files.remove_tree(&below(&folder, name)?)?))
     }
 }

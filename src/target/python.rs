@@ -4,7 +4,7 @@ use super::generation::Generation;
 use super::machine::Machine;
 use super::unpack::{below, program_in_wheel};
 use super::{OpError, Progress};
-use crate::model::{Sha256, TargetPath};
+use crate::model::TargetPath;
 use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
 use std::fs::File;
 use std::io::{self, Seek};
@@ -20,23 +20,22 @@ const WORK: &str = "/var/cache/fitout/build";
 const STRICT: [&str; 3] = ["--offline", "--no-config", "--no-python-downloads"];
 
 pub(super) fn perform(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Result<(), OpError> {
-    let generation = Generation { prefix: &build.prefix, path: &build.generation, owner: &build.owner };
-    let digest = Sha256::of_parts([build.packages.requirements.as_str(), build.interpreter.as_str()]);
-    generation.renew(machine, &digest, || make(machine, build, progress))
+    Generation(&build.site).renew(machine, progress, || make(machine, build, progress))
 }
 
 fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Result<(), OpError> {
     if machine.files.stat(&build.interpreter)?.is_none() {
-        return Err(OpError::new(format!("build {}", build.prefix), format!("the target has no {}", build.interpreter))
+        return Err(OpError::new(format!("build {}", build.site.prefix), format!("the target has no {}", build.interpreter))
             .hint("let `packages.install` bring it, or name a version of Python that the target has"));
     }
     let uv = tool(machine, &build.packages.uv)?;
-    let (interpreter, name) = (build.interpreter.as_str(), build.prefix.name());
-    let venv = [uv.as_str(), "venv", "--no-cache", "--no-project", "--python", interpreter, "--prompt", name, build.generation.as_str()];
+    let (interpreter, name) = (build.interpreter.as_str(), build.site.prefix.name());
+    let venv =
+        [uv.as_str(), "venv", "--no-cache", "--no-project", "--python", interpreter, "--prompt", name, build.site.generation.as_str()];
     machine.must(&Cmd::new(venv.iter().chain(&STRICT).copied()), progress)?;
     // uv's own lock, which it leaves writable for all.
-    machine.files.remove(&below(&build.generation, ".lock")?)?;
-    install(machine, &build.packages, &build.generation, progress)
+    machine.files.remove(&below(&build.site.generation, ".lock")?)?;
+    install(machine, &build.packages, &build.site.generation, progress)
 }
 
 /// Installs packages into an environment, and sees that its Python starts.

@@ -21,8 +21,8 @@ pub use azure::{
 };
 pub use ownership::{OnDrift, OnRemoval};
 pub use software::{
-    Check, Conda, CudaComponent, Environment, EnvironmentOwner, FileEntry, FileState, From, Gpu, Jupyter, Packages, Repository,
-    Requirements, Unit,
+    Check, Conda, CudaComponent, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Gpu, Jupyter, Packages,
+    Repository, Requirements, Unit,
 };
 pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
 pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};

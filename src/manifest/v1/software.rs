@@ -188,10 +188,19 @@ pub struct Environment {
     pub owner: Option<EnvironmentOwner>,
     /// What becomes of packages that people install into it.
     #[schemars(extend("default" = "keep"))]
-    #[expect(dead_code, reason = "one choice so far, checked by being read")]
-    pub extras: Option<Extras>,
+    pub extras: Option<EnvironmentExtras>,
     /// Its Jupyter kernel; absent, it has none.
     pub kernel: Option<At<Kernel>>,
+}
+
+/// What becomes of what people install into an environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentExtras {
+    /// It stays, is shown by `status`, and goes along when the environment is made anew.
+    Keep,
+    /// The environment is made anew without it.
+    Remove,
 }
 
 /// What an environment is made from: `conda`, or `python` with `requirements`.

@@ -9,6 +9,7 @@ use crate::manifest::v1::{self, Manifest, Requirement, Requirements};
 use crate::model::TargetPath;
 use crate::problem::{Code, Place};
 use crate::recipe::{Environment, EnvironmentOwner, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
+use crate::step::Extras;
 
 /// Where Azure ML has conda.
 const CONDA_PREFIX: &str = "/anaconda";
@@ -38,8 +39,12 @@ fn one_environment(environment: &v1::Environment, manifest: &Manifest, desk: &mu
         Some(v1::EnvironmentOwner::System) => EnvironmentOwner::System,
         Some(v1::EnvironmentOwner::User) | None => EnvironmentOwner::User,
     };
+    let extras = match environment.extras {
+        Some(v1::EnvironmentExtras::Remove) => Extras::Remove,
+        Some(v1::EnvironmentExtras::Keep) | None => Extras::Keep,
+    };
     let name = environment.name.value.as_str().to_owned();
-    Some(Environment { name, source: source(&environment.from, manifest, desk)?, owner, kernel: kernel(environment) })
+    Some(Environment { name, source: source(&environment.from, manifest, desk)?, owner, extras, kernel: kernel(environment) })
 }
 
 fn kernel(environment: &v1::Environment) -> Option<Kernel> {

@@ -2,7 +2,7 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Trigger, UnitVerb, Unpack};
+use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Site, Trigger, UnitVerb, Unpack};
 use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, seal, sshd, stale_path};
 use std::collections::BTreeSet;
 
@@ -39,8 +39,8 @@ impl Target for Fake {
             Op::BuildPython(build) if self.stat(&build.interpreter)?.is_none() => {
                 Err(OpError::new(summary, format!("{} is absent", build.interpreter)))
             }
-            Op::BuildPython(build) => self.build(&build.prefix, &build.generation, self.ids(&build.owner)?),
-            Op::BuildConda(build) => self.build(&build.prefix, &build.generation, self.ids(&build.owner)?),
+            Op::BuildPython(build) => self.build(&build.site),
+            Op::BuildConda(build) => self.build(&build.site),
             Op::RunScript(run) => self.run_script(run),
             Op::RunCheck(run) => self.run_check(run),
         }
@@ -216,7 +216,9 @@ impl Fake {
         })
     }
 
-    fn build(&self, prefix: &TargetPath, generation: &TargetPath, ids: (u32, u32)) -> Result<(), OpError> {
+    fn build(&self, site: &Site) -> Result<(), OpError> {
+        let Site { prefix, generation, .. } = site;
+        let ids = self.ids(&site.owner)?;
         if self.stat(prefix)?.is_some_and(|stat| stat.kind != FileKind::Symlink) {
             return Err(OpError::new(format!("switch {prefix}"), "something that Fitout did not make is there"));
         }
@@ -225,9 +227,8 @@ impl Fake {
             let python = path(&format!("{generation}/bin/python"))?;
             state.tree.put(&python, Node::file("", 0o755, ids)).map_err(|e| failed("write", &python, e))
         })?;
-        let digest = Sha256::of(generation.as_str().as_bytes()).to_string();
         let marker = marker(generation)?;
-        self.effect(|state| mark(state, &marker, &digest))?;
+        self.effect(|state| mark(state, &marker, &site.digest.to_string()))?;
         self.put(prefix, Node::link(&format!(".generations/{}", generation.name())))
     }
 

@@ -2,6 +2,7 @@
 
 #[path = "../../support/channel.rs"]
 mod channel;
+mod kept;
 mod python;
 mod wheels;
 
