@@ -67,7 +67,9 @@ pub(super) fn carry(
         let what = if stays { "was added for another Python and is not carried along; install it again" } else { "is carried along" };
         progress.line(&format!("{package} {what}"));
     }
-    replaced.iter().for_each(|package| progress.line(&format!("{package} gives way to that of the manifest")));
+    for package in &replaced {
+        progress.line(&format!("{package} gives way to that of the manifest"));
+    }
     Ok(())
 }
 

@@ -19,23 +19,23 @@ const DIGITS: usize = 12;
 pub(super) struct Generation<'a>(pub &'a Site);
 
 impl Generation<'_> {
-    fn folder(&self) -> Result<TargetPath, OpError> {
+    fn folder(self) -> Result<TargetPath, OpError> {
         self.0.generation.parent().ok_or_else(|| OpError::new(format!("build {}", self.0.generation), "it is the root directory"))
     }
 
     /// The text of the link to a generation of this environment: `.generations/NAME-DIGEST`.
-    fn name_in_link<'t>(&self, link: &'t str) -> Option<&'t str> {
+    fn name_in_link(self, link: &str) -> Option<&str> {
         let name = link.strip_prefix(FOLDER)?.strip_prefix('/')?;
         self.is_generation(name).then_some(name)
     }
 
-    fn is_generation(&self, name: &str) -> bool {
+    fn is_generation(self, name: &str) -> bool {
         let digest = name.strip_prefix(self.0.prefix.name()).and_then(|rest| rest.strip_prefix('-'));
         digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit()))
     }
 
     /// The name of the generation in use, if there is one; what is no generation of this environment is refused.
-    fn in_use(&self, machine: &Machine) -> Result<Option<String>, OpError> {
+    fn in_use(self, machine: &Machine) -> Result<Option<String>, OpError> {
         let Some(stat) = machine.stat(&self.0.prefix)? else { return Ok(None) };
         match stat.link.as_deref().and_then(|link| self.name_in_link(link)) {
             Some(name) => Ok(Some(name.to_owned())),
@@ -48,7 +48,7 @@ impl Generation<'_> {
 
     /// Builds the generation with `build`, unless it is whole and in use, and switches to it.
     pub(super) fn renew(
-        &self,
+        self,
         machine: &Machine,
         progress: &dyn Progress,
         build: impl FnOnce() -> Result<(), OpError>,
@@ -77,7 +77,7 @@ impl Generation<'_> {
     }
 
     /// Removes every generation but this one and the one before.
-    fn sweep(&self, machine: &Machine, before: Option<&str>) -> Result<(), OpError> {
+    fn sweep(self, machine: &Machine, before: Option<&str>) -> Result<(), OpError> {
         let folder = self.folder()?;
         let names = machine.files.list(&folder)?.unwrap_or_default();
         let old = |name: &&String| self.is_generation(name) && name.as_str() != self.0.generation.name() && Some(name.as_str()) != before;

@@ -86,7 +86,8 @@ impl Inventory {
                 all.insert(path.relative().to_owned(), digest);
             }
         }
-        let text: String = all.iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect();
+        let lines: Vec<String> = all.iter().map(|(path, digest)| format!("{digest}  {path}")).collect();
+        let text = lines.join("\n") + "\n";
         files.write_unsynced(&at(environment, NAME)?, &mut text.as_bytes(), 0o644, (0, 0))?;
         Ok(Self(all))
     }

@@ -37,7 +37,7 @@ fn pip_installs(root: &Root) {
     for (name, text) in MINE.iter().copied().chain([tag]) {
         zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
         std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
-        record += &format!("{name},,\n");
+        record.extend([name, ",,\n"]);
     }
     zip.start_file("mine-1.0.dist-info/RECORD", zip::write::SimpleFileOptions::default()).unwrap();
     std::io::Write::write_all(&mut zip, format!("{record}mine-1.0.dist-info/RECORD,,\n").as_bytes()).unwrap();
