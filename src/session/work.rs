@@ -220,7 +220,7 @@ pub fn names(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<ResourceId>, Ses
     let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
     let unfit = |problems| SessionError::Manifest(Rejected { problems, sources: manifest.sources().clone() });
     let lowered = lower(&wanted, &facts, &answers, &home(&wanted, on)?).map_err(unfit)?;
-    Ok(lowered.specs.iter().map(Spec::id).collect())
+    Ok(lowered.asked.iter().map(|one| one.spec.id()).collect())
 }
 
 /// The owner's home: as the target's passwd has it, else where `useradd` will put it.
