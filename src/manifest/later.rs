@@ -5,12 +5,6 @@
 /// The `v1` type that would hold the field; the field, or the word of a choice; a value that asks for nothing and passes, as nothing does.
 type Row = (&'static str, &'static str, Option<&'static str>);
 
-/// Sections whose items take the common fields.
-const THINGS: [&str; 8] = ["FileEntry", "Unit", "Environment", "Share", "Repository", "Check", "Guard", "User"];
-
-/// What every thing will take one day, with the value that asks for nothing new.
-const COMMON: [(&str, Option<&str>); 1] = [("state", Some("present"))];
-
 const ROWS: &[Row] = &[
     ("Manifest", "mpi", None),
     ("Manifest", "samples", None),
@@ -49,15 +43,12 @@ pub struct Awaited {
 /// What is known of a field of the type `holder` that `v1` has not; `None` where nobody knows it.
 #[must_use]
 pub fn awaited(holder: &str, field: &str) -> Option<Awaited> {
-    let own = ROWS.iter().find(|(of, name, _)| (*of, *name) == (holder, field)).map(|(_, _, harmless)| *harmless);
-    let common = || THINGS.contains(&holder).then(|| COMMON.iter().find(|(name, _)| *name == field)).flatten();
-    own.or_else(|| common().map(|(_, harmless)| *harmless)).map(|harmless| Awaited { harmless })
+    ROWS.iter().find(|(of, name, _)| (*of, *name) == (holder, field)).map(|(_, _, harmless)| Awaited { harmless: *harmless })
 }
 
 /// Every field that waits for a later version: the type that would hold it, and its name.
 pub fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let common = THINGS.iter().flat_map(|thing| COMMON.iter().map(|(name, _)| (*thing, *name)));
-    ROWS.iter().map(|(holder, name, _)| (*holder, *name)).chain(common)
+    ROWS.iter().map(|(holder, name, _)| (*holder, *name))
 }
 
 /// Names that a slip of the hand may have meant.

@@ -17,6 +17,7 @@ use super::machine::{Machine, MachineKind, Places};
 use super::v1::{MachineType, Manifest};
 use crate::problem::{Code, Problem};
 use crate::recipe::{Hostname, Want};
+use crate::resource::End;
 
 pub use desk::Desk;
 
@@ -31,13 +32,14 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
     };
     format(manifest, &mut desk);
     let owner = access::owner(manifest, kind, &mut desk);
-    desk.owner = owner.as_ref().map(|account| account.name.clone());
+    let end = access::end(manifest, kind, owner.as_ref(), &mut desk);
+    desk.owner = owner.as_ref().filter(|_| end != Some(End::Absent)).map(|account| account.name.clone());
     azure::check(manifest, kind, &mut desk);
     let name = manifest.name.as_ref().map(|name| name.value.clone());
     let wants = [
         name.iter().map(|name| Want::Hostname(Hostname { name: name.clone() })).collect(),
         software::packages(manifest, &mut desk),
-        owner.clone().map(Want::OwnerAccount).into_iter().collect(),
+        access::accounts(manifest, owner, end, &mut desk),
         software::files(manifest, &mut desk),
         access::ssh(manifest, kind, &mut desk),
         software::system(manifest),

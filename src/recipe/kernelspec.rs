@@ -27,6 +27,11 @@ fn launcher(prefix: &TargetPath) -> String {
     )
 }
 
+/// What a kernel leaves: its launcher, and the folder of its kernelspec.
+pub(super) fn remains(name: &str) -> Result<[TargetPath; 2], Invalid> {
+    Ok([TargetPath::parse(&format!("{LAUNCHERS}/{name}"))?, TargetPath::parse(&format!("{KERNELS}/{name}"))?])
+}
+
 /// The files of one kernel.
 pub(super) fn lower(kernel: &Kernel, prefix: &TargetPath, environment: ResourceId) -> Result<Vec<Spec>, Invalid> {
     let launcher_path = TargetPath::parse(&format!("{LAUNCHERS}/{}", kernel.name))?;

@@ -5,9 +5,11 @@
 
 mod check;
 mod cuda;
+mod departure;
 mod disk_guard;
 mod environment;
 mod file;
+mod gone;
 mod hostname;
 mod jupyter;
 mod kernelspec;
@@ -28,9 +30,11 @@ use std::fmt;
 
 pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::Cuda;
+pub use departure::{Departure, Place};
 pub use disk_guard::DiskGuard;
 pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, Source};
 pub use file::{Form, ManagedFile};
+pub use gone::Gone;
 pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
@@ -38,7 +42,7 @@ pub use packages::{Packages, Repository};
 pub use question::{Answer, Answers, CondaAnswer, Question, WheelAnswer};
 pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
-pub use share::{BlobCredential, Cache, CifsCredential, Driver, Share, ShareAccess};
+pub use share::{BlobCredential, Cache, CifsCredential, Driver, Mounter, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};
 pub use system::{Sysctl, Timezone};
 pub use unit::ManagedUnit;
@@ -143,6 +147,8 @@ wants! {
     Packages,
     /// `user`
     OwnerAccount,
+    /// `user` and `users`, where somebody is to come in no longer
+    Departure,
     /// `files`
     ManagedFile,
     /// `sysctl`
@@ -163,6 +169,8 @@ wants! {
     Share,
     /// `disk.guards`
     DiskGuard,
+    /// `state: absent` of several sections
+    Gone,
     /// `setup_scripts`
     SetupScript,
     /// `checks`

@@ -1,7 +1,7 @@
 //! `packages`: operating system packages and the repositories that they come from.
 
 use super::{Context, Item, Recipe};
-use crate::model::{Meta, Mode, ResourceId, TargetPath};
+use crate::model::{Invalid, Meta, Mode, ResourceId, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, Ownership, Spec, Uninstalled};
 use crate::step::Content;
@@ -58,6 +58,11 @@ fn sources_path(name: &str) -> String {
 
 fn key_path(name: &str) -> String {
     format!("/etc/apt/keyrings/fitout-{name}.asc")
+}
+
+/// What a repository leaves: what makes it known, then its key.
+pub(super) fn remains(name: &str) -> Result<[TargetPath; 2], Invalid> {
+    Ok([TargetPath::parse(&sources_path(name))?, TargetPath::parse(&key_path(name))?])
 }
 
 impl Repository {

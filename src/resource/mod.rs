@@ -7,11 +7,14 @@ mod absent;
 mod apt;
 mod archive;
 mod check;
+mod departed;
 mod directory;
 mod environment;
 mod file;
 mod guard;
 mod hostname;
+mod no_environment;
+mod no_unit;
 mod occupied;
 mod ownership;
 mod released;
@@ -34,11 +37,14 @@ pub use absent::Absent;
 pub use apt::Apt;
 pub use archive::Archive;
 pub use check::Check;
+pub use departed::{Departed, End};
 pub use directory::Directory;
 pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_link, generation_of};
 pub use file::{File, Policy};
 pub use guard::{GUARDS, Guard};
 pub use hostname::HostName;
+pub use no_environment::NoEnvironment;
+pub use no_unit::NoUnit;
 pub use occupied::{MAKES_ROOM, OF_A_PATH};
 pub use ownership::{OnDrift, Ownership};
 pub use released::Released;
@@ -209,6 +215,8 @@ specs! {
     Uninstalled 1 from 1 Packages,
     /// An account.
     User 2 from 2 Users,
+    /// Somebody who is to come in no longer.
+    Departed 2 from 2 Users,
     /// A directory.
     Directory 3 from 3 Files,
     /// A file.
@@ -223,10 +231,14 @@ specs! {
     PythonEnvironment 5 from 2 Own,
     /// A conda environment.
     CondaEnvironment 5 from 0 Own,
+    /// An environment that is not to be.
+    NoEnvironment 5 from 5 Own,
     /// The effective policy of sshd.
     SshdPolicy 6 from 6 Units,
     /// A systemd unit.
     Unit 7 from 7 Units,
+    /// A systemd unit that is not to be.
+    NoUnit 7 from 7 Units,
     /// What the manifest names no longer.
     Released 7 from 7 Machine,
     /// An owner's script.
@@ -274,6 +286,9 @@ impl Spec {
             }
             Self::HostName(_)
             | Self::Guard(_)
+            | Self::NoUnit(_)
+            | Self::NoEnvironment(_)
+            | Self::Departed(_)
             | Self::Archive(_)
             | Self::SshdPolicy(_)
             | Self::Released(_)
@@ -293,8 +308,11 @@ impl Spec {
             Self::Archive(archive) => Some(&archive.unpack.into),
             Self::PythonEnvironment(environment) => Some(&environment.build.site.prefix),
             Self::CondaEnvironment(environment) => Some(&environment.build.site.prefix),
+            Self::NoEnvironment(environment) => Some(&environment.prefix),
             Self::HostName(_)
             | Self::Guard(_)
+            | Self::NoUnit(_)
+            | Self::Departed(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -304,6 +322,14 @@ impl Spec {
             | Self::Script(_)
             | Self::Check(_) => None,
         }
+    }
+
+    /// Whether this takes away what is at a path.
+    #[must_use]
+    pub fn removes(&self, path: &TargetPath) -> bool {
+        let absent = matches!(self, Self::Absent(absent) if path.is_within(&absent.path));
+        let unit = matches!(self, Self::NoUnit(unit) if unit.removes(path));
+        absent || unit || matches!(self, Self::Departed(person) if person.removes(path))
     }
 
     /// The user whose files this makes, if not root's.
@@ -317,6 +343,9 @@ impl Spec {
             Self::Check(check) => Some(&check.run.cmd.user),
             Self::HostName(_)
             | Self::Guard(_)
+            | Self::NoUnit(_)
+            | Self::NoEnvironment(_)
+            | Self::Departed(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)

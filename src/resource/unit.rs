@@ -115,18 +115,24 @@ pub struct State {
 }
 
 /// Where enablement lives: links in `*.wants` and `*.requires` of the administrator's directory (systemd.unit(5)).
-const SYSTEM: &str = "/etc/systemd/system";
+pub(super) const SYSTEM: &str = "/etc/systemd/system";
 
 pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
+    Ok(Switch::from(!links(on, unit)?.is_empty()))
+}
+
+/// The links that start a unit with something else.
+pub(super) fn links(on: &dyn Probe, unit: &UnitName) -> Result<Vec<TargetPath>, ProbeError> {
+    let mut found = Vec::new();
     let system = TargetPath::parse(SYSTEM).map_err(|e| ProbeError::new("use a path", e))?;
     let folders = on.list(&system)?.unwrap_or_default();
     for folder in folders.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "wants" | "requires")))) {
         let link = system.join(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
         if on.stat(&link)?.is_some() {
-            return Ok(Switch::On);
+            found.push(link);
         }
     }
-    Ok(Switch::Off)
+    Ok(found)
 }
 
 /// Whether a unit starts at boot, or when it is asked for: enabled, and not masked.
@@ -138,9 +144,17 @@ pub fn unit_starts(on: &dyn Probe, unit: &UnitName) -> Result<bool, ProbeError> 
 }
 
 /// A masked unit is a link to nowhere (systemctl(1)).
-fn masked(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
+pub(super) fn masked(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     let link = TargetPath::parse(&format!("{SYSTEM}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
     Ok(Switch::from(on.stat(&link)?.and_then(|stat| stat.link).is_some_and(|to| to == "/dev/null")))
+}
+
+/// Whether it runs now; `None` where nothing runs.
+pub(super) fn running(on: &dyn Probe, unit: &UnitName) -> Result<Option<Switch>, ProbeError> {
+    if !on.has(Ability::RunningSystem) {
+        return Ok(None);
+    }
+    Ok(Some(Switch::from(on.query(&Query::UnitActive(unit.clone()))?.status == 0)))
 }
 
 impl Resource for Unit {
@@ -166,10 +180,9 @@ impl Resource for Unit {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let running = on.has(Ability::RunningSystem);
-        let active = if running { Some(Switch::from(on.query(&Query::UnitActive(self.name.clone()))?.status == 0)) } else { None };
-        let restart_owed = running && on.stat(&stale_path(&self.name)?)?.is_some();
-        let files_change = running && self.reads.iter().any(|file| file.will_change(on));
+        let active = running(on, &self.name)?;
+        let restart_owed = active.is_some() && on.stat(&stale_path(&self.name)?)?.is_some();
+        let files_change = active.is_some() && self.reads.iter().any(|file| file.will_change(on));
         Ok(State { enabled: enabled(on, &self.name)?, masked: masked(on, &self.name)?, active, restart_owed, files_change })
     }
 

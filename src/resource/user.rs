@@ -1,9 +1,10 @@
 //! `user`: an account, its home, its shell and its groups. Groups that someone added stay.
 
+use super::departed::LOGIN;
 use super::{Ownership, PRESENT, Resource};
 use crate::model::{ResourceId, TargetPath, UserName};
-use crate::step::{Ability, Change, Claim, Op, Presence, Step, Undoes};
-use crate::target::{Account, Accounts, Claims, Probe, ProbeError};
+use crate::step::{Ability, Change, Claim, Login, Op, Presence, Step, Undoes};
+use crate::target::{Account, Accounts, Claims, Probe, ProbeError, login};
 use serde::Serialize;
 
 /// An account as it should be.
@@ -25,6 +26,8 @@ pub struct State {
     stands: Stands,
     shell: String,
     missing_groups: Vec<String>,
+    /// It was to let nobody in, and does so still.
+    locked: bool,
 }
 
 /// How far an account has come. The tools that make one edit a file after the other, and a kill may come in between.
@@ -93,9 +96,10 @@ impl Resource for User {
         let accounts = on.accounts()?;
         let missing = self.groups.iter().filter(|group| !accounts.is_member(self.name.as_str(), group)).cloned().collect();
         let Some(account) = accounts.user(self.name.as_str()) else {
-            return Ok(State { stands: Stands::Absent, shell: String::new(), missing_groups: missing });
+            return Ok(State { stands: Stands::Absent, shell: String::new(), missing_groups: missing, locked: false });
         };
-        Ok(State { stands: stands(on, &accounts, account)?, shell: account.shell.clone(), missing_groups: missing })
+        let locked = self.ownership.earlier.contains_key(LOGIN) && login(on, &self.name)? == Some(Login::Locked);
+        Ok(State { stands: stands(on, &accounts, account)?, shell: account.shell.clone(), missing_groups: missing, locked })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -109,6 +113,11 @@ impl Resource for User {
             }
             Stands::HalfMade => self.set(Change::Replace, Presence::Absent, "half made".into()),
             Stands::Homeless => self.set(Change::Modify, Presence::Present, "without a home".into()),
+            Stands::Whole if now.locked => {
+                let op = Op::SetLogin { name: self.name.clone(), login: Login::Open };
+                let open = Step::new(Change::Modify, op, "was locked, and is to be no longer").needs(Ability::Exec);
+                [open].into_iter().chain(self.adjust(now)).collect()
+            }
             Stands::Whole => self.adjust(now),
         }
     }

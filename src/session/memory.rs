@@ -18,7 +18,8 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     // A path that is to be something else now, or nothing, is named as well.
     let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();
-    let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()));
+    let taken = |id: &ResourceId| TargetPath::parse(&id.name).is_ok_and(|path| specs.iter().any(|spec| spec.removes(&path)));
+    let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()) && !taken(id));
     for (id, record) in unnamed {
         let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
         let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));

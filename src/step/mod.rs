@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
 pub use look::{FileKind, Output, Query, Space, Stat};
-pub use op::{Op, Presence, Proof, UnitVerb, package_name};
+pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};
 pub use work::{CheckRun, CondaBuild, Extras, PythonBuild, PythonPackages, ScriptRun, Site, Trigger, Unpack};
 
 /// What a target must be able to do for a step to be performed on it; a step whose ability is missing is deferred.

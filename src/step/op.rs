@@ -59,6 +59,16 @@ impl UnitVerb {
     }
 }
 
+/// Whether anybody may come in by an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// By whatever it has.
+    Open,
+    /// By nothing.
+    Locked,
+}
+
 /// Whether something is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +133,11 @@ pub enum Op {
         /// Which.
         path: TargetPath,
     },
+    /// Removes an environment that Fitout made: the link to it, and its generations.
+    RemoveEnvironment {
+        /// Where it is reached.
+        prefix: TargetPath,
+    },
     /// Installs packages in one transaction, from lists that are fetched first where they are absent or older than the sources.
     AptInstall {
         /// As apt takes them: `name` or `name=version`.
@@ -143,6 +158,28 @@ pub enum Op {
         groups: Vec<String>,
         /// Whether it exists.
         exists: Presence,
+    },
+    /// Lets nobody in by an account, or again.
+    SetLogin {
+        /// Login name.
+        name: UserName,
+        /// Which of the two.
+        login: Login,
+    },
+    /// Ends all that runs as a user.
+    EndSessions {
+        /// Login name.
+        name: UserName,
+    },
+    /// Takes away the keys that open an account by SSH.
+    TakeKeys {
+        /// The account's home.
+        home: TargetPath,
+    },
+    /// Removes an account, and leaves its home.
+    RemoveUser {
+        /// Login name.
+        name: UserName,
     },
     /// Acts on a unit.
     Unit {
@@ -188,10 +225,16 @@ impl Op {
             Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
             Self::SetAside { path } => format!("move {path} aside, below {}", super::ASIDE),
             Self::Remove { path } => format!("remove {path}"),
+            Self::RemoveEnvironment { prefix } => format!("remove environment {prefix}"),
             Self::AptRemove { packages } => format!("uninstall {}", packages.join(" ")),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
             Self::SetUser { name, exists: Presence::Absent, .. } => format!("create user {name}"),
             Self::SetUser { name, exists: Presence::Present, .. } => format!("adjust user {name}"),
+            Self::SetLogin { name, login: Login::Locked } => format!("lock user {name}"),
+            Self::SetLogin { name, login: Login::Open } => format!("unlock user {name}"),
+            Self::EndSessions { name } => format!("end the sessions of {name}"),
+            Self::TakeKeys { home } => format!("take away the keys in {home}/.ssh"),
+            Self::RemoveUser { name } => format!("remove user {name}"),
             Self::Unit { verb, unit, .. } => format!("{} {unit}", verb.as_str()),
             Self::SetHostname { name } => format!("set host name {name}"),
             Self::ProveSshd { user, .. } => format!("prove sshd's policy for {user}"),
@@ -212,13 +255,18 @@ impl Op {
             | Self::SetMeta { path, .. }
             | Self::MakeSymlink { path, .. }
             | Self::SetAside { path }
-            | Self::Remove { path } => path.clone(),
+            | Self::Remove { path }
+            | Self::RemoveEnvironment { prefix: path } => path.clone(),
             Self::Unpack(unpack) => unpack.into.clone(),
             Self::BuildPython(build) => build.site.generation.clone(),
             Self::BuildConda(build) => build.site.generation.clone(),
+            Self::TakeKeys { home } => home.clone(),
             Self::AptInstall { .. }
             | Self::AptRemove { .. }
             | Self::SetUser { .. }
+            | Self::SetLogin { .. }
+            | Self::EndSessions { .. }
+            | Self::RemoveUser { .. }
             | Self::Unit { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
@@ -267,9 +315,14 @@ impl Op {
             | Self::MakeSymlink { .. }
             | Self::SetAside { .. }
             | Self::Remove { .. }
+            | Self::RemoveEnvironment { .. }
             | Self::AptInstall { .. }
             | Self::AptRemove { .. }
             | Self::SetUser { .. }
+            | Self::SetLogin { .. }
+            | Self::EndSessions { .. }
+            | Self::TakeKeys { .. }
+            | Self::RemoveUser { .. }
             | Self::Unit { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }

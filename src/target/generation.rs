@@ -5,8 +5,8 @@
 
 use super::machine::Machine;
 use super::unpack::{below, marker};
-use super::{Inventory, OpError, Probe, Progress};
-use crate::model::{Owner, TargetPath};
+use super::{Inventory, OpError, Probe, ProbeError, Progress};
+use crate::model::{Invalid, Owner, TargetPath};
 use crate::step::{Extras, Site};
 
 /// Where generations are, beside the links to them.
@@ -17,6 +17,32 @@ const DIGITS: usize = 12;
 /// A generation that is to be in use.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Generation<'a>(pub &'a Site);
+
+fn is_generation(prefix: &TargetPath, name: &str) -> bool {
+    let digest = name.strip_prefix(prefix.name()).and_then(|rest| rest.strip_prefix('-'));
+    digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// The generations of an environment that there are.
+///
+/// # Errors
+/// Their folder cannot be read.
+pub fn generations(prefix: &TargetPath, on: &dyn Probe) -> Result<Vec<TargetPath>, ProbeError> {
+    let cannot = |e: Invalid| ProbeError::new(format!("look for generations of {prefix}"), e);
+    let Some(above) = prefix.parent() else { return Ok(Vec::new()) };
+    let folder = above.join(FOLDER).map_err(cannot)?;
+    let names = on.list(&folder)?.unwrap_or_default();
+    names.iter().filter(|name| is_generation(prefix, name)).map(|name| folder.join(name).map_err(cannot)).collect()
+}
+
+/// Removes an environment: nobody finds it first, then what it was.
+pub(super) fn remove(machine: &Machine, prefix: &TargetPath) -> Result<(), OpError> {
+    if machine.stat(prefix)?.is_some_and(|stat| !stat.link.is_some_and(|to| to.starts_with(FOLDER))) {
+        return Err(OpError::new(format!("remove environment {prefix}"), "Fitout did not make what is there"));
+    }
+    machine.files.remove(prefix)?;
+    generations(prefix, machine)?.iter().try_for_each(|path| Ok(machine.files.remove_tree(path)?))
+}
 
 impl Generation<'_> {
     fn folder(self) -> Result<TargetPath, OpError> {
@@ -30,8 +56,7 @@ impl Generation<'_> {
     }
 
     fn is_generation(self, name: &str) -> bool {
-        let digest = name.strip_prefix(self.0.prefix.name()).and_then(|rest| rest.strip_prefix('-'));
-        digest.is_some_and(|digest| digest.len() == DIGITS && digest.bytes().all(|b| b.is_ascii_hexdigit()))
+        is_generation(&self.0.prefix, name)
     }
 
     /// The name of the generation in use, if there is one; what is no generation of this environment is refused.

@@ -61,6 +61,12 @@ const APT: [&str; 9] = [
 /// manifest gives up in words.
 const KEPT: u64 = 1 << 20;
 
+/// Fitout's own configuration.
+const OWN: &str = "/etc/fitout";
+
+/// The administrator's units.
+const UNITS: &str = "/etc/systemd/system";
+
 /// How long another may hold apt's lists: as long as `DPkg::Lock::Timeout` lets it hold dpkg's database.
 const LISTS_LOCK: Duration = Duration::from_mins(5);
 /// How long to wait between two tries.
@@ -79,9 +85,14 @@ impl Machine {
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::SetAside { path } => self.set_aside(path),
             Op::Remove { path } => self.remove(path),
+            Op::RemoveEnvironment { prefix } => super::generation::remove(self, prefix),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
+            Op::SetLogin { name, login } => self.set_login(name, *login),
+            Op::EndSessions { name } => self.end_sessions(name),
+            Op::TakeKeys { home } => self.take_keys(home),
+            Op::RemoveUser { name } => self.remove_user(name),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
             Op::SetHostname { name } => self.set_hostname(name),
             Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
@@ -176,15 +187,21 @@ impl Machine {
         Ok(self.files.symlink(path, to)?)
     }
 
-    fn remove(&self, path: &TargetPath) -> Result<(), OpError> {
-        let stat = self.files.stat(path)?;
-        self.keep_link(path, stat.as_ref())?;
+    pub(super) fn remove(&self, at: &TargetPath) -> Result<(), OpError> {
+        let stat = self.files.stat(at)?;
+        self.keep_link(at, stat.as_ref())?;
         match stat.map(|stat| (stat.kind, stat.size)) {
-            Some((FileKind::Directory, _)) => return Ok(self.files.remove_directory(path)?),
-            Some((FileKind::File, size)) if size <= KEPT => self.keep_found(path, self.files.read(path)?.as_deref())?,
+            Some((FileKind::Directory, _)) => return Ok(self.files.remove_directory(at)?),
+            // What Fitout made of a manifest and perhaps a secret is nobody's work.
+            Some((FileKind::File, _)) if at.is_within(&path(OWN)?) => {}
+            Some((FileKind::File, size)) if size <= KEPT => self.keep_found(at, self.files.read(at)?.as_deref())?,
             _ => {}
         }
-        Ok(self.files.remove(path)?)
+        self.files.remove(at)?;
+        if self.has(Ability::RunningSystem) && at.is_within(&path(UNITS)?) {
+            self.must(&Cmd::new(["systemctl", "daemon-reload"]), &super::Silent)?;
+        }
+        Ok(())
     }
 
     fn source(&self, content: &Content) -> Result<Source, OpError> {

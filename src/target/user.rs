@@ -47,6 +47,9 @@ impl Machine {
             Presence::Absent => vec!["useradd", "--no-create-home", "--user-group"],
             Presence::Present => vec!["usermod", "--append"],
         };
+        let former = if exists == Presence::Absent { self.former_number(name, &accounts)? } else { None };
+        let former = former.map(|number| number.to_string());
+        argv.extend(former.iter().flat_map(|number| ["--uid", number.as_str()]));
         let usual = (exists == Presence::Absent).then_some(NEW_SHELL);
         if let Some(shell) = shell.map(TargetPath::as_str).or(usual) {
             argv.extend(["--shell", shell]);
@@ -59,9 +62,23 @@ impl Machine {
         self.make_home(name)
     }
 
+    /// The number that an account had when it went, by what is in the home that it left: who comes back finds it as it was.
+    fn former_number(&self, name: &UserName, accounts: &Accounts) -> Result<Option<u32>, OpError> {
+        let act = || format!("look for the home that {name} left");
+        let home = path(&format!("/home/{name}")).map_err(|e| OpError::new(act(), e))?;
+        for entry in self.files.list(&home)?.unwrap_or_default() {
+            let stat = self.files.stat(&home.join(&entry).map_err(|e| OpError::new(act(), e))?)?;
+            let number = stat.map(|stat| stat.uid).filter(|uid| *uid != 0);
+            if let Some(number) = number.filter(|uid| accounts.users().iter().all(|account| account.uid != *uid)) {
+                return Ok(Some(number));
+            }
+        }
+        Ok(None)
+    }
+
     /// Removes locks that a killed tool left in an offline root. Each command has process ids of its own there, so the tools would take a
     /// lock of the dead for one of the living, for ever; Fitout's own lock keeps two runs apart.
-    fn sweep_locks(&self) -> Result<(), OpError> {
+    pub(super) fn sweep_locks(&self) -> Result<(), OpError> {
         if matches!(self.runner, Runner::Direct) {
             return Ok(());
         }
@@ -78,8 +95,11 @@ impl Machine {
         let accounts = Accounts::read(self)?;
         let account = accounts.user(name.as_str()).ok_or_else(|| OpError::new(act(), "there is no such account"))?;
         let home = path(&account.home).map_err(bad)?;
-        if self.files.stat(&home)?.is_some() {
-            return Ok(());
+        if let Some(stat) = self.files.stat(&home)? {
+            // One that was closed when its account went is opened with the account that comes back.
+            let closed = stat.kind == FileKind::Directory && (stat.uid, stat.mode & 0o7777) == (0, 0o700);
+            let mode = home_mode(&self.read_text(DEFAULTS)?);
+            return if closed { Ok(self.files.set_meta(&home, mode, (account.uid, account.gid))?) } else { Ok(()) };
         }
         let above = home.parent().unwrap_or_else(TargetPath::root);
         let fresh = above.join(&format!(".{}.fitout-new", home.name())).map_err(bad)?;

@@ -32,9 +32,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 fn lane(op: &Op) -> Lane {
     match op {
         Op::AptInstall { .. } | Op::AptRemove { .. } => Lane::Packages,
-        Op::SetUser { .. } => Lane::Users,
+        Op::SetUser { .. } | Op::SetLogin { .. } | Op::EndSessions { .. } | Op::TakeKeys { .. } | Op::RemoveUser { .. } => Lane::Users,
         Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
-        Op::Unpack(_) | Op::BuildPython(_) | Op::BuildConda(_) => Lane::Own,
+        Op::Unpack(_) | Op::BuildPython(_) | Op::BuildConda(_) | Op::RemoveEnvironment { .. } => Lane::Own,
         Op::RunScript(_) => Lane::Machine,
         Op::RunCheck(_) => Lane::Checks,
         Op::MakeDirectory { .. }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod absent;
 mod adopt;
 mod agreement;
 mod doctor;

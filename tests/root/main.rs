@@ -4,6 +4,7 @@
 
 #![cfg(test)]
 
+mod absent;
 mod adopt;
 mod ending;
 mod environments;

@@ -48,6 +48,9 @@ pub struct Script {
 pub struct User {
     /// Login name. On a computeinstance `azureuser` where absent.
     pub name: Option<At<UserName>>,
+    /// Whether the owner may come in.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<At<UserState>>,
     /// Whether the owner may do everything with sudo, without a password. On a computeinstance true where absent.
     #[schemars(extend("default" = false))]
     pub sudo: Option<bool>,
@@ -59,6 +62,39 @@ pub struct User {
     /// Public keys that open the owner's account: each a key on one line, or the path of a file that holds keys.
     #[serde(default)]
     pub authorized_keys: Vec<At<String>>,
+}
+
+/// Whether somebody may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UserState {
+    /// By what is said here.
+    Present,
+    /// By nothing: password locked, account expired; sessions end, keys, timers and rights go, units that run as this user stop.
+    Locked,
+    /// As `locked`, and the account goes; its home stays, root's and closed.
+    Absent,
+}
+
+/// Somebody who was on the machine beside its owner.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FormerUser {
+    /// Login name.
+    pub name: At<UserName>,
+    /// What becomes of the account.
+    pub state: At<FormerUserState>,
+}
+
+/// What becomes of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FormerUserState {
+    /// It stays, and nobody comes in by it: password locked, account expired; sessions end, keys, timers and rights go, units that run as
+    /// this user stop.
+    Locked,
+    /// As `locked`, and the account goes; its home stays, root's and closed.
+    Absent,
 }
 
 /// How the machine reaches package indexes.

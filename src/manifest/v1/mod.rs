@@ -10,11 +10,12 @@ mod azure;
 mod cron;
 mod ownership;
 mod software;
+mod state;
 mod storage;
 mod words;
 mod zones;
 
-pub use access::{Network, Script, SetupScripts, SshSettings, User};
+pub use access::{FormerUser, FormerUserState, Network, Script, SetupScripts, SshSettings, User, UserState};
 pub use azure::{
     CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
     TriggerKind,
@@ -24,7 +25,8 @@ pub use software::{
     Check, Conda, CudaComponent, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Gpu, Jupyter, Packages,
     Repository, Requirements, Unit,
 };
-pub use storage::{Access, Credential, Disk, Share, ShareDriver, Size};
+pub use state::State;
+pub use storage::{Access, Credential, Disk, Guard, Share, ShareDriver, Size};
 pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
 
 use super::at::At;
@@ -62,6 +64,9 @@ pub struct Manifest {
     /// The one person whose machine this is. Absent: nobody's account is touched on a workstation; `azureuser` with sudo on a
     /// computeinstance.
     pub user: Option<At<User>>,
+    /// People who were on the machine and are to come in no longer.
+    #[serde(default)]
+    pub users: Vec<At<FormerUser>>,
     /// How the machine reaches package indexes.
     pub network: Option<Network>,
     /// Packages of the distribution, and where they come from.

@@ -1,6 +1,7 @@
 //! What is installed: packages, files, units, CUDA, environments, Jupyter; and the checks that prove it.
 
 use super::super::at::At;
+use super::state::State;
 use super::words::{
     Channel, Component, CudaVersion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest, PythonVersion,
     RepositoryName, RepositoryUri, Requirement, SourcePath, Suite,
@@ -47,15 +48,18 @@ pub enum Extras {
 pub struct Repository {
     /// Its name, that of its files below `/etc/apt`.
     pub name: At<RepositoryName>,
+    /// Whether it is to be. Absent, apt forgets it; packages that came from it stay.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<State>,
     /// Its address: `https:`, `http:` or `file:`.
-    pub uri: At<RepositoryUri>,
+    pub uri: Option<At<RepositoryUri>>,
     /// Its suite, such as `bookworm`; a path that ends in `/` for a flat repository.
-    pub suite: At<Suite>,
+    pub suite: Option<At<Suite>>,
     /// Its components, such as `[main]`; none for a flat repository.
     #[serde(default)]
     pub components: Vec<Component>,
     /// The file of the armoured key that signs it, relative to the manifest.
-    pub signed_by: At<SourcePath>,
+    pub signed_by: Option<At<SourcePath>>,
 }
 
 /// A file with given content (`content` or `source`), a directory, a link, or a path where nothing is to be.
@@ -101,6 +105,9 @@ pub enum FileState {
 pub struct Unit {
     /// Its full name, such as `docker.service`.
     pub name: At<UnitName>,
+    /// Whether it is to be. Absent, it neither runs nor starts, and nothing of it is left below `/etc/systemd/system`; what a package brings goes with its package.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<State>,
     /// Whether it starts at boot.
     pub enabled: Option<bool>,
     /// Whether it runs now.
@@ -181,8 +188,11 @@ pub struct Conda {
 pub struct Environment {
     /// Its name.
     pub name: At<EnvironmentName>,
+    /// Whether it is to be. Absent, it goes with all that people installed into it, and so does its kernel; what Fitout did not make stays.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<State>,
     /// What it is made from: a conda file, or an interpreter and requirements.
-    pub from: At<From>,
+    pub from: Option<At<From>>,
     /// Whose its files are.
     #[schemars(extend("default" = "user"))]
     pub owner: Option<EnvironmentOwner>,

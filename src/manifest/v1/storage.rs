@@ -1,6 +1,7 @@
 //! Shares of storage accounts, and the room that must stay free.
 
 use super::super::at::At;
+use super::state::State;
 use super::words::{ClientId, ShareName, StorageAccount, StorageName};
 use crate::model::{ByteSize, HomePath, Invalid, SecretRef, TargetPath};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -50,10 +51,13 @@ impl JsonSchema for Size {
 pub struct Share {
     /// Its name, that of its unit and files.
     pub name: At<ShareName>,
+    /// Whether it is to be. Absent, it is no longer mounted, and its unit and credentials go; what it holds stays where it is stored.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<State>,
     /// How it is mounted.
     pub driver: At<ShareDriver>,
     /// The storage account.
-    pub account: StorageAccount,
+    pub account: Option<StorageAccount>,
     /// The container; for blobfuse2.
     pub container: Option<At<StorageName>>,
     /// The share of Azure Files; for cifs.
@@ -65,7 +69,7 @@ pub struct Share {
     #[schemars(extend("default" = "read_write"))]
     pub access: Option<Access>,
     /// How to get in: always a reference, never the secret itself.
-    pub credential: At<Credential>,
+    pub credential: Option<At<Credential>>,
     /// Where files in use are kept, and how much at most; for blobfuse2, which needs it.
     pub cache: Option<At<Cache>>,
 }
@@ -125,7 +129,7 @@ pub struct Cache {
 #[serde(deny_unknown_fields)]
 pub struct Disk {
     /// Mounts, and what must stay free on each. Empty: no guards.
-    pub guards: Option<Vec<Guard>>,
+    pub guards: Option<Vec<At<Guard>>>,
 }
 
 /// Room that must stay free on one file system.
@@ -134,6 +138,9 @@ pub struct Disk {
 pub struct Guard {
     /// A directory of the file system that is meant.
     pub mount: At<TargetPath>,
+    /// Whether it is to be. Absent, nothing is guarded there.
+    #[schemars(extend("default" = "present"))]
+    pub state: Option<State>,
     /// What must stay free, such as `5GB`.
-    pub minimum_free: At<Size>,
+    pub minimum_free: Option<At<Size>>,
 }

@@ -4,10 +4,11 @@ use super::desk::Desk;
 use super::keys::keys;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
-use crate::manifest::v1::{Manifest, User};
+use crate::manifest::v1::{FormerUser, FormerUserState, Manifest, User, UserState};
 use crate::model::UserName;
 use crate::problem::Code;
-use crate::recipe::{OwnerAccount, SshAccess, SshPolicy, Sudo, Want};
+use crate::recipe::{Departure, OwnerAccount, Place, SshAccess, SshPolicy, Sudo, Want};
+use crate::resource::End;
 
 /// The owner of every Azure ML compute instance.
 const AZURE_OWNER: &str = "azureuser";
@@ -47,6 +48,49 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
         groups: groups.iter().map(|group| group.value.as_str().to_owned()).collect(),
         authorized_keys,
     })
+}
+
+/// How the owner's account ends, where it is to.
+pub fn end(manifest: &Manifest, kind: MachineKind, owner: Option<&OwnerAccount>, desk: &mut Desk<'_>) -> Option<End> {
+    let state = manifest.user.as_ref()?.value.state.as_ref()?;
+    owner?;
+    let end = match state.value {
+        UserState::Present => return None,
+        UserState::Locked => End::Locked,
+        UserState::Absent => End::Absent,
+    };
+    if kind == MachineKind::ComputeInstance {
+        desk.say(Code::Conflict, &state.place, "a computeinstance has its owner", "write `type: workstation`, or remove `state`");
+    }
+    if let Some(ssh) = manifest.ssh_public_access_enabled.as_ref().filter(|ssh| ssh.value) {
+        let message = "SSH is open for the owner alone, who is to come in no longer";
+        desk.say(Code::Conflict, &ssh.place, message, "write false here, or name another owner and put this one under `users`");
+    }
+    Some(end)
+}
+
+/// The owner's account, and those of people who are to come in no longer.
+pub fn accounts(manifest: &Manifest, owner: Option<OwnerAccount>, end: Option<End>, desk: &mut Desk<'_>) -> Vec<Want> {
+    let first = manifest.user.as_ref().and_then(|user| user.value.name.as_ref());
+    let names = first.into_iter().chain(manifest.users.iter().map(|user| &user.value.name));
+    desk.distinct("the user", names.map(|name| (name.value.to_string(), &name.place)));
+    let departure = |name: UserName, end: End, place: Place| Want::Departure(Departure { name, end, place });
+    let owner = owner.map(|owner| match end {
+        Some(end) => departure(owner.name, end, Place::Owner),
+        None => Want::OwnerAccount(owner),
+    });
+    let one = |user: &At<FormerUser>| {
+        let name = &user.value.name;
+        if name.value.as_str() == "root" {
+            desk.say(Code::BadValue, &name.place, "root is no person, and no machine can do without", "remove this line");
+        }
+        let end = match user.value.state.value {
+            FormerUserState::Locked => End::Locked,
+            FormerUserState::Absent => End::Absent,
+        };
+        departure(name.value.clone(), end, Place::Others)
+    };
+    owner.into_iter().chain(manifest.users.iter().map(one).collect::<Vec<_>>()).collect()
 }
 
 fn owner_name(user: Option<&At<User>>, kind: MachineKind, desk: &mut Desk<'_>) -> Option<UserName> {

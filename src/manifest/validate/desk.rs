@@ -75,6 +75,15 @@ impl<'a> Desk<'a> {
         }
     }
 
+    /// Writes down which fields a thing lacks that is to be there; those that it could be without where it is not.
+    pub fn say_present_lacks<T>(&mut self, of: &At<T>, place: &Place, what: &str, fields: &[(&str, bool)]) {
+        let names: Vec<String> = fields.iter().filter(|(_, lacks)| *lacks).map(|(field, _)| format!("`{field}`")).collect();
+        if let Some((last, others)) = names.split_last() {
+            let all = if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+            self.say_lack(of, place, format!("{what} lacks {all}"), format!("add {all}, or write `state: absent`"));
+        }
+    }
+
     /// Writes down a reference to something that `section` does not hold; silent where the section could not be read whole.
     pub fn say_unknown(&mut self, section: &str, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         if !self.patchy.iter().any(|patchy| patchy == section) {

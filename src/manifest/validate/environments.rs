@@ -5,10 +5,10 @@ use super::software::index;
 use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::parse::{Parsed, Tally, parse};
-use crate::manifest::v1::{self, Manifest, Requirement, Requirements};
+use crate::manifest::v1::{self, Manifest, Requirement, Requirements, State};
 use crate::model::TargetPath;
 use crate::problem::{Code, Place};
-use crate::recipe::{Environment, EnvironmentOwner, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
+use crate::recipe::{Environment, EnvironmentOwner, Gone, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
 use crate::step::Extras;
 
 /// Where Azure ML has conda.
@@ -25,16 +25,42 @@ const LONGEST_ENVIRONMENT: usize = 256 * 1024;
 
 /// `environments`.
 pub fn environments(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    let all: Vec<&v1::Environment> = manifest.environments.iter().map(|environment| &environment.value).collect();
-    desk.distinct("the environment", all.iter().map(|environment| (environment.name.value.as_str().to_owned(), &environment.name.place)));
+    let all: Vec<&v1::Environment> = present(manifest).collect();
+    let names = manifest.environments.iter().map(|environment| &environment.value.name);
+    desk.distinct("the environment", names.map(|name| (name.value.as_str().to_owned(), &name.place)));
     let kernels =
         all.iter().filter_map(|environment| Some((kernel(environment)?.name.to_lowercase(), &environment.kernel.as_ref()?.place)));
     desk.distinct("the kernel", kernels);
-    let one = |environment: &v1::Environment| one_environment(environment, manifest, desk);
-    all.iter().copied().filter_map(one).map(Want::Environment).collect()
+    let one = |item: &At<v1::Environment>| match gone(&item.value, manifest) {
+        Some(gone) => Some(Want::Gone(gone)),
+        None => one_environment(item, manifest, desk).map(Want::Environment),
+    };
+    manifest.environments.iter().filter_map(one).collect()
 }
 
-fn one_environment(environment: &v1::Environment, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Environment> {
+/// The environments that are to be.
+fn present(manifest: &Manifest) -> impl Iterator<Item = &v1::Environment> {
+    manifest.environments.iter().map(|environment| &environment.value).filter(|environment| !State::is_absent(environment.state))
+}
+
+/// An environment that is not to be; without `from`, wherever it may be.
+fn gone(environment: &v1::Environment, manifest: &Manifest) -> Option<Gone> {
+    if !State::is_absent(environment.state) {
+        return None;
+    }
+    let name = environment.name.value.as_str().to_owned();
+    let from = environment.from.as_ref().map(|from| &from.value);
+    let place = |kind: &'static str, below: &str| Some((kind, TargetPath::parse(&format!("{below}/{name}")).ok()?));
+    let python = place("python", crate::recipe::PYTHON_ENVIRONMENTS).filter(|_| from.is_none_or(|from| from.conda.is_none()));
+    let conda = place("conda", &format!("{}/envs", conda_prefix(manifest)?)).filter(|_| from.is_none_or(|from| from.conda.is_some()));
+    let own = environment.kernel.as_ref().and_then(|kernel| kernel.value.name.as_ref());
+    let kernel = own.map_or_else(|| name.clone(), |own| own.as_str().to_owned());
+    Some(Gone::Environment { name, places: python.into_iter().chain(conda).collect(), kernel })
+}
+
+fn one_environment(item: &At<v1::Environment>, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Environment> {
+    let environment = &item.value;
+    desk.say_present_lacks(item, &environment.name.place, "this environment", &[("from", environment.from.is_none())]);
     let owner = match environment.owner {
         Some(v1::EnvironmentOwner::System) => EnvironmentOwner::System,
         Some(v1::EnvironmentOwner::User) | None => EnvironmentOwner::User,
@@ -44,7 +70,7 @@ fn one_environment(environment: &v1::Environment, manifest: &Manifest, desk: &mu
         Some(v1::EnvironmentExtras::Keep) | None => Extras::Keep,
     };
     let name = environment.name.value.as_str().to_owned();
-    Some(Environment { name, source: source(&environment.from, manifest, desk)?, owner, extras, kernel: kernel(environment) })
+    Some(Environment { name, source: source(environment.from.as_ref()?, manifest, desk)?, owner, extras, kernel: kernel(environment) })
 }
 
 fn kernel(environment: &v1::Environment) -> Option<Kernel> {
@@ -59,19 +85,14 @@ fn kernel(environment: &v1::Environment) -> Option<Kernel> {
 /// The kernels of a manifest, with the directories of their environments.
 pub fn kernels(manifest: &Manifest) -> Vec<(String, TargetPath)> {
     let prefix = |environment: &v1::Environment| {
-        let below = if environment.from.value.conda.is_some() {
+        let below = if environment.from.as_ref().is_some_and(|from| from.value.conda.is_some()) {
             format!("{}/envs", conda_prefix(manifest)?)
         } else {
             crate::recipe::PYTHON_ENVIRONMENTS.into()
         };
         TargetPath::parse(&format!("{below}/{}", environment.name.value.as_str())).ok()
     };
-    manifest
-        .environments
-        .iter()
-        .map(|environment| &environment.value)
-        .filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?)))
-        .collect()
+    present(manifest).filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?))).collect()
 }
 
 fn conda_prefix(manifest: &Manifest) -> Option<TargetPath> {
@@ -166,8 +187,9 @@ fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
 
 /// Jupyter's own environment has a name that no other may take.
 pub fn check_jupyter(manifest: &Manifest, desk: &mut Desk<'_>) {
-    let taken =
-        |environment: &&v1::Environment| environment.name.value.as_str() == JUPYTER_ENVIRONMENT && environment.from.value.python.is_some();
+    let taken = |environment: &&v1::Environment| {
+        environment.name.value.as_str() == JUPYTER_ENVIRONMENT && environment.from.as_ref().is_some_and(|from| from.value.python.is_some())
+    };
     if let Some(environment) = manifest.environments.iter().map(|environment| &environment.value).find(taken) {
         let message = format!("`{JUPYTER_ENVIRONMENT}` is the environment that `jupyter` makes for itself");
         desk.say(Code::Conflict, &environment.name.place, message, "give this environment another name");

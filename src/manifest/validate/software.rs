@@ -3,10 +3,10 @@
 use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
-use crate::manifest::v1::{self, CudaComponent, FileState, Manifest};
+use crate::manifest::v1::{self, CudaComponent, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, UserName};
 use crate::problem::Code;
-use crate::recipe::{Cuda, Form, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
+use crate::recipe::{Cuda, Form, Gone, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Switch};
 use crate::step::Content;
 use std::collections::BTreeMap;
@@ -21,8 +21,7 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     );
     let name = |package: &v1::PackageRequest| package.as_str().split('=').next().unwrap_or_default().to_owned();
     desk.distinct("the package", install.iter().map(|package| (name(&package.value), &package.place)));
-    let mut wants: Vec<Want> =
-        repositories.iter().filter_map(|repository| one_repository(repository, desk)).map(Want::Repository).collect();
+    let mut wants: Vec<Want> = repositories.iter().filter_map(|repository| one_repository(repository, desk)).collect();
     let remove: Vec<String> = packages.remove.iter().map(|package| package.value.as_str().to_owned()).collect();
     for package in &packages.remove {
         if package.value.as_str().contains('=') {
@@ -39,15 +38,26 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     }
     if !install.is_empty() || !remove.is_empty() {
         let install = install.iter().map(|package| package.value.as_str().to_owned()).collect();
-        let repositories = repositories.iter().map(|repository| repository.value.name.value.as_str().to_owned()).collect();
-        wants.push(Want::Packages(Packages { install, remove, repositories }));
+        wants.push(Want::Packages(Packages { install, remove, repositories: present_repositories(manifest) }));
     }
     wants
 }
 
-fn one_repository(item: &At<v1::Repository>, desk: &mut Desk<'_>) -> Option<Repository> {
+/// The names of the repositories that apt is to know.
+pub fn present_repositories(manifest: &Manifest) -> Vec<String> {
+    let all = manifest.packages.iter().flat_map(|packages| &packages.repositories).map(|repository| &repository.value);
+    all.filter(|repository| !State::is_absent(repository.state)).map(|repository| repository.name.value.as_str().to_owned()).collect()
+}
+
+fn one_repository(item: &At<v1::Repository>, desk: &mut Desk<'_>) -> Option<Want> {
     let repository = &item.value;
-    let suite = &repository.suite;
+    let name = repository.name.value.as_str().to_owned();
+    if State::is_absent(repository.state) {
+        return Some(Want::Gone(Gone::Repository(name)));
+    }
+    let lacks = [("uri", repository.uri.is_none()), ("suite", repository.suite.is_none()), ("signed_by", repository.signed_by.is_none())];
+    desk.say_present_lacks(item, &repository.name.place, "this repository", &lacks);
+    let (uri, suite, signed_by) = (repository.uri.as_ref()?, repository.suite.as_ref()?, repository.signed_by.as_ref()?);
     match (suite.value.as_str().ends_with('/'), repository.components.is_empty()) {
         (true, false) => {
             desk.say(Code::Conflict, &suite.place, "a flat repository has no components", "remove `components`, or the `/` at the end");
@@ -58,18 +68,18 @@ fn one_repository(item: &At<v1::Repository>, desk: &mut Desk<'_>) -> Option<Repo
         }
         (true, true) | (false, false) => {}
     }
-    let key = desk.file(&repository.signed_by, CARRIED)?;
+    let key = desk.file(signed_by, CARRIED)?;
     if !key.text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
         let message = format!("{} is not an armoured public key", key.path.display());
-        desk.say(Code::BadValue, &repository.signed_by.place, message, "convert it with `gpg --enarmor`, or fetch the .asc file");
+        desk.say(Code::BadValue, &signed_by.place, message, "convert it with `gpg --enarmor`, or fetch the .asc file");
     }
-    Some(Repository {
-        name: repository.name.value.as_str().to_owned(),
-        uri: repository.uri.value.as_str().to_owned(),
+    Some(Want::Repository(Repository {
+        name,
+        uri: uri.value.as_str().to_owned(),
         suite: suite.value.as_str().to_owned(),
         components: repository.components.iter().map(|component| component.as_str().to_owned()).collect(),
         key: key.text,
-    })
+    }))
 }
 
 /// `files`.
@@ -159,8 +169,16 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let switch = |on: Option<bool>| on.map(|on| if on { Switch::On } else { Switch::Off });
     let one = |item: &At<v1::Unit>| {
         let unit = &item.value;
+        if State::is_absent(unit.state) {
+            return Want::Gone(Gone::Unit(unit.name.value.clone()));
+        }
         if [unit.enabled, unit.active, unit.masked].iter().all(Option::is_none) && unit.content.is_none() && unit.drop_ins.is_empty() {
-            desk.say_lack(item, &unit.name.place, "nothing is said about this unit", "add `enabled:` or `active:`, true or false");
+            desk.say_lack(
+                item,
+                &unit.name.place,
+                "nothing is said about this unit",
+                "add `enabled:` or `active:`, true or false, or `state: absent`",
+            );
         }
         if unit.masked == Some(true) && (unit.enabled == Some(true) || unit.active == Some(true) || unit.content.is_some()) {
             let message = "a masked unit cannot be started, enabled or written";

@@ -3,10 +3,10 @@
 use super::desk::Desk;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
-use crate::manifest::v1::{self, Credential, Manifest, ShareDriver};
+use crate::manifest::v1::{self, Credential, Manifest, ShareDriver, State};
 use crate::model::{ByteSize, HomePath, SecretRef, TargetPath};
 use crate::problem::{Code, Place};
-use crate::recipe::{BlobCredential, Cache, CifsCredential, DiskGuard, Driver, Share, ShareAccess, Want};
+use crate::recipe::{BlobCredential, Cache, CifsCredential, DiskGuard, Driver, Gone, Mounter, Share, ShareAccess, Want};
 
 /// Azure's rule: a compute instance stops and restarts only with this much free.
 const AZURE_GUARDS: [(&str, u64); 2] = [("/", 5_000_000_000), ("/mnt", 1_000_000_000)];
@@ -18,10 +18,22 @@ pub fn shares(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     desk.distinct("the mount point", all.iter().map(|share| (share.value.mount.value.to_string(), &share.value.mount.place)));
     let caches = all.iter().filter_map(|share| share.value.cache.as_ref()).map(|cache| &cache.value.path);
     desk.distinct("the cache", caches.map(|path| (path.value.to_string(), &path.place)));
-    let repositories = manifest.packages.as_ref().map(|packages| packages.repositories.as_slice()).unwrap_or_default();
-    let repositories: Vec<String> = repositories.iter().map(|repository| repository.value.name.value.as_str().to_owned()).collect();
-    let share = |share| one_share(share, desk).map(|share| Want::Share(Share { repositories: repositories.clone(), ..share }));
+    let repositories = super::software::present_repositories(manifest);
+    let share = |item: &At<v1::Share>| match gone(&item.value) {
+        Some(gone) => Some(Want::Gone(gone)),
+        None => one_share(item, desk).map(|share| Want::Share(Share { repositories: repositories.clone(), ..share })),
+    };
     all.iter().filter_map(share).collect()
+}
+
+/// A share that is not to be.
+fn gone(share: &v1::Share) -> Option<Gone> {
+    let mounter = match share.driver.value {
+        ShareDriver::Blobfuse2 => Mounter::Blobfuse2,
+        ShareDriver::Cifs => Mounter::Cifs,
+    };
+    let gone = || Gone::Share { name: share.name.value.as_str().to_owned(), mounter, mount: share.mount.value.clone() };
+    State::is_absent(share.state).then(gone)
 }
 
 fn one_share(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Share> {
@@ -38,9 +50,12 @@ fn one_share(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Share> {
             "give it an empty directory of its own",
         );
     }
+    let lacks = [("account", share.account.is_none()), ("credential", share.credential.is_none())];
+    desk.say_present_lacks(item, &share.name.place, "this share", &lacks);
+    let credential = share.credential.as_ref()?;
     let driver = match share.driver.value {
-        ShareDriver::Blobfuse2 => blob(item, desk),
-        ShareDriver::Cifs => cifs(item, desk),
+        ShareDriver::Blobfuse2 => blob(item, credential, desk),
+        ShareDriver::Cifs => cifs(item, credential, desk),
     };
     let access = match share.access {
         Some(v1::Access::ReadOnly) => ShareAccess::ReadOnly,
@@ -49,22 +64,22 @@ fn one_share(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Share> {
     Some(Share {
         name: share.name.value.as_str().to_owned(),
         driver: driver?,
-        account: share.account.as_str().to_owned(),
+        account: share.account.as_ref()?.as_str().to_owned(),
         mount: share.mount.value.clone(),
         access,
         repositories: Vec::new(),
     })
 }
 
-fn blob(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
+fn blob(item: &At<v1::Share>, credential: &At<Credential>, desk: &mut Desk<'_>) -> Option<Driver> {
     let share = &item.value;
     if let Some(other) = &share.smb {
         let help = "Azure Files are mounted with `driver: cifs`; for Blob storage name a `container`";
         desk.say(Code::Conflict, &other.place, "blobfuse2 mounts containers of Blob storage, never shares of Azure Files", help);
     }
-    let credential = match &share.credential.value {
-        Credential::AccountKey(secret) => BlobCredential::AccountKey(checked(secret, &share.credential.place, desk)),
-        Credential::Sas(secret) => BlobCredential::Sas(checked(secret, &share.credential.place, desk)),
+    let credential = match &credential.value {
+        Credential::AccountKey(secret) => BlobCredential::AccountKey(checked(secret, &credential.place, desk)),
+        Credential::Sas(secret) => BlobCredential::Sas(checked(secret, &credential.place, desk)),
         Credential::ManagedIdentity(identity) => {
             BlobCredential::ManagedIdentity { client_id: identity.client_id.as_ref().map(|id| id.as_str().to_owned()) }
         }
@@ -91,7 +106,7 @@ fn blob(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
     Some(Driver::Blobfuse2 { container, credential, cache: Cache { path, limit } })
 }
 
-fn cifs(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
+fn cifs(item: &At<v1::Share>, credential: &At<Credential>, desk: &mut Desk<'_>) -> Option<Driver> {
     let share = &item.value;
     if let Some(other) = &share.container {
         let help = "Blob storage is mounted with `driver: blobfuse2`; for Azure Files name a `share`";
@@ -103,12 +118,12 @@ fn cifs(item: &At<v1::Share>, desk: &mut Desk<'_>) -> Option<Driver> {
     if share.smb.is_none() && share.container.is_none() {
         desk.say_lack(item, &share.driver.place, "cifs needs a `share`", "add `share:`, the name of the share of Azure Files");
     }
-    let Credential::AccountKey(secret) = &share.credential.value else {
+    let Credential::AccountKey(secret) = &credential.value else {
         let message = "Azure Files by SMB takes the account's key only";
-        desk.say(Code::BadValue, &share.credential.place, message, "write `credential: {account_key: {file: …}}`");
+        desk.say(Code::BadValue, &credential.place, message, "write `credential: {account_key: {file: …}}`");
         return None;
     };
-    let credential = CifsCredential::AccountKey(checked(secret, &share.credential.place, desk));
+    let credential = CifsCredential::AccountKey(checked(secret, &credential.place, desk));
     Some(Driver::Cifs { share: share.smb.as_ref()?.value.as_str().to_owned(), credential })
 }
 
@@ -134,14 +149,24 @@ pub fn guards(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Ve
     let guard = |mount: TargetPath, minimum_free: ByteSize| Want::DiskGuard(DiskGuard { mount, minimum_free });
     match (manifest.disk.as_ref().and_then(|disk| disk.guards.as_ref()), kind) {
         (Some(guards), _) => {
-            desk.distinct("the mount", guards.iter().map(|guard| (guard.mount.value.to_string(), &guard.mount.place)));
-            guards.iter().map(|written| guard(written.mount.value.clone(), size(&written.minimum_free, desk))).collect()
+            desk.distinct("the mount", guards.iter().map(|guard| &guard.value.mount).map(|mount| (mount.value.to_string(), &mount.place)));
+            guards.iter().filter_map(|written| one_guard(written, desk)).collect()
         }
         (None, MachineKind::ComputeInstance) => {
             AZURE_GUARDS.iter().filter_map(|(mount, free)| Some(guard(TargetPath::parse(mount).ok()?, ByteSize(*free)))).collect()
         }
         (None, MachineKind::Workstation) => Vec::new(),
     }
+}
+
+fn one_guard(item: &At<v1::Guard>, desk: &mut Desk<'_>) -> Option<Want> {
+    let guard = &item.value;
+    let mount = guard.mount.value.clone();
+    if State::is_absent(guard.state) {
+        return Some(Want::Gone(Gone::Guard(mount)));
+    }
+    desk.say_present_lacks(item, &guard.mount.place, "this guard", &[("minimum_free", guard.minimum_free.is_none())]);
+    Some(Want::DiskGuard(DiskGuard { mount, minimum_free: size(guard.minimum_free.as_ref()?, desk) }))
 }
 
 fn size(size: &At<v1::Size>, desk: &mut Desk<'_>) -> ByteSize {

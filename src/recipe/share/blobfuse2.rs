@@ -20,10 +20,14 @@ pub(super) fn parts(
     credential: &BlobCredential,
     cache: &Cache,
 ) -> Result<Parts, Invalid> {
-    let config = config_path(share, "yaml")?;
-    let unit = UnitName::parse(&format!("fitout-share-{}.service", share.name))?;
+    let (unit, config) = remains(&share.name)?;
     let text = service(share, mount, container, cache, &config);
     Ok(Parts { packages: PACKAGES, config: (config, configuration(share, container, credential, cache)?), unit: (unit, text) })
+}
+
+/// The unit and the configuration of a share.
+pub(super) fn remains(name: &str) -> Result<(UnitName, TargetPath), Invalid> {
+    Ok((UnitName::parse(&format!("fitout-share-{name}.service"))?, config_path(name, "yaml")?))
 }
 
 fn configuration(share: &Share, container: &str, credential: &BlobCredential, cache: &Cache) -> Result<Content, Invalid> {

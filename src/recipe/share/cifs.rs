@@ -19,11 +19,15 @@ pub(super) fn parts(
     owner: Option<&UserName>,
 ) -> Result<Parts, Invalid> {
     let CifsCredential::AccountKey(secret) = credential;
-    let config = config_path(share, "credentials")?;
-    let unit = UnitName::parse(&format!("{}.mount", escape_path(mount)))?;
+    let (unit, config) = remains(&share.name, mount)?;
     let text = mount_unit(share, mount, remote, &config, owner);
     let template = format!("username={}\npassword={{{{secret:0}}}}\n", share.account);
     Ok(Parts { packages: PACKAGES, config: (config, Content::Secret { template, refs: vec![secret.clone()] }), unit: (unit, text) })
+}
+
+/// The unit and the configuration of a share.
+pub(super) fn remains(name: &str, mount: &TargetPath) -> Result<(UnitName, TargetPath), Invalid> {
+    Ok((UnitName::parse(&format!("{}.mount", escape_path(mount)))?, config_path(name, "credentials")?))
 }
 
 fn mount_unit(share: &Share, mount: &TargetPath, remote: &str, config: &TargetPath, owner: Option<&UserName>) -> String {

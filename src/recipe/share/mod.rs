@@ -143,8 +143,25 @@ fn assemble(parts: Parts, repositories: Vec<ResourceId>) -> Result<Vec<Spec>, In
 }
 
 /// Where a share's configuration lies.
-fn config_path(share: &Share, ending: &str) -> Result<TargetPath, Invalid> {
-    TargetPath::parse(&format!("/etc/fitout/shares/{}.{ending}", share.name))
+fn config_path(name: &str, ending: &str) -> Result<TargetPath, Invalid> {
+    TargetPath::parse(&format!("/etc/fitout/shares/{name}.{ending}"))
+}
+
+/// A driver, whatever it mounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mounter {
+    /// blobfuse2.
+    Blobfuse2,
+    /// The kernel's SMB client.
+    Cifs,
+}
+
+/// The unit and the configuration of a share of this name at this mount point.
+pub(super) fn remains(name: &str, mounter: Mounter, mount: &TargetPath) -> Result<(UnitName, TargetPath), Invalid> {
+    match mounter {
+        Mounter::Blobfuse2 => blobfuse2::remains(name),
+        Mounter::Cifs => cifs::remains(name, mount),
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Op, Presence, Proof, ScriptRun, Site, Trigger, UnitVerb, Unpack};
-use crate::target::{Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, seal, sshd, stale_path};
+use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, Op, Presence, Proof, ScriptRun, Site, Trigger, UnitVerb, Unpack};
+use crate::target::{
+    Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
+    stale_path,
+};
 use std::collections::BTreeSet;
 
 /// Where units are, the administrator's first.
@@ -29,9 +32,17 @@ impl Target for Fake {
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::SetAside { path } => self.set_aside(path),
             Op::Remove { path } => self.discard(path),
+            Op::RemoveEnvironment { prefix } => {
+                self.discard(prefix)?;
+                generations(prefix, self)?.iter().try_for_each(|path| self.discard(path))
+            }
             Op::AptInstall { packages } => self.transaction(packages),
             Op::AptRemove { packages } => self.apt_remove(packages),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
+            Op::SetLogin { name, login } => self.set_login(name, *login),
+            Op::EndSessions { name } => self.end_sessions(name),
+            Op::TakeKeys { home } => self.take_keys(home),
+            Op::RemoveUser { name } => self.remove_user(name),
             Op::Unit { verb, unit } => self.unit(*verb, unit),
             Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),
             Op::ProveSshd { user, expect } => sshd::prove(self, user, expect),
@@ -158,6 +169,40 @@ impl Fake {
                     members.insert(name.to_string());
                 }
                 fields[3] = members.into_iter().collect::<Vec<_>>().join(",");
+            })
+        })
+    }
+
+    fn set_login(&self, name: &UserName, login: Login) -> Result<(), OpError> {
+        let (password, expires) = if login == Login::Locked { ("!", "1") } else { ("*", "") };
+        self.effect(|state| {
+            drop_line(&mut state.tree, "/etc/shadow", name)?;
+            add_line(&mut state.tree, "/etc/shadow", &format!("{name}:{password}:::::{expires}:").replace(":::::", ":19000:0:99999:7::"))
+        })
+    }
+
+    fn take_keys(&self, home: &TargetPath) -> Result<(), OpError> {
+        let folder = path(&format!("{home}/.ssh"))?;
+        if self.stat(&folder)?.is_some_and(|stat| stat.kind == FileKind::Symlink) {
+            return self.discard(&folder);
+        }
+        self.discard(&path(&format!("{folder}/authorized_keys"))?)
+    }
+
+    fn end_sessions(&self, name: &UserName) -> Result<(), OpError> {
+        let uid = Accounts::read(self)?.user(name.as_str()).map(|account| account.uid).unwrap_or_default();
+        processes_of(self, uid)?.iter().try_for_each(|pid| self.discard(&path(&format!("/proc/{pid}"))?))
+    }
+
+    /// In the order in which `userdel` writes its files.
+    fn remove_user(&self, name: &UserName) -> Result<(), OpError> {
+        for file in ["/etc/passwd", "/etc/shadow"] {
+            self.effect(|state| drop_line(&mut state.tree, file, name))?;
+        }
+        self.effect(|state| {
+            drop_line(&mut state.tree, "/etc/group", name)?;
+            edit(&mut state.tree, "/etc/group", |fields| {
+                fields[3] = fields[3].split(',').filter(|member| *member != name.as_str()).collect::<Vec<_>>().join(",");
             })
         })
     }
@@ -294,6 +339,21 @@ fn add_line(tree: &mut Tree, at: &str, line: &str) -> Result<(), ProbeError> {
     let at = path(at)?;
     let text = format!("{}{line}\n", tree.text(&at));
     tree.put(&at, Node::file(text, 0o644, (0, 0))).map_err(|e| failed("write", &at, e))
+}
+
+/// Removes the line of a file that begins with a name.
+fn drop_line(tree: &mut Tree, at: &str, name: &UserName) -> Result<(), ProbeError> {
+    let at = path(at)?;
+    let text = tree.text(&at);
+    let kept: String = text.lines().filter(|line| line.split(':').next() != Some(name.as_str())).flat_map(|line| [line, "\n"]).collect();
+    if kept == text {
+        return Ok(());
+    }
+    if kept.is_empty() {
+        tree.remove(&at);
+        return Ok(());
+    }
+    tree.put(&at, Node::file(kept, 0o644, (0, 0))).map_err(|e| failed("write", &at, e))
 }
 
 /// The lowest number from `first` on that no line has.
