@@ -38,6 +38,7 @@ impl Desk {
         desk.write("root/etc/passwd", "root:x:0:0:root:/root:/bin/bash\n");
         desk.write("root/etc/group", "root:x:0:\n");
         desk.write("root/usr/bin/dash", ELF);
+        desk.write("root/opt/tool/theirs", "");
         desk
     }
 
@@ -122,7 +123,7 @@ setup_scripts:
 const BROKEN: &str = "\
 files:
   - {path: /etc/motd, content: \"hello\\n\"}
-  - {path: /usr, content: x}
+  - {path: /opt/tool, content: x}
 ";
 const WRONG: &str = "naem: lab\nuser: {name: Ada}\nfiles:\n  - {path: etc/motd, content: x, mode: 644}\n";
 
@@ -570,4 +571,28 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_reader_of_json_is_told_what_went_wrong() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "files: [{path: /etc/motd, content: a}]\n");
+    desk.run("apply -f m.yaml --root root");
+    for (words, code) in [
+        ("plan -f nosuch", 66),
+        ("history 77 --root root", 66),
+        ("why nosuch --root root", 64),
+        ("explain nosuch", 64),
+        ("plan --bogus", 64),
+        ("init --from-azure nosuch", 66),
+        ("diff nosuch root", 66),
+        ("apply nosuch", 66),
+    ] {
+        let ended = desk.run(&format!("{words} -o json"));
+        let told: Value = serde_json::from_str(&ended.out).unwrap_or_else(|error| panic!("{words}: {error}\n{ended:?}"));
+        assert_eq!((ended.code, &told["error"]["exit"]), (code, &Value::from(code)), "{words}");
+        assert!(ended.err.contains(told["error"]["message"].as_str().unwrap()), "{words}: {ended:?}");
+    }
+    assert_eq!(desk.json("explain E0101 -o json")["title"], "not well-formed YAML");
+    assert!(desk.json("init -o json")["manifest"].as_str().unwrap().contains("schema: 1"));
 }

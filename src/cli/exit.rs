@@ -53,23 +53,31 @@ Exit codes:
  130  Ctrl-C ended it early; `fitout apply` goes on from there
  143  SIGTERM did";
 
+impl Exit {
+    /// Its number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::NotClean => 2,
+            Self::Usage => 64,
+            Self::Manifest => 65,
+            Self::NoInput => 66,
+            Self::Unavailable => 69,
+            Self::DiskFloor => 73,
+            Self::Locked => 75,
+            Self::Moved => 76,
+            Self::NotRoot => 77,
+            Self::Newer => 78,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            Exit::NotClean => 2,
-            Exit::Usage => 64,
-            Exit::Manifest => 65,
-            Exit::NoInput => 66,
-            Exit::Unavailable => 69,
-            Exit::DiskFloor => 73,
-            Exit::Locked => 75,
-            Exit::Moved => 76,
-            Exit::NotRoot => 77,
-            Exit::Newer => 78,
-            Exit::Interrupted => 130,
-            Exit::Terminated => 143,
-        })
+        Self::from(exit.code())
     }
 }

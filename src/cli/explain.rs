@@ -1,10 +1,11 @@
 //! `fitout explain` and `fitout schema`: what a field or a code means.
 
-use super::Exit;
 use super::output::{self, complain};
+use super::{Exit, Form, Global};
 use crate::manifest;
 use crate::problem::{Code, nearest};
 use clap::Args;
+use serde_json::json;
 
 /// Arguments of `fitout explain`.
 #[derive(Debug, Args)]
@@ -15,14 +16,20 @@ pub struct Arguments {
     what: String,
 }
 
-pub fn run(arguments: &Arguments) -> Exit {
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let what = &arguments.what;
     if let Some(code) = Code::ALL.iter().find(|code| code.as_str().eq_ignore_ascii_case(what)) {
-        output::data(&page(*code));
+        match global.output {
+            Form::Json => output::json(&document(*code)),
+            Form::Human => output::data(&page(*code)),
+        }
         return Exit::Done;
     }
     if let Some(text) = manifest::explain(what) {
-        output::data(&text);
+        match global.output {
+            Form::Json => output::json(&json!({"version": 1, "field": what, "text": text})),
+            Form::Human => output::data(&text),
+        }
         return Exit::Done;
     }
     let code = || nearest(what, Code::ALL.iter().map(|code| code.as_str())).map(str::to_owned);
@@ -30,6 +37,18 @@ pub fn run(arguments: &Arguments) -> Exit {
     let hint = near.map_or_else(|| "`fitout explain` lists the fields".to_owned(), |near| format!("did you mean `{near}`?"));
     complain(&format!("`{what}` is neither a field of the manifest nor the code of a problem"), Some(&hint));
     Exit::Usage
+}
+
+/// What there is to say of a code, for programs.
+fn document(code: Code) -> serde_json::Value {
+    json!({
+        "version": 1,
+        "code": code,
+        "title": code.title(),
+        "explanation": code.explanation(),
+        "mend": code.mend(),
+        "example": code.example(),
+    })
 }
 
 /// What there is to say of a code.

@@ -78,7 +78,7 @@ fn tell(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     }
     let (entry, report) = entry(run)?;
     match (global.output, report) {
-        (Form::Json, report) => output::json(&serde_json::json!({"run": run, "verdict": entry.verdict, "report": report})),
+        (Form::Json, report) => output::json(&serde_json::json!({"version": 1, "run": run, "verdict": entry.verdict, "report": report})),
         (Form::Human, Some(report)) => output::data(&shown(&entry, &report)),
         (Form::Human, None) => output::data(&format!("{}\n", line(&entry))),
     }

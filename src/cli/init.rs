@@ -2,12 +2,13 @@
 
 use super::output::{self, Paint, complain, paint};
 use super::source::{self, Refusal};
-use super::{Exit, Global};
+use super::{Exit, Form, Global};
 use crate::adopt::propose;
 use crate::manifest::{HostFiles, STARTER, Source, TextError, from_azure};
 use crate::session::SessionError;
 use crate::store::Store;
 use clap::Args;
+use serde_json::json;
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -46,6 +47,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     match into {
+        None if global.output == Form::Json => output::json(&json!({"version": 1, "manifest": text})),
         None => output::data(&text),
         Some(path) => {
             if let Err(exit) = write(Path::new(path), &text, arguments) {
@@ -53,6 +55,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             }
             let verb = if arguments.from_machine { "plan" } else { "validate" };
             let next = format!("look through it, then run `fitout {verb} -f {path}`");
+            if global.output == Form::Json {
+                output::json(&json!({"version": 1, "written": path, "manifest": text}));
+            }
             output::say(&format!("{} {path} is written\n  {} {next}", paint(Paint::Green, "ok:"), paint(Paint::Bold, "next:")));
         }
     }

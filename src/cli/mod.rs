@@ -142,7 +142,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Err(error) => {
             let asked = !error.use_stderr();
             output::usage(&error);
-            return if asked { Exit::Done } else { Exit::Usage }.into();
+            return if asked { Exit::Done.into() } else { output::finish(Exit::Usage, form(arguments)) };
         }
     };
     output::start_log();
@@ -161,11 +161,18 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Diff(arguments) => diff::run(&arguments, global),
         Verb::Reset(arguments) => reset::run(&arguments, global),
         Verb::Why(arguments) => why::run(&arguments, global),
-        Verb::Explain(arguments) => explain::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments, global),
         Verb::Schema => explain::schema(),
         Verb::Disk(arguments) => disk::run(&arguments, global),
         Verb::Agent => agent::run(global),
         Verb::Completions(arguments) => completions::run(&arguments),
     };
-    exit.into()
+    output::finish(exit, global.output)
+}
+
+/// The form that is asked for by words that cannot be understood as a whole.
+fn form(arguments: &[String]) -> Form {
+    let joined = |word: &String| matches!(word.as_str(), "-ojson" | "-o=json" | "--output=json");
+    let apart = |words: &[String]| matches!(words[0].as_str(), "-o" | "--output") && words[1] == "json";
+    if arguments.iter().any(joined) || arguments.windows(2).any(apart) { Form::Json } else { Form::Human }
 }

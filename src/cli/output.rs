@@ -1,8 +1,38 @@
 //! The only place that prints. A reader that goes away (`fitout plan | head`) ends nothing with an error.
 
+use super::{Exit, Form};
 use serde::Serialize;
+use serde_json::json;
 use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 use tracing_subscriber::EnvFilter;
+
+/// What was told so far: whoever reads JSON gets one document, an error if nothing else.
+struct Told {
+    document: bool,
+    complaint: Option<(String, Option<String>)>,
+}
+
+static TOLD: Mutex<Told> = Mutex::new(Told { document: false, complaint: None });
+
+fn told<T>(with: impl FnOnce(&mut Told) -> T) -> T {
+    with(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The end of a verb: where JSON is asked for and none was printed, what went wrong is.
+pub fn finish(exit: Exit, form: Form) -> ExitCode {
+    let complaint = told(|told| if told.document { None } else { told.complaint.take() });
+    if let (Form::Json, Some((message, hint))) = (form, complaint) {
+        json(&json!({"version": 1, "error": error(exit, &message, hint.as_deref())}));
+    }
+    exit.into()
+}
+
+/// What went wrong, as every document says it.
+pub fn error(exit: Exit, message: &str, hint: Option<&str>) -> serde_json::Value {
+    json!({"exit": exit.code(), "message": message, "hint": hint})
+}
 
 /// Prints data.
 pub fn data(text: &str) {
@@ -13,6 +43,7 @@ pub fn data(text: &str) {
 
 /// Prints a document as JSON.
 pub fn json(document: &impl Serialize) {
+    told(|told| told.document = true);
     let text = serde_json::to_string_pretty(document).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
     data(&format!("{text}\n"));
 }
@@ -25,6 +56,7 @@ pub fn say(text: &str) {
 
 /// Tells a person what went wrong, and what to do about it.
 pub fn complain(message: &str, hint: Option<&str>) {
+    told(|told| told.complaint = Some((message.to_owned(), hint.map(str::to_owned))));
     say(&format!("{} {message}", paint(Paint::Red, "error:")));
     if let Some(hint) = hint {
         say(&format!("  {} {hint}", paint(Paint::Bold, "hint:")));
@@ -33,6 +65,9 @@ pub fn complain(message: &str, hint: Option<&str>) {
 
 /// Shows clap's own words.
 pub fn usage(error: &clap::Error) {
+    let text = error.to_string();
+    let message = text.lines().next().unwrap_or_default();
+    told(|told| told.complaint = Some((message.trim_start_matches("error: ").to_owned(), None)));
     error.print().unwrap_or_default();
 }
 

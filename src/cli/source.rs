@@ -5,7 +5,7 @@ use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load};
 use crate::model::ResourceId;
-use crate::problem::{Problem, Sources, render};
+use crate::problem::{Code, Problem, Sources, render};
 use crate::recipe::Want;
 use crate::resolve::Cause;
 use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed, names};
@@ -137,10 +137,14 @@ const fn unresolved(cause: &Cause) -> Exit {
 }
 
 fn problems(found: &[Problem], sources: &Sources, global: &Global) -> Exit {
+    // The last may be of all of them.
+    let count = found.iter().filter(|problem| problem.place.is_some() || problem.code != Code::TooLarge).count().max(1);
+    let words = format!("{count} problem{}", if count == 1 { "" } else { "s" });
     if global.output == Form::Json {
-        output::json(&json!({"version": 1, "valid": false, "problems": found}));
+        let error = output::error(Exit::Manifest, &format!("the manifest has {words}"), None);
+        output::json(&json!({"version": 1, "valid": false, "problems": found, "error": error}));
     } else {
-        output::say(&format!("{}\n{} problem{} found", render(found, sources), found.len(), if found.len() == 1 { "" } else { "s" }));
+        output::say(&format!("{}\n{words} found", render(found, sources)));
     }
     Exit::Manifest
 }

@@ -54,8 +54,8 @@ pub fn converted(root: &Node) -> Option<Node> {
     };
     let outer = at(resource, "properties").filter(|outer| at(outer, "computeType").is_some())?;
     let mut out = Vec::new();
-    // `workspace/name` in templates; an expression of the template language names nothing here.
-    let name = at(resource, "name").and_then(text).and_then(|name| name.rsplit('/').next()).filter(|name| !name.contains(['[', '(']));
+    // `workspace/name` in templates.
+    let name = at(resource, "name").and_then(text).and_then(|name| if is_expression(name) { Some(name) } else { name.rsplit('/').next() });
     out.extend(name.map(|name| entry("name", quoted(name))));
     out.extend(at(outer, "computeType").map(|kind| entry("type", quoted(&text(kind).unwrap_or_default().to_lowercase()))));
     for (from, key) in [(outer, "description"), (resource, "location"), (outer, "resourceId"), (outer, "disableLocalAuth")] {
@@ -67,6 +67,32 @@ pub fn converted(root: &Node) -> Option<Node> {
         out.extend(entries.iter().flat_map(property));
     }
     Some(map(out))
+}
+
+/// Whether a text is an expression of the template language, which only a deployment works out.
+pub fn is_expression(text: &str) -> bool {
+    text.starts_with('[') && text.ends_with(']') && !text.starts_with("[[")
+}
+
+/// Where a line that was made of a document says what a field of that document said.
+pub fn origin<'n>(root: &'n Node, key: &str, value: &str) -> Option<&'n Mark> {
+    // Only the name of `workspace/name` is taken.
+    let is = |text: &str| text.eq_ignore_ascii_case(value) || text.rsplit('/').next() == Some(value);
+    let same = |node: &Node| text(node).is_some_and(is);
+    match &root.value {
+        Value::Scalar(_) => None,
+        Value::List(items) => items.iter().find_map(|item| origin(item, key, value)),
+        Value::Map(entries) => {
+            let named = |entry: &&Entry| renamed_to(&entry.key) == key && (value.is_empty() || same(&entry.value));
+            let below = || entries.iter().find_map(|entry| origin(&entry.value, key, value));
+            entries.iter().find(named).map(|entry| if value.is_empty() { &entry.mark } else { &entry.value.mark }).or_else(below)
+        }
+    }
+}
+
+/// Our name for a key of Azure Resource Manager, whoever holds it.
+fn renamed_to(key: &str) -> String {
+    RENAMED.iter().find(|(theirs, _)| *theirs == key).map_or_else(|| snake_case(key), |(_, ours)| (*ours).to_owned())
 }
 
 /// A field of the compute instance itself: most differ in spelling only.

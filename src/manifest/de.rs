@@ -6,9 +6,9 @@
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
 use super::parse::MAX_NODES;
-use super::reading::{Document, Error, MOST_PROBLEMS, Path, Reading, Required, not_a_choice, not_a_list, noun, text, truth, whole};
+use super::reading::{Document, Error, MOST_COUNTED, Path, Reading, Required, cut, not_a_choice, not_a_list, noun, text, truth, whole};
 use super::v1::SCALAR;
-use crate::problem::{Code, Problem};
+use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
 use std::cell::RefCell;
@@ -18,7 +18,8 @@ use std::marker::PhantomData;
 pub fn read<'a, T: DeserializeOwned>(root: &Node, document: Document, required: Required<'a>) -> (Option<T>, Reading<'a>) {
     let reading = RefCell::new(Reading::new(required));
     let mut value = None;
-    for _ in 0..=MOST_PROBLEMS {
+    // An item that lacks what could not be read is left out by a second try, which tells nothing.
+    while reading.borrow().problems.len() < MOST_COUNTED {
         value = Reader { node: root, path: &Path::Root(document), reading: &reading }.give(PhantomData::<T>).ok();
         if value.is_some() || reading.borrow().is_poisoned(root) || reading.borrow().visits > MOST_VISITS {
             break;
@@ -26,7 +27,7 @@ pub fn read<'a, T: DeserializeOwned>(root: &Node, document: Document, required: 
     }
     let mut reading = reading.into_inner();
     if value.is_none() && !reading.is_poisoned(root) {
-        reading.problems.push(Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these"));
+        reading.problems.push(cut());
     }
     (value, reading)
 }

@@ -6,11 +6,11 @@ use super::arm;
 use super::disposition::{self, Disposition};
 use super::files::Files;
 use super::load::{Rejected, Sheets, Source, load};
-use super::node::{Node, Value};
+use super::node::{Mark, Node, Value};
 use super::parse::{Parsed, Tally, parse};
 use super::schema::schema;
 use super::write::{Remarks, write};
-use crate::problem::Code;
+use crate::problem::{Code, Place, Problem, Sources};
 use std::path::Path;
 
 /// A small manifest with suggestions as comments.
@@ -35,11 +35,28 @@ pub fn from_azure(source: &Source, name: &str, files: &(impl Files + Clone + 'st
         // What is wrong with it is told where it stands.
         valid(source, files)?;
     }
-    let text = draft(converted.unwrap_or(root), &source.name, |path| {
-        files.read(&folder(name).join(path), LONGEST).is_ok_and(|file| file.is_some())
-    });
-    valid(&Source { name: name.to_owned(), text: text.clone() }, files)?;
-    Ok(text)
+    let is_there = |path: &str| files.read(&folder(name).join(path), LONGEST).is_ok_and(|file| file.is_some());
+    let was_converted = converted.is_some();
+    let text = draft(converted.unwrap_or_else(|| root.clone()), &source.name, is_there);
+    match valid(&Source { name: name.to_owned(), text: text.clone() }, files) {
+        Err(rejected) if was_converted => Err(placed(rejected, &text, &root, source)),
+        other => other.map(|()| text),
+    }
+}
+
+/// What is wrong with a manifest that was made of a document, where that document says it: nobody sees the manifest.
+fn placed(rejected: Rejected, made: &str, root: &Node, source: &Source) -> Rejected {
+    let line = |place: &Place| made.lines().nth(usize::try_from(place.line).unwrap_or_default().saturating_sub(1));
+    let origin = |place: &Place| {
+        let (key, value) = line(place)?.trim_start_matches([' ', '-']).split_once(':')?;
+        let value = value.trim();
+        let plain = serde_json::from_str::<String>(value).unwrap_or_else(|_| value.to_owned());
+        arm::origin(root, key, &plain).map(Mark::place)
+    };
+    let moved = |problem: Problem| Problem { place: problem.place.as_ref().and_then(&origin), earlier: None, ..problem };
+    let mut sources = Sources::default();
+    sources.add(&source.name, &source.text);
+    Rejected { problems: rejected.problems.into_iter().map(moved).collect(), sources }
 }
 
 /// Longest file that a manifest's own fields of text may name.
@@ -70,6 +87,11 @@ fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> Strin
         }
         above.push((field.path, field.disposition));
     }
+    for path in expressions(&root, "") {
+        remarks
+            .disabled
+            .insert(path, "an expression of the template, which a deployment works out: write its value, then remove the `#`".into());
+    }
     for path in FILES {
         let Some(named) = at(&root, path).and_then(|node| at(node, "path").or(Some(node))).and_then(text) else { continue };
         if !named.contains(char::is_whitespace) && !is_there(named) {
@@ -78,6 +100,18 @@ fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> Strin
     }
     let file = Path::new(origin).file_name().map_or_else(|| "standard input".into(), |name| name.to_string_lossy());
     format!("# Made from {file} by `fitout init --from-azure`.\nschema: 1\n{}", write(&root, &remarks))
+}
+
+/// The paths of values that only a deployment knows.
+fn expressions(node: &Node, path: &str) -> Vec<String> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(path.to_owned()).filter(|_| arm::is_expression(&scalar.text)).into_iter().collect(),
+        Value::List(_) => Vec::new(),
+        Value::Map(entries) => {
+            let path = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+            entries.iter().flat_map(|entry| expressions(&entry.value, &path(&entry.key))).collect()
+        }
+    }
 }
 
 /// The node at a path of keys.

@@ -8,7 +8,7 @@ use super::findings::{Findings, is_setting_of_nothing};
 use super::include::{Document, Texts, assemble};
 use super::machine::{Machine, Places};
 use super::parse::MAX_BYTES;
-use super::reading::{self, MOST_PROBLEMS, Reading};
+use super::reading::{self, MOST_COUNTED, MOST_PROBLEMS, Reading, is_cut};
 use super::said;
 use super::schema::{required, schema};
 use super::v1;
@@ -239,10 +239,14 @@ impl Manifest {
 }
 
 fn rejected(mut problems: Vec<Problem>, sources: Sources) -> Rejected {
-    let more = problems.len().saturating_sub(MOST_PROBLEMS);
-    if more > 0 {
-        problems.truncate(MOST_PROBLEMS);
-        problems.push(Problem::general(Code::TooLarge, format!("there are {more} more problems")));
+    let was_cut = problems.iter().any(is_cut);
+    problems.retain(|problem| !is_cut(problem));
+    let found = problems.len();
+    problems.truncate(MOST_PROBLEMS);
+    if was_cut || found >= MOST_COUNTED {
+        problems.push(reading::cut());
+    } else if found > MOST_PROBLEMS {
+        problems.push(Problem::general(Code::TooLarge, format!("these are the first {MOST_PROBLEMS} of {found} problems")));
     }
     Rejected { problems, sources }
 }

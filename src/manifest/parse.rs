@@ -5,7 +5,7 @@
 //! starts and ends and whether it was quoted. Every limit is checked before the memory it bounds is taken.
 
 use super::node::{Entry, Mark, Node, NodeId, Scalar, Style, Value};
-use super::reading::MOST_PROBLEMS;
+use super::reading::{MOST_PROBLEMS, cut};
 use super::syntax;
 use crate::problem::{Code, Place, Problem};
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
@@ -122,7 +122,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
 
     fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Fatal> {
         if self.problems.len() > MOST_PROBLEMS {
-            return Err(Box::new(Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these")));
+            return Err(Box::new(cut()));
         }
         match self.events.next() {
             None => Ok(None),

@@ -100,6 +100,19 @@ impl fmt::Display for Path<'_> {
 /// More problems than this help nobody, and a hostile text can have very many.
 pub const MOST_PROBLEMS: usize = 100;
 
+/// Problems beyond those that are shown are counted up to this number.
+pub const MOST_COUNTED: usize = 10_000;
+
+/// What is said where a reading ended before its end; [`is_cut`] knows it again.
+pub fn cut() -> Problem {
+    Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these")
+}
+
+/// Whether a problem is that the reading ended before its end.
+pub fn is_cut(problem: &Problem) -> bool {
+    *problem == cut()
+}
+
 /// Types of `v1` whose values say where a secret is: a scalar in their place may be the secret itself.
 pub const HOLDS_SECRET: [&str; 2] = ["SecretRef", "Credential"];
 
@@ -182,7 +195,7 @@ impl<'a> Reading<'a> {
 
     /// Decides on a key that is no field of `holder`: recorded, not yet, or unknown. Decides once.
     pub fn stray(&mut self, entry: &Entry, path: &Path<'_>, holder: &str, fields: &[&'static str]) {
-        if self.problems.len() > MOST_PROBLEMS || !self.settled.insert((entry.value.id, entry.key.clone())) {
+        if self.problems.len() >= MOST_COUNTED || !self.settled.insert((entry.value.id, entry.key.clone())) {
             return;
         }
         let place = entry.mark.place();
@@ -201,7 +214,9 @@ impl<'a> Reading<'a> {
             self.hidden.push(entry.value.mark.place());
         }
         let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
-        self.problems.push(problem.suggest(meant(&entry.key, path, fields, holder)));
+        // What is only counted needs no advice, which takes time.
+        let counted = self.problems.len() > MOST_PROBLEMS;
+        self.problems.push(if counted { problem } else { problem.suggest(meant(&entry.key, path, fields, holder)) });
     }
 
     /// What to say of a scalar or list where a mapping belongs.

@@ -53,6 +53,13 @@ fn what_is_wrong_with_azures_file_is_told_where_it_stands() {
     let rejected = from_azure(&Source { name: "ci.yaml".into(), text: wrong.into() }, "lab.yaml", &MemoryFiles::default()).unwrap_err();
     let places: Vec<String> = rejected.problems.iter().map(|problem| problem.place.as_ref().unwrap().to_string()).collect();
     assert_eq!(places, ["ci.yaml:2:7", "ci.yaml:3:36"]);
+    let template = fs::read_to_string("tests/cases/azure/arm.json").unwrap();
+    let wrong = template.replace("\"PT30M\"", "\"30 min\"").replace("\"lab/ci-arm\"", "\"lab/1\"").replace("\"Week\"", "\"Fortnight\"");
+    let rejected = from_azure(&Source { name: "ci.json".into(), text: wrong }, "lab.yaml", &MemoryFiles::default()).unwrap_err();
+    insta::assert_snapshot!(rejected.to_string());
+    let expression = template.replace("\"lab/ci-arm\"", "\"[concat(parameters('ws'), '/ci')]\"");
+    let made = from_azure(&Source { name: "ci.json".into(), text: expression }, "lab.yaml", &MemoryFiles::default()).unwrap();
+    assert!(made.contains("#name: \"[concat(parameters('ws'), '/ci')]\""), "{made}");
     for text in ["", "- a\n", "a: [\n", "type: amlcompute\n", "{\"properties\": {\"computeType\": \"AKS\"}}"] {
         assert!(from_azure(&Source { name: "x".into(), text: text.into() }, "y", &MemoryFiles::default()).is_err(), "{text}");
     }
