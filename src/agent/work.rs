@@ -11,7 +11,7 @@ use crate::manifest::load;
 use crate::model::{ResourceId, TargetPath};
 use crate::problem::Problem;
 use crate::resource::Guard;
-use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, installed};
+use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed};
 use crate::store::Store;
 use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
@@ -66,8 +66,15 @@ impl Workstation {
             load(&sheets, TargetFiles(Arc::clone(&self.machine))).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
         let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
         let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
-        let session = Session::prepare(&manifest, |_| {}, Scope::Machine, Arc::clone(&self.machine), self.store.clone(), &observers)
-            .map_err(|e| ended(&e))?;
+        let session = Session::prepare(
+            &manifest,
+            |_| {},
+            (Scope::Machine, Terms::default()),
+            Arc::clone(&self.machine),
+            self.store.clone(),
+            &observers,
+        )
+        .map_err(|e| ended(&e))?;
         let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
         let name = session.name.as_ref().map(ToString::to_string);
         Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })
@@ -124,10 +131,12 @@ fn ended(error: &SessionError) -> SetUp {
         SessionError::Lock(LockError::Held(_)) => SetUp::Busy(error.to_string()),
         SessionError::Floor(_) => SetUp::NoRoom(error.to_string()),
         SessionError::Manifest(rejected) => SetUp::Refused(first_problem(&rejected.problems)),
-        SessionError::Resolve(_) => SetUp::Unanswered(error.to_string()),
-        SessionError::Probe(_) | SessionError::Own(_) | SessionError::Moved(_) | SessionError::Lock(LockError::Broken(_)) => {
-            SetUp::Refused(error.to_string())
-        }
+        SessionError::Resolve(_) | SessionError::Missing(_) => SetUp::Unanswered(error.to_string()),
+        SessionError::Probe(_)
+        | SessionError::Own(_)
+        | SessionError::Moved(_)
+        | SessionError::Uncovered(_)
+        | SessionError::Lock(LockError::Broken(_)) => SetUp::Refused(error.to_string()),
     }
 }
 

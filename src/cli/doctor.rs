@@ -40,7 +40,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn look(arguments: &Arguments, global: &Global) -> Result<Vec<Finding>, Refusal> {
-    let ground = Ground { file: arguments.file.clone(), root: arguments.root.clone(), set: arguments.set.clone(), repair: false };
+    let ground = Ground {
+        file: arguments.file.clone(),
+        root: arguments.root.clone(),
+        set: arguments.set.clone(),
+        repair: false,
+        locked: false,
+        offline: false,
+    };
     let machine = source::machine(arguments.root.as_deref(), global)?;
     let named = source::named_by(&machine, &ground)?;
     Ok(examine(machine.as_ref(), &named))

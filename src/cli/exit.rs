@@ -47,7 +47,7 @@ Exit codes:
   69  something could not be fetched
   73  the work would leave less room than a disk guard asks for
   75  another run is at work on this machine
-  76  the machine or the manifest is not what it was when the plan was saved, or the rehearsal begun
+  76  the machine or the manifest is not what it was when the plan was saved, the lock written, or the rehearsal begun
   77  only root may do this
   78  a newer Fitout wrote what is known of the machine
  130  Ctrl-C ended it early; `fitout apply` goes on from there

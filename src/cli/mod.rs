@@ -13,8 +13,10 @@ mod doctor;
 mod ending;
 mod exit;
 mod explain;
+mod fetch;
 mod history;
 mod init;
+mod lock;
 mod output;
 mod plan;
 mod progress;
@@ -92,6 +94,14 @@ struct Ground {
     /// Bring back what people changed on the machine, this once; edits of files are kept aside
     #[arg(long)]
     repair: bool,
+    /// Use what FILE.lock names and nothing else; refused where it does not cover the manifest
+    #[arg(long)]
+    #[serde(default)]
+    locked: bool,
+    /// Open no connection: what is needed is in FILE.lock and in the cache, or it is refused
+    #[arg(long)]
+    #[serde(default)]
+    offline: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -108,6 +118,10 @@ enum Verb {
     Rehearse(rehearse::Arguments),
     /// Make an image that boots, in the formats of its definition
     Bake(bake::Arguments),
+    /// Write down what a manifest comes to, file by file with its digest: FILE.lock
+    Lock(lock::Arguments),
+    /// Bring everything that a lock names into the cache, for machines without a network
+    Fetch(fetch::Arguments),
     /// Look whether the machine is what the manifest says, and run its checks
     Verify(verify::Arguments),
     /// Show how the machine is
@@ -154,6 +168,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Apply(arguments) => ending::cleanly(|| apply::run(&arguments, global)),
         Verb::Rehearse(arguments) => ending::cleanly(|| rehearse::run(&arguments, global)),
         Verb::Bake(arguments) => bake::run(&arguments, global),
+        Verb::Lock(arguments) => lock::run(&arguments, global),
+        Verb::Fetch(arguments) => ending::cleanly(|| fetch::run(&arguments, global)),
         Verb::Verify(arguments) => verify::run(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),
         Verb::Doctor(arguments) => doctor::run(&arguments, global),

@@ -7,8 +7,11 @@ use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, 
 use crate::model::ResourceId;
 use crate::problem::{Code, Problem, Sources, render};
 use crate::recipe::Want;
-use crate::resolve::Cause;
-use crate::session::{Installable, InstalledError, Scope, Session, SessionError, TargetFiles, foresee, installed, is_installed, names};
+use crate::resolve::{Cause, Network};
+use crate::session::{
+    Bond, Installable, InstalledError, Lock, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed, is_installed,
+    names,
+};
 use crate::store::Store;
 use crate::target::{Ground as On, Machine, OpError, Trouble, read_facts};
 use nix::errno::Errno;
@@ -36,6 +39,8 @@ pub enum Refusal {
     Plan(String, String),
     /// No state to compare with can be read.
     State(String, String),
+    /// A lock cannot be read.
+    Lock(String, String),
     /// A `--set` is none.
     Set(String),
     /// The work did not begin.
@@ -78,6 +83,9 @@ impl Refusal {
                 Some("`fitout diff --save FILE DIR` keeps the state of a root"),
                 Exit::NoInput,
             ),
+            Self::Lock(name, cause) => {
+                say(&format!("cannot use the lock {name}: {cause}"), Some("`fitout lock -f FILE` writes one beside FILE"), Exit::NoInput)
+            }
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
@@ -124,6 +132,12 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
         }
         SessionError::Moved(_) => say(&message, Some("look at a new `fitout plan --out FILE`, and apply that"), Exit::Moved),
+        SessionError::Uncovered(_) => {
+            say(&message, Some("write a lock for what the manifest says now: `fitout lock -f FILE`"), Exit::Moved)
+        }
+        SessionError::Missing(_) => {
+            say(&message, Some("`fitout fetch FILE.lock --cache DIR` fills a cache where there is a network"), Exit::Unavailable)
+        }
         SessionError::Lock(_) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
     }
 }
@@ -245,6 +259,34 @@ pub enum Becomes {
     Installed,
 }
 
+/// Where the lock of a manifest is.
+pub fn lock_of(manifest: &str) -> PathBuf {
+    PathBuf::from(format!("{manifest}.lock"))
+}
+
+/// A lock; `None` where there is none.
+pub fn read_lock(path: &Path) -> Result<Option<Lock>, Refusal> {
+    let refused = |cause: String| Refusal::Lock(path.display().to_string(), cause);
+    match std::fs::read_to_string(path) {
+        Ok(text) => Lock::parse(&text).map(Some).map_err(|e| refused(e.to_string())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+/// What the command line lets a session use.
+fn terms(ground: &Ground) -> Result<Terms, Refusal> {
+    let path = ground.file.as_deref().filter(|file| *file != "-").map(lock_of);
+    let lock = path.as_deref().map(read_lock).transpose()?.flatten();
+    if lock.is_none() && ground.locked {
+        let name = path.map_or_else(|| "FILE.lock".to_owned(), |path| path.display().to_string());
+        return Err(Refusal::Lock(name, "it does not exist".into()));
+    }
+    let bond = if ground.locked { Bond::Strict } else { Bond::Loose };
+    let network = if ground.offline { Network::Forbidden } else { Network::Allowed };
+    Ok(Terms { lock: lock.unwrap_or_default(), bond, network, recall: Recall::Earlier })
+}
+
 /// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
 pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
     open_on(machine(ground.root.as_deref(), global)?, ground, global, more, becomes)
@@ -265,6 +307,6 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
     let observers = Observers::new(progress::observers(global));
     let beside = ground.file.is_some() && becomes == Becomes::Nothing && is_installed(target.as_ref()).map_err(SessionError::Probe)?;
     let scope = if beside { Scope::Beside } else { Scope::Machine };
-    let session = Session::prepare(&manifest, amend, scope, target, Store::at(&global.cache), &observers)?;
+    let session = Session::prepare(&manifest, amend, (scope, terms(ground)?), target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

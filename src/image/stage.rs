@@ -11,7 +11,7 @@ use crate::graph::Graph;
 use crate::manifest::Machine as Wanted;
 use crate::model::{ByteSize, ResourceId};
 use crate::plan::Plan;
-use crate::session::{Scope, Session, SessionError, own_program};
+use crate::session::{Scope, Session, SessionError, Terms, own_program};
 use crate::step::Op;
 use crate::target::{Ground, Machine, OpError, Progress, Rooted};
 use std::os::unix::fs::MetadataExt;
@@ -96,7 +96,14 @@ impl Bake<'_> {
         let (machine, store) = (Arc::new(self.machine()?), self.recipe.store);
         let program = own_program(store).map_err(|e| OpError::new("take this program into the image", e))?;
         let amend = |wanted: &mut Wanted| wanted.wants.extend(wants(program));
-        let session = Session::prepare(self.recipe.manifest, amend, Scope::Machine, Arc::clone(&machine), store.clone(), self.observers)?;
+        let session = Session::prepare(
+            self.recipe.manifest,
+            amend,
+            (Scope::Machine, Terms::default()),
+            Arc::clone(&machine),
+            store.clone(),
+            self.observers,
+        )?;
         done(&session.apply(self.observers)?.0)?;
         Ok(self.recipe.bundle.install(machine.as_ref())?)
     }

@@ -38,7 +38,7 @@ pub enum Source {
     Conda {
         /// The file's text.
         text: String,
-        /// The directory that relative channels in it are relative to.
+        /// The directory that relative channels in it are relative to; empty where it has none.
         base: String,
         /// Channels where the text names none.
         channels: Vec<String>,

@@ -33,7 +33,7 @@ pub enum Question {
     Conda {
         /// The environment file, or a lock file, as text.
         text: String,
-        /// Where relative channels of the text are looked up: the directory of the manifest.
+        /// Where relative channels of the text are looked up: the directory of the file; empty where it has none.
         base: String,
         /// Channels where the text names none.
         channels: Vec<String>,

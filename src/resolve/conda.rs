@@ -77,7 +77,7 @@ fn kind(text: &str) -> Kind {
 impl Desk<'_> {
     pub(super) fn conda(&self, text: &str, base: &str, channels: &[String], platform: &Platform<'_>) -> Result<CondaAnswer, Cause> {
         let subdir = Subdir::from_str(platform.subdir).map_err(Cause::unsatisfiable)?;
-        let base = std::path::absolute(base)?;
+        let base = std::path::absolute(if base.is_empty() { "." } else { base })?;
         let chosen = match kind(text) {
             Kind::Explicit => self.explicit(text, subdir)?,
             Kind::Lock => locked(text, &base, subdir)?,

@@ -59,11 +59,27 @@ struct Desk<'a> {
     progress: &'a dyn Progress,
 }
 
+/// Whether a network may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// It may.
+    #[default]
+    Allowed,
+    /// No socket is opened.
+    Forbidden,
+}
+
 /// Answers all questions: from `known` answers, from earlier ones, else from the network, which `ask` is told of.
 ///
 /// # Errors
 /// The first question without an answer.
-pub fn resolve(questions: &[Question], known: &Answers, store: &Store, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
+pub fn resolve(
+    questions: &[Question],
+    known: &Answers,
+    store: &Store,
+    network: Network,
+    ask: &dyn Fn(&Question),
+) -> Result<Answers, ResolveError> {
     let mut answers = Answers::default();
     let mut open = Vec::new();
     for question in questions {
@@ -73,10 +89,23 @@ pub fn resolve(questions: &[Question], known: &Answers, store: &Store, ask: &dyn
             None => open.push(question),
         }
     }
-    if open.is_empty() {
-        return Ok(answers);
+    let Some(first) = open.first() else { return Ok(answers) };
+    if network == Network::Forbidden {
+        let cause = "neither a lock nor an earlier run tells, and no network is to be asked (--offline)";
+        return Err(ResolveError { act: first.summary(), cause: Cause::Unreachable(cause.into()) });
     }
-    let http = Http::new().map_err(|e| ResolveError { act: open[0].summary(), cause: e.into() })?;
+    answers.0.extend(fresh(&open, store, ask)?.0);
+    Ok(answers)
+}
+
+/// Asks the network, whatever is known.
+///
+/// # Errors
+/// The first question without an answer.
+pub fn fresh(open: &[&Question], store: &Store, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
+    let mut answers = Answers::default();
+    let Some(first) = open.first() else { return Ok(answers) };
+    let http = Http::new().map_err(|e| ResolveError { act: first.summary(), cause: e.into() })?;
     let desk = Desk { store, http: &http, progress: &Silent };
     for question in open {
         ask(question);

@@ -26,7 +26,7 @@ mod unit;
 mod user;
 
 use crate::model::{Meta, Owner, ResourceId, TargetPath};
-use crate::step::{Change, FileKind, Lane, Op, Stat, Step};
+use crate::step::{Blob, Change, Content, FileKind, Lane, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
 use occupied::Occupant;
 use ownership::Judged;
@@ -330,6 +330,34 @@ impl Spec {
         let absent = matches!(self, Self::Absent(absent) if path.is_within(&absent.path));
         let unit = matches!(self, Self::NoUnit(unit) if unit.removes(path));
         absent || unit || matches!(self, Self::Departed(person) if person.removes(path))
+    }
+
+    /// What must be downloaded for this.
+    #[must_use]
+    pub fn blobs(&self) -> Vec<&Blob> {
+        match self {
+            Self::File(File { content: Content::Blob(blob), .. }) => vec![blob],
+            Self::Archive(archive) => archive.unpack.archives.iter().collect(),
+            Self::PythonEnvironment(environment) => environment.build.packages.blobs().collect(),
+            Self::CondaEnvironment(environment) => environment.build.blobs().collect(),
+            Self::File(_)
+            | Self::Directory(_)
+            | Self::Symlink(_)
+            | Self::Absent(_)
+            | Self::HostName(_)
+            | Self::Guard(_)
+            | Self::NoUnit(_)
+            | Self::NoEnvironment(_)
+            | Self::Departed(_)
+            | Self::Apt(_)
+            | Self::Uninstalled(_)
+            | Self::User(_)
+            | Self::SshdPolicy(_)
+            | Self::Unit(_)
+            | Self::Released(_)
+            | Self::Script(_)
+            | Self::Check(_) => Vec::new(),
+        }
     }
 
     /// The user whose files this makes, if not root's.

@@ -3,9 +3,11 @@
 mod approved;
 mod conflicts;
 mod installed;
+mod lock;
 mod memory;
 mod owners;
 mod program;
+mod terms;
 mod work;
 
 use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
@@ -15,18 +17,20 @@ use crate::manifest::{Machine as Wanted, Manifest, Rejected};
 use crate::model::{ComputeName, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
-use crate::recipe::{Answers, Question, Recipe};
-use crate::resolve::{ResolveError, resolve};
+use crate::recipe::{Answers, Item, Question, Recipe, Want};
+use crate::resolve::{ResolveError, fresh, resolve};
 use crate::resource::Spec;
 use crate::step::{Blob, Op};
 use crate::store::Store;
-use crate::target::{LockError, Machine, OpError, Probe, ProbeError, Progress, Silent, Target, read_facts};
+use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Progress, Silent, Target, read_facts};
 use serde::Serialize;
 use std::sync::Arc;
 
 pub use approved::Approved;
 pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
+pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
+pub use terms::{Bond, Recall, Terms};
 pub use work::{Scope, Work, foresee, names};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
@@ -50,6 +54,12 @@ pub enum SessionError {
     /// The machine or the manifest is not what the approved steps were made for.
     #[error("the machine or the manifest is not what it was when the plan was saved:\n  {}", .0.join("\n  "))]
     Moved(Vec<String>),
+    /// The lock does not name all that this takes.
+    #[error("the lock does not cover this:\n  {}", some(.0))]
+    Uncovered(Vec<String>),
+    /// What no network may be asked for is not in the cache.
+    #[error("no network is to be asked (--offline), and the cache lacks:\n  {}", some(.0))]
+    Missing(Vec<String>),
     /// Another run is at work.
     #[error(transparent)]
     Lock(#[from] LockError),
@@ -71,6 +81,15 @@ impl SessionError {
     }
 }
 
+/// The first lines of many.
+fn some(lines: &[String]) -> String {
+    /// As many as fit on a screen with what stands around them.
+    const SHOWN: usize = 10;
+    let mut shown: Vec<String> = lines.iter().take(SHOWN).cloned().collect();
+    shown.extend((lines.len() > SHOWN).then(|| format!("and {} more", lines.len() - SHOWN)));
+    shown.join("\n  ")
+}
+
 fn floors(disks: &[DiskPlan]) -> String {
     let one = |disk: &DiskPlan| {
         format!("{} has {} free, the work takes {}, and {} must stay free", disk.mount, disk.space.free, disk.takes, disk.minimum_free)
@@ -88,6 +107,9 @@ pub struct Session {
     pub name: Option<ComputeName>,
     store: Store,
     answers: Answers,
+    questions: Vec<(Item, Question)>,
+    locked: Locked,
+    terms: Terms,
 }
 
 /// What a check said.
@@ -120,7 +142,7 @@ impl Session {
     pub fn prepare(
         manifest: &Manifest,
         amend: impl FnOnce(&mut Wanted),
-        scope: Scope,
+        (scope, terms): (Scope, Terms),
         target: Arc<Machine>,
         store: Store,
         observers: &Observers,
@@ -128,12 +150,30 @@ impl Session {
         let facts = read_facts(target.as_ref())?;
         let mut wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
         amend(&mut wanted);
-        let known = known_answers(target.as_ref())?;
-        let questions: Vec<Question> = wanted.wants.iter().flat_map(|want| want.questions(&facts)).collect();
+        let locked = terms.locked(&facts)?;
+        let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
+        let questions: Vec<(Item, Question)> = wanted.wants.iter().flat_map(of).collect();
+        let known = terms.answers(&locked, known_answers(target.as_ref())?, &questions)?;
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
-        let answers = resolve(&questions, &known, &store, &asked)?;
-        let work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(manifest.sources()))?;
-        Ok(Self { target, work, name: wanted.name, store, answers })
+        let all: Vec<Question> = questions.iter().map(|(_, question)| question.clone()).collect();
+        let answers = match terms.recall {
+            Recall::Earlier => resolve(&all, &known, &store, terms.network, &asked)?,
+            Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &asked)?,
+        };
+        let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(manifest.sources()))?;
+        terms.hold(&locked, &mut work)?;
+        Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms })
+    }
+
+    /// What the manifest comes to here, to be kept as a lock.
+    ///
+    /// # Errors
+    /// apt cannot be asked for its packages.
+    pub fn locked(&self) -> Result<(String, Locked), SessionError> {
+        let facts = read_facts(self.target.as_ref())?;
+        let wanted = lock::wanted(&self.work.graph.nodes);
+        let packages = if wanted.is_empty() { PackageFiles::default() } else { PackageFiles::ask(&wanted, self.target.as_ref())? };
+        Ok((lock::kind(&facts), Locked::new(&self.questions, &self.answers, &self.work, packages)))
     }
 
     /// What the manifest names no longer and what stays.
@@ -173,8 +213,11 @@ impl Session {
         if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
+        self.terms.reach(&plan, &self.store)?;
+        self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let report = apply(&self.work.graph, &plan, self.target.as_ref(), &Only(self, only), observers, Workers::usual());
+        PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
@@ -204,6 +247,15 @@ impl Session {
             Some(CheckResult { id: spec.id(), problem: done.err().map(|error| error.cause) })
         };
         self.work.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
+    }
+
+    /// Binds apt to the lock, for a run that installs packages under one; ends what a run that was cut short was bound to.
+    fn bind(&self, plan: &Plan) -> Result<(), OpError> {
+        let mut steps = plan.resources.iter().flat_map(|planned| &planned.steps);
+        if self.terms.bond == Bond::Strict && steps.any(|step| matches!(step.op, Op::AptInstall { .. })) {
+            return self.locked.packages.bind(self.target.as_ref());
+        }
+        PackageFiles::release(self.target.as_ref())
     }
 
     fn keep_answers(&self) -> Result<(), OpError> {

@@ -12,6 +12,8 @@ pub enum Query {
     UnitActive(UnitName),
     /// What installing these packages takes, by the lists that apt has: `apt-get install --assume-no`.
     PackageRoom(Vec<String>),
+    /// Which files apt would fetch to install these packages: `apt-get install --print-uris`.
+    PackageFiles(Vec<String>),
 }
 
 /// What a program said.

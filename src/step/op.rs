@@ -1,6 +1,6 @@
 //! The effects themselves.
 
-use super::{Blob, CheckRun, CondaBuild, Content, PythonBuild, PythonPackages, ScriptRun, Unpack};
+use super::{Blob, CheckRun, CondaBuild, Content, PythonBuild, ScriptRun, Unpack};
 use crate::model::{ByteSize, Meta, TargetPath, UnitName, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -308,7 +308,7 @@ impl Op {
             Self::WriteFile { content: Content::Blob(blob), .. } => vec![blob],
             Self::Unpack(unpack) => unpack.archives.iter().collect(),
             Self::BuildPython(build) => build.packages.blobs().collect(),
-            Self::BuildConda(build) => build.packages.iter().chain(build.pip.iter().flat_map(PythonPackages::blobs)).collect(),
+            Self::BuildConda(build) => build.blobs().collect(),
             Self::WriteFile { .. }
             | Self::MakeDirectory { .. }
             | Self::SetMeta { .. }

@@ -91,6 +91,13 @@ pub struct CondaBuild {
     pub variables: BTreeMap<String, String>,
 }
 
+impl CondaBuild {
+    /// The downloads.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        self.packages.iter().chain(self.pip.iter().flat_map(PythonPackages::blobs))
+    }
+}
+
 /// When a setup script runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -6,7 +6,7 @@ use super::fs::Rooted;
 use super::known::Known;
 use super::ledger::Ledger;
 use super::run::{Ended, Job, Runner};
-use super::{Accounts, OpError, Packages, Probe, ProbeError, Progress, Silent, Written};
+use super::{Accounts, OpError, PackageFiles, Packages, Probe, ProbeError, Progress, Silent, Written};
 use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
 use crate::step::{Ability, Cmd, Content, Output, Query, Space, Stat};
 use crate::store::Store;
@@ -218,6 +218,17 @@ impl Probe for Machine {
                 ["apt-get", "-oDebug::NoLocking=1", "--assume-no", "--no-install-recommends", "install", "--"]
                     .into_iter()
                     .map(str::to_owned)
+                    .chain(packages.iter().cloned()),
+            )),
+            // Into a folder where nothing is, so that what was fetched before is named as well.
+            Query::PackageFiles(packages) => self.ask(&Cmd::new(
+                ["/bin/sh", "-c", "mkdir -p /tmp/none/partial && exec apt-get \"$@\"", "sh", "-oDebug::NoLocking=1"]
+                    .into_iter()
+                    .chain(["-oDir::Cache::Archives=/tmp/none", "-oAcquire::ForceHash=SHA256", "--yes", "--no-install-recommends"])
+                    .chain(["--reinstall", "--print-uris"])
+                    .map(str::to_owned)
+                    .chain(PackageFiles::options(self)?)
+                    .chain(["install", "--"].map(str::to_owned))
                     .chain(packages.iter().cloned()),
             )),
             Query::UnitActive(unit) => self

@@ -3,7 +3,7 @@
 use super::apt::{lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
-use super::{OpError, Packages, Probe, Progress, Target, stale_path};
+use super::{OpError, PackageFiles, Packages, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, TargetPath, UnitName};
 use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
@@ -266,11 +266,24 @@ impl Machine {
             self.apt_update(progress)?;
         }
         self.finish_packages(progress)?;
-        let words: Vec<&str> = ["install", "--"].into_iter().chain(packages.iter().map(String::as_str)).collect();
+        let locked = self.held_to_lock(packages)?;
+        let words: Vec<&str> =
+            locked.iter().map(String::as_str).chain(["install", "--"]).chain(packages.iter().map(String::as_str)).collect();
         self.must(&apt(&words), progress).map(drop).map_err(|error| {
             let unknown = error.cause.contains("Unable to locate") || error.cause.contains("was not found");
             if unknown { error.hint("`apt-cache policy NAME` on the target shows what its repositories offer") } else { error }
         })
+    }
+
+    /// What makes apt keep to the lock that a run is bound to, if it is; refuses where apt would take something else all the same.
+    fn held_to_lock(&self, packages: &[String]) -> Result<Vec<String>, OpError> {
+        let Some(locked) = PackageFiles::bound(self)? else { return Ok(Vec::new()) };
+        let lacks = locked.lacks(&PackageFiles::ask(packages, self)?);
+        if lacks.is_empty() {
+            return Ok(PackageFiles::options(self)?);
+        }
+        Err(OpError::new(format!("keep to the lock with {}", packages.join(" ")), lacks.join("; "))
+            .hint("the repositories moved: name a snapshot of them, or write a new lock (`fitout lock --update`)"))
     }
 
     fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {

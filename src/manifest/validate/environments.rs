@@ -109,7 +109,8 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             let channels: Vec<String> =
                 manifest.conda.iter().flat_map(|conda| &conda.channels).map(|channel| channel.as_str().to_owned()).collect();
             let channels = if channels.is_empty() { vec![CHANNEL.to_owned()] } else { channels };
-            let base = base.unwrap_or_else(|| ".".into());
+            // Where nothing is relative to it, the place of the file has no say in what it means: the same text has the same answer anywhere.
+            let base = if file.text.contains("./") { base.unwrap_or_else(|| ".".into()) } else { String::new() };
             Some(Source::Conda { base, text: file.text, channels, prefix: conda_prefix(manifest)?, index: index(manifest) })
         }
         (None, Some(python), requirements) => {

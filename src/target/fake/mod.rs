@@ -226,7 +226,7 @@ impl Probe for Fake {
         Ok(match query {
             Query::SshdPolicy(_) => Output { status: 0, stdout: self.with(|state| sshd::effective(&state.tree))?, stderr: String::new() },
             // A machine in memory knows no sizes.
-            Query::PackageRoom(_) => Output { status: 100, stdout: String::new(), stderr: String::new() },
+            Query::PackageRoom(_) | Query::PackageFiles(_) => Output { status: 100, stdout: String::new(), stderr: String::new() },
             Query::UnitActive(unit) => {
                 let status = if self.with(|state| state.active.contains(unit)) { 0 } else { 3 };
                 Output { status, stdout: String::new(), stderr: String::new() }

@@ -3,6 +3,7 @@
 #[path = "../../support/channel.rs"]
 mod channel;
 mod kept;
+mod locked;
 mod python;
 mod wheels;
 

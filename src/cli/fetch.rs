@@ -1,0 +1,84 @@
+//! `fitout fetch`: fills the cache from a lock, for machines that have no network.
+
+use super::output::{self, complain, say};
+use super::source::{Refusal, read_lock};
+use super::{Exit, Form, Global};
+use crate::fetch::Http;
+use crate::model::ByteSize;
+use crate::session::Lock;
+use crate::step::Blob;
+use crate::store::Store;
+use crate::target::{Progress, Silent};
+use clap::Args;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Arguments of `fitout fetch`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitout fetch lab.yaml.lock --cache /media/usb/fitout
+  fitout apply -f lab.yaml --locked --offline --cache /media/usb/fitout")]
+pub struct Arguments {
+    /// The lock
+    #[arg(value_name = "LOCK")]
+    lock: PathBuf,
+    /// Only for this kind of machine, such as debian-12-x86_64
+    #[arg(long, value_name = "KIND")]
+    machine: Option<String>,
+}
+
+/// Tells a person which file is on its way where something slows it down.
+struct Told;
+
+impl Progress for Told {
+    fn line(&self, text: &str) {
+        say(text);
+    }
+
+    fn advance(&self, _: u64, _: u64) {}
+}
+
+pub fn run(arguments: &Arguments, global: &Global) -> Exit {
+    let name = arguments.lock.display().to_string();
+    let lock = match read_lock(&arguments.lock) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => return Refusal::Lock(name, "it does not exist".into()).tell(global),
+        Err(refusal) => return refusal.tell(global),
+    };
+    let Some(blobs) = named(&lock, arguments.machine.as_deref()) else {
+        let kinds = lock.machines.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return Refusal::Lock(name, format!("it says nothing of such machines; it knows {kinds}")).tell(global);
+    };
+    let store = Store::at(&global.cache);
+    let missing: Vec<&Blob> = blobs.iter().copied().filter(|blob| !store.path(&blob.sha256).exists()).collect();
+    let progress: &dyn Progress = if global.progress == super::ProgressForm::None { &Silent } else { &Told };
+    if let Err(error) = Http::new().and_then(|http| http.download_all(&store, &missing, progress)) {
+        complain(&error.to_string(), None);
+        return Exit::Unavailable;
+    }
+    let size = ByteSize(missing.iter().filter_map(|blob| std::fs::metadata(store.path(&blob.sha256)).ok()).map(|data| data.len()).sum());
+    match global.output {
+        Form::Json => output::json(&json!({"version": 1, "named": blobs.len(), "fetched": missing.len(), "bytes": size})),
+        Form::Human => {
+            let folder = global.cache.display();
+            say(&format!(
+                "{folder} holds all {} downloads that the lock names; {} of them ({size}) were fetched now.",
+                blobs.len(),
+                missing.len()
+            ));
+        }
+    }
+    Exit::Done
+}
+
+/// The downloads that a lock names, of all machines or of one kind.
+fn named<'a>(lock: &'a Lock, machine: Option<&str>) -> Option<Vec<&'a Blob>> {
+    let mut blobs: Vec<&Blob> = match machine {
+        Some(kind) => lock.machines.get(kind)?.downloads.iter().collect(),
+        None => lock.machines.values().flat_map(|locked| &locked.downloads).collect(),
+    };
+    blobs.sort_by_key(|blob| blob.sha256);
+    blobs.dedup_by_key(|blob| blob.sha256);
+    Some(blobs)
+}

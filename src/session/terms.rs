@@ -1,0 +1,98 @@
+//! What a session may use: the answers of a lock and nothing else, the network or not.
+
+use super::SessionError;
+use super::lock::{Lock, Locked, kind, part};
+use super::work::Work;
+use crate::model::Facts;
+use crate::plan::Plan;
+use crate::recipe::{Answers, Item, Question};
+use crate::resolve::Network;
+use crate::resource::Spec;
+use crate::step::{Op, package_name};
+use crate::store::Store;
+
+/// How far a lock binds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Bond {
+    /// Its answers are taken where they fit; the rest is found out.
+    #[default]
+    Loose,
+    /// Nothing that it does not name is used.
+    Strict,
+}
+
+/// Whether what was found out before counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Recall {
+    /// It does: the same question has the same answer.
+    #[default]
+    Earlier,
+    /// Everything is found out anew.
+    Nothing,
+}
+
+/// What a session may use.
+#[derive(Debug, Clone, Default)]
+pub struct Terms {
+    /// The lock of the manifest, if it has one.
+    pub lock: Lock,
+    /// How far it binds.
+    pub bond: Bond,
+    /// Whether a network may be asked.
+    pub network: Network,
+    /// Whether what was found out before counts.
+    pub recall: Recall,
+}
+
+impl Terms {
+    /// What is said of this kind of machine.
+    pub(super) fn locked(&self, facts: &Facts) -> Result<Locked, SessionError> {
+        match (self.lock.of(facts), self.bond) {
+            (Some(locked), _) => Ok(locked.clone()),
+            (None, Bond::Loose) => Ok(Locked::default()),
+            (None, Bond::Strict) => Err(SessionError::Uncovered(vec![format!("it says nothing of machines such as {}", kind(facts))])),
+        }
+    }
+
+    /// The answers that may be used, `earlier` ones included where no lock binds.
+    pub(super) fn answers(&self, locked: &Locked, earlier: Answers, questions: &[(Item, Question)]) -> Result<Answers, SessionError> {
+        let known = locked.known();
+        if self.bond == Bond::Loose {
+            return Ok(Answers(earlier.0.into_iter().chain(known.0).collect()));
+        }
+        let open = questions.iter().filter(|(_, question)| known.get(question).is_none());
+        let said: Vec<String> = open.map(|(item, question)| format!("{} asks to {}", part(item), question.summary())).collect();
+        if said.is_empty() { Ok(known) } else { Err(SessionError::Uncovered(said)) }
+    }
+
+    /// Holds the work to the lock, where that binds: packages get their releases.
+    pub(super) fn hold(&self, locked: &Locked, work: &mut Work) -> Result<(), SessionError> {
+        if self.bond == Bond::Loose {
+            return Ok(());
+        }
+        let mut lacks = locked.lacks(work);
+        for node in &mut work.graph.nodes {
+            let Spec::Apt(apt) = &mut node.spec else { continue };
+            for request in &mut apt.packages {
+                match locked.packages.0.get(package_name(request)) {
+                    Some(file) => *request = format!("{}={}", package_name(request), file.version),
+                    None => lacks.push(format!("package {request} is not in it")),
+                }
+            }
+        }
+        if lacks.is_empty() { Ok(()) } else { Err(SessionError::Uncovered(lacks)) }
+    }
+
+    /// Refuses work that would need a network that may not be asked.
+    pub(super) fn reach(&self, plan: &Plan, store: &Store) -> Result<(), SessionError> {
+        if self.network == Network::Allowed {
+            return Ok(());
+        }
+        let ops: Vec<&Op> = plan.resources.iter().flat_map(|planned| &planned.steps).map(|step| &step.op).collect();
+        let blobs = ops.iter().flat_map(|op| op.blobs()).filter(|blob| !store.path(&blob.sha256).exists());
+        let mut missing: Vec<String> = blobs.map(|blob| blob.url.clone()).collect();
+        missing.sort();
+        missing.dedup();
+        if missing.is_empty() { Ok(()) } else { Err(SessionError::Missing(missing)) }
+    }
+}

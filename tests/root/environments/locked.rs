@@ -1,0 +1,110 @@
+//! A lock names all that a manifest comes to; under it nothing else is used, and with a filled cache no socket is opened.
+
+use super::{describe, kept, lab};
+use crate::support::{Fitout, Root, Run, command};
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+const MANIFEST: &str = r#"
+schema: 1
+user: {name: ada}
+packages:
+  repositories: [{name: tiny, uri: "file:/srv/repository", suite: ./, signed_by: tiny.asc}]
+  install: [tiny-tool]
+conda: {prefix: /anaconda}
+environments: [{name: lab, from: {conda: environment.yml}, owner: system}]
+setup_scripts: {creation_script: {path: setup.sh}}
+"#;
+const ENVIRONMENT: &str = "channels: [CHANNEL]\ndependencies: [python=3.11, libfoo, {pip: [six==1.16.0]}]\n";
+
+fn locked_lab(root: &Root) -> Fitout<'_> {
+    let fitout = lab(root, MANIFEST, ENVIRONMENT);
+    fs::write(fitout.beside("setup.sh"), "true\n").unwrap();
+    fitout
+}
+
+fn lock_file(fitout: &Fitout<'_>) -> PathBuf {
+    fitout.manifest().with_extension("yaml.lock")
+}
+
+fn moved(fitout: &Fitout<'_>, code: i32) -> String {
+    let checked = fitout.run(&["lock", "--check"]).ended(code).json();
+    checked["moved"].as_array().unwrap().iter().flat_map(|line| [line.as_str().unwrap(), "\n"]).collect()
+}
+
+#[test]
+fn a_lock_binds() {
+    let root = Root::fresh();
+    let fitout = locked_lab(&root);
+    assert!(fitout.run(&["apply", "--locked"]).ended(66).stderr.contains("does not exist"));
+    // Packages are named by apt's lists, which an apply brings.
+    fitout.apply();
+    fitout.run(&["lock"]).ended(0);
+    let text = fs::read_to_string(lock_file(&fitout)).unwrap();
+    let lock: Value = serde_json::from_str(&text).unwrap();
+    let machine = &lock["machines"]["debian-12-x86_64"];
+    assert_eq!(machine["packages"]["tiny-tool"]["version"], "1.2-3", "{machine:#}");
+    assert_eq!(machine["packages"]["tiny-tool"]["sha256"].as_str().unwrap().len(), 64);
+    let urls: Vec<&str> = machine["downloads"].as_array().unwrap().iter().map(|blob| blob["url"].as_str().unwrap()).collect();
+    for name in ["python-3.11.2-0.conda", "libfoo-1.1-0.conda", "six-1.16.0-py2.py3-none-any.whl"] {
+        assert!(urls.iter().any(|url| url.ends_with(name)), "{name} is not in {urls:#?}");
+    }
+    assert!(machine["scripts"]["creation"].is_string());
+    fitout.run(&["lock"]).ended(0);
+    assert_eq!(fs::read_to_string(lock_file(&fitout)).unwrap(), text, "the same manifest has another lock");
+    assert_eq!(moved(&fitout, 0), "");
+    fitout.run(&["apply", "--locked"]).ended(0);
+
+    describe(&fitout, &ENVIRONMENT.replace("libfoo", "libfoo=1.0"));
+    fs::write(fitout.beside("setup.sh"), "false\n").unwrap();
+    let refused = fitout.run(&["apply", "--locked"]);
+    assert!(refused.ended(76).stderr.contains("environments lab asks to solve conda environment"), "{refused:?}");
+    let said = moved(&fitout, 2);
+    assert!(said.contains("libfoo-1.1-0.conda\n") && said.contains("+ download") && said.contains("~ script creation\n"), "{said}");
+    describe(&fitout, ENVIRONMENT);
+    assert!(fitout.run(&["apply", "--locked"]).ended(76).stderr.contains("script creation is another"));
+    fs::write(fitout.beside("setup.sh"), "true\n").unwrap();
+
+    // A release that the repository does not have any more.
+    fs::write(lock_file(&fitout), text.replace("1.2-3", "1.2-2")).unwrap();
+    root.run(&["dpkg", "--purge", "tiny-tool"]);
+    let failed = fitout.run(&["apply", "--locked", "--repair"]);
+    assert!(failed.ended(1).stdout.contains("Version '1.2-2' for 'tiny-tool' was not found"), "{failed:?}");
+    // One that is there by name and version, and is another file.
+    let sha256 = machine["packages"]["tiny-data"]["sha256"].as_str().or(machine["packages"]["tiny-tool"]["sha256"].as_str()).unwrap();
+    fs::write(lock_file(&fitout), text.replace(sha256, &"0".repeat(64))).unwrap();
+    let failed = fitout.run(&["apply", "--locked", "--repair"]);
+    assert!(failed.ended(1).stdout.contains("is another file"), "{failed:?}");
+    fs::write(lock_file(&fitout), text).unwrap();
+    fitout.run(&["apply", "--locked", "--repair"]).ended(0);
+    assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
+    assert!(!root.at("/var/lib/fitout/state/locked-packages.json").exists());
+}
+
+#[test]
+fn a_filled_cache_needs_no_network() {
+    let manifest = MANIFEST.lines().filter(|line| !line.contains("tiny") && !line.contains("packages:")).collect::<Vec<_>>().join("\n");
+    let root = Root::fresh();
+    let fitout = lab(&root, &manifest, ENVIRONMENT);
+    fs::write(fitout.beside("setup.sh"), "true\n").unwrap();
+    fitout.run(&["lock"]).ended(0);
+    let cache = tempfile::tempdir_in(kept("")).unwrap();
+    let apart = |verb: &[&str]| {
+        let mut strace = command("strace");
+        strace.args(["-f", "-qq", "-e", "trace=socket", "-o"]).arg(cache.path().join("sockets"));
+        strace.arg(env!("CARGO_BIN_EXE_fitout")).args(verb).arg("--cache").arg(cache.path()).args(["-o", "json", "--progress", "none"]);
+        strace
+    };
+    let root_path = root.path().to_str().unwrap();
+    let file = fitout.manifest();
+    let apply = ["apply", "--locked", "--offline", "--root", root_path, "-f", file.to_str().unwrap()];
+    let refused = Run::of(&mut apart(&apply));
+    assert!(refused.ended(69).stderr.contains("the cache lacks"), "{refused:?}");
+    let fetched = Run::of(&mut apart(&["fetch", lock_file(&fitout).to_str().unwrap()])).succeeded();
+    assert_eq!(fetched["named"], fetched["fetched"], "{fetched:#}");
+    Run::of(&mut apart(&apply)).succeeded();
+    let sockets = fs::read_to_string(cache.path().join("sockets")).unwrap();
+    assert!(!sockets.contains("AF_INET"), "{sockets}");
+    assert!(root.at("/anaconda/envs/lab/conda-meta/libfoo-1.1-0.json").exists());
+}
