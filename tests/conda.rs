@@ -173,7 +173,9 @@ fn another_solution_is_another_generation() {
 fn a_generation_that_was_not_finished_is_made_again() {
     let bench = Bench::new(DEMO);
     bench.applied();
-    fs::remove_file(bench.built(".fitout.json")).unwrap();
+    for last in [".fitout.json", ".fitout-files"] {
+        fs::remove_file(bench.built(last)).unwrap();
+    }
     fs::write(bench.built("half"), "half").unwrap();
     bench.applied();
     assert!(bench.built(".fitout.json").exists() && !bench.built("half").exists());
