@@ -7,6 +7,7 @@ mod access;
 mod azure;
 mod desk;
 mod environments;
+mod gpu;
 mod keys;
 mod protected;
 mod scripts;
@@ -44,7 +45,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         access::ssh(manifest, kind, &mut desk),
         software::system(manifest),
         software::units(manifest, &mut desk),
-        software::cuda(manifest, &mut desk),
+        gpu::cuda(manifest, &mut desk),
         environments::environments(manifest, &mut desk),
         software::jupyter(manifest, &mut desk),
         storage::shares(manifest, &mut desk),

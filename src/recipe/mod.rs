@@ -29,7 +29,7 @@ use crate::resource::Spec;
 use std::fmt;
 
 pub use check::{CHECK_TIMEOUT, Check, Subject};
-pub use cuda::Cuda;
+pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource};
 pub use departure::{Departure, Place};
 pub use disk_guard::DiskGuard;
 pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, Source};
@@ -39,7 +39,7 @@ pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
-pub use question::{Answer, Answers, CondaAnswer, Question, WheelAnswer};
+pub use question::{Answer, Answers, CondaAnswer, Question, RedistAnswer, WheelAnswer};
 pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Mounter, Share, ShareAccess};

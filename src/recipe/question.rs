@@ -29,6 +29,21 @@ pub enum Question {
         /// Package index; `None` for PyPI.
         index: Option<String>,
     },
+    /// Which archives of NVIDIA's make up these components of a release?
+    Redist {
+        /// `cuda` or `cudnn`.
+        product: String,
+        /// The label of the release: `12.4.1`.
+        version: String,
+        /// The components, as the release names them.
+        components: Vec<String>,
+        /// `linux-x86_64` or `linux-sbsa`.
+        platform: String,
+        /// `cuda12`, where the product is built for several.
+        variant: Option<String>,
+        /// What is asked instead of NVIDIA's server.
+        mirror: Option<String>,
+    },
     /// Which conda packages make up this environment?
     Conda {
         /// The environment file, or a lock file, as text.
@@ -65,6 +80,7 @@ impl Question {
         let all = |names: &[String]| names.iter().map(|name| blob(name)).collect();
         match self {
             Self::Wheels { requirements, .. } => Answer::Wheels(WheelAnswer { wheels: all(requirements) }),
+            Self::Redist { components, .. } => Answer::Redist(RedistAnswer { archives: all(components) }),
             Self::Python { requirements, .. } => {
                 Answer::Python(PythonPackages { requirements: requirements.join("\n"), wheels: all(requirements), uv: blob("uv") })
             }
@@ -84,6 +100,7 @@ impl Question {
         match self {
             Self::Wheels { requirements, .. } => format!("find wheels of {}", requirements.join(", ")),
             Self::Python { requirements, version, .. } => format!("resolve {} for Python {version}", requirements.join(", ")),
+            Self::Redist { product, version, .. } => format!("find the archives of {product} {version}"),
             Self::Conda { .. } => "solve conda environment".into(),
         }
     }
@@ -94,6 +111,13 @@ impl Question {
 pub struct WheelAnswer {
     /// Downloads.
     pub wheels: Vec<Blob>,
+}
+
+/// Archives, one for each component, in the order asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RedistAnswer {
+    /// Downloads.
+    pub archives: Vec<Blob>,
 }
 
 /// A solved conda environment.
@@ -120,6 +144,8 @@ pub enum Answer {
     Wheels(WheelAnswer),
     /// To [`Question::Python`].
     Python(PythonPackages),
+    /// To [`Question::Redist`].
+    Redist(RedistAnswer),
     /// To [`Question::Conda`].
     Conda(CondaAnswer),
 }

@@ -8,6 +8,7 @@ mod conda;
 mod index;
 mod memory;
 mod python;
+mod redist;
 mod uv;
 mod wheels;
 
@@ -125,6 +126,11 @@ impl Desk<'_> {
             Question::Python { requirements, version, machine, index } => {
                 let wanted = python::Wanted { requirements, constraints: &[], version, machine, index: index.as_deref() };
                 self.python(&wanted).map(Answer::Python)
+            }
+            Question::Redist { product, version, components, platform, variant, mirror } => {
+                let wanted =
+                    redist::Wanted { product, version, components, platform, variant: variant.as_deref(), mirror: mirror.as_deref() };
+                self.redist(&wanted).map(Answer::Redist)
             }
             Question::Conda { text, base, channels, subdir, cuda, glibc, index } => {
                 let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc, index: index.as_deref() };

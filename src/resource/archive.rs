@@ -1,9 +1,9 @@
 //! `archive`: a directory tree made from downloaded archives, whole or not at all.
 
-use super::{Resource, in_the_way};
+use super::{PRESENT, Resource, in_the_way};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
 use crate::step::{Change, DiskForecast, Op, Step, Unpack};
-use crate::target::{Probe, ProbeError};
+use crate::target::{Claims, Probe, ProbeError};
 use serde::Serialize;
 
 /// A tree as it should be.
@@ -50,6 +50,10 @@ impl Resource for Archive {
         Self::id(self)
     }
 
+    fn claims(&self) -> Claims {
+        Claims::from([(PRESENT.to_owned(), self.unpack.into.to_string())])
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         if on.stat(&self.unpack.into)?.is_none() {
             return Ok(State::Absent);
@@ -58,7 +62,7 @@ impl Resource for Archive {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let download: u64 = self.unpack.archives.iter().filter_map(|blob| blob.size).map(|size| size.0).sum();
+        let download: u64 = self.unpack.layers.iter().filter_map(|layer| layer.archive.size).map(|size| size.0).sum();
         let make = |change, why: &str| {
             let room = if download == 0 { DiskForecast::Unknown } else { DiskForecast::AtMost(ByteSize(download * GROWTH)) };
             vec![Step::new(change, Op::Unpack(self.unpack.clone()), why).disk(room)]

@@ -13,6 +13,7 @@ mod environment;
 mod file;
 mod guard;
 mod hostname;
+mod libraries;
 mod no_environment;
 mod no_unit;
 mod occupied;
@@ -43,6 +44,7 @@ pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_lin
 pub use file::{File, Policy};
 pub use guard::{GUARDS, Guard};
 pub use hostname::HostName;
+pub use libraries::Libraries;
 pub use no_environment::NoEnvironment;
 pub use no_unit::NoUnit;
 pub use occupied::{MAKES_ROOM, OF_A_PATH};
@@ -105,7 +107,7 @@ pub trait Resource: Send + Sync {
 }
 
 /// What the names of resources begin with, of those that a manifest can speak of.
-pub const KINDS: [&str; 16] = [
+pub const KINDS: [&str; 17] = [
     "absent",
     "apt",
     "archive",
@@ -115,6 +117,7 @@ pub const KINDS: [&str; 16] = [
     "file",
     "guard",
     "hostname",
+    "libraries",
     "python",
     "script",
     "sshd-policy",
@@ -227,6 +230,8 @@ specs! {
     Symlink 3 from 3 Files,
     /// A tree of downloaded archives.
     Archive 4 from 0 Own,
+    /// Libraries that the dynamic linker finds.
+    Libraries 5 from 5 Own,
     /// A Python environment.
     PythonEnvironment 5 from 2 Own,
     /// A conda environment.
@@ -284,6 +289,10 @@ impl Spec {
                 unit.ownership = ownership(&Resource::id(unit));
                 unit.reads.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
             }
+            Self::Libraries(libraries) => {
+                libraries.link.ownership = ownership(&Resource::id(&libraries.link));
+                libraries.files.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
+            }
             Self::HostName(_)
             | Self::Guard(_)
             | Self::NoUnit(_)
@@ -313,6 +322,7 @@ impl Spec {
             | Self::Guard(_)
             | Self::NoUnit(_)
             | Self::Departed(_)
+            | Self::Libraries(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -337,7 +347,7 @@ impl Spec {
     pub fn blobs(&self) -> Vec<&Blob> {
         match self {
             Self::File(File { content: Content::Blob(blob), .. }) => vec![blob],
-            Self::Archive(archive) => archive.unpack.archives.iter().collect(),
+            Self::Archive(archive) => archive.unpack.layers.iter().map(|layer| &layer.archive).collect(),
             Self::PythonEnvironment(environment) => environment.build.packages.blobs().collect(),
             Self::CondaEnvironment(environment) => environment.build.blobs().collect(),
             Self::File(_)
@@ -374,6 +384,7 @@ impl Spec {
             | Self::NoUnit(_)
             | Self::NoEnvironment(_)
             | Self::Departed(_)
+            | Self::Libraries(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)

@@ -70,6 +70,34 @@ impl Released {
         })
     }
 
+    /// A tree is nobody's but Fitout's: its mark says so. The linker is to forget what was in it.
+    fn archive(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        let Some(place) = self.things.get(PRESENT).filter(|place| !place.is_empty()) else { return Ok(State::Gone) };
+        let path = TargetPath::parse(place).map_err(|e| ProbeError::new(format!("release {}", self.of), e))?;
+        let refresh = super::libraries::knows_below(&path, on)?.then_some(Op::RefreshLibraries);
+        let needs = if refresh.is_some() { Ability::Exec } else { Ability::Files };
+        let remove = match on.stat(&path)? {
+            None => None,
+            Some(_) if super::archive::marker(&path, on)?.is_none() => {
+                return Ok(State::Theirs(format!("{path} is no longer Fitout's; it stays")));
+            }
+            Some(_) => Some(Op::RemoveTree { path }),
+        };
+        let ops: Vec<Op> = remove.into_iter().chain(refresh).collect();
+        Ok(if ops.is_empty() { State::Gone } else { State::Ours(ops, needs) })
+    }
+
+    /// Libraries that nobody asks for any more: the files that name their directories go before, and the linker is to forget them.
+    fn libraries(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        for place in self.things.get(PRESENT).into_iter().flat_map(|places| places.split(':')).filter(|place| !place.is_empty()) {
+            let path = TargetPath::parse(place).map_err(|e| ProbeError::new(format!("release {}", self.of), e))?;
+            if super::libraries::knows_below(&path, on)? {
+                return Ok(State::Ours(vec![Op::RefreshLibraries], Ability::Exec));
+            }
+        }
+        Ok(State::Gone)
+    }
+
     fn packages(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let packages = on.packages()?;
         let left: Vec<String> = self.things.keys().filter(|name| packages.installed.contains_key(*name)).cloned().collect();
@@ -103,6 +131,8 @@ impl Resource for Released {
             "file" => self.file(on),
             "symlink" => self.symlink(on),
             "directory" => self.directory(on),
+            "archive" => self.archive(on),
+            "libraries" => self.libraries(on),
             "apt" => self.packages(on),
             "guard" => {
                 let path = Guard::path(&self.path()?)?;

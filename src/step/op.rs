@@ -202,6 +202,13 @@ pub enum Op {
     },
     /// Unpacks archives into a new directory.
     Unpack(Unpack),
+    /// Removes a tree that was made by unpacking.
+    RemoveTree {
+        /// Which.
+        path: TargetPath,
+    },
+    /// Has the dynamic linker look for libraries anew (ldconfig).
+    RefreshLibraries,
     /// Builds a Python environment and switches to it.
     BuildPython(PythonBuild),
     /// Builds a conda environment and switches to it.
@@ -238,7 +245,9 @@ impl Op {
             Self::Unit { verb, unit, .. } => format!("{} {unit}", verb.as_str()),
             Self::SetHostname { name } => format!("set host name {name}"),
             Self::ProveSshd { user, .. } => format!("prove sshd's policy for {user}"),
-            Self::Unpack(unpack) => format!("unpack {} archives into {}", unpack.archives.len(), unpack.into),
+            Self::Unpack(unpack) => format!("unpack {} archives into {}", unpack.layers.len(), unpack.into),
+            Self::RemoveTree { path } => format!("remove the tree {path}"),
+            Self::RefreshLibraries => "refresh the cache of shared libraries".into(),
             Self::BuildPython(build) => format!("build Python environment {}", build.site.prefix),
             Self::BuildConda(build) => format!("build conda environment {}", build.site.prefix),
             Self::RunScript(run) => format!("run {} script (at most {})", run.name, run.timeout),
@@ -255,6 +264,7 @@ impl Op {
             | Self::SetMeta { path, .. }
             | Self::MakeSymlink { path, .. }
             | Self::SetAside { path }
+            | Self::RemoveTree { path }
             | Self::Remove { path }
             | Self::RemoveEnvironment { prefix: path } => path.clone(),
             Self::Unpack(unpack) => unpack.into.clone(),
@@ -263,6 +273,7 @@ impl Op {
             Self::TakeKeys { home } => home.clone(),
             Self::AptInstall { .. }
             | Self::AptRemove { .. }
+            | Self::RefreshLibraries
             | Self::SetUser { .. }
             | Self::SetLogin { .. }
             | Self::EndSessions { .. }
@@ -306,7 +317,7 @@ impl Op {
     pub fn blobs(&self) -> Vec<&Blob> {
         match self {
             Self::WriteFile { content: Content::Blob(blob), .. } => vec![blob],
-            Self::Unpack(unpack) => unpack.archives.iter().collect(),
+            Self::Unpack(unpack) => unpack.layers.iter().map(|layer| &layer.archive).collect(),
             Self::BuildPython(build) => build.packages.blobs().collect(),
             Self::BuildConda(build) => build.blobs().collect(),
             Self::WriteFile { .. }
@@ -316,6 +327,8 @@ impl Op {
             | Self::SetAside { .. }
             | Self::Remove { .. }
             | Self::RemoveEnvironment { .. }
+            | Self::RemoveTree { .. }
+            | Self::RefreshLibraries
             | Self::AptInstall { .. }
             | Self::AptRemove { .. }
             | Self::SetUser { .. }

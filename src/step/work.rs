@@ -5,19 +5,49 @@ use crate::model::{Owner, Sha256, Span, TargetPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// An archive, and what of it is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Layer {
+    /// The download: zip (wheels), or tar, alone or packed with gzip, xz, zstd or bzip2.
+    pub archive: Blob,
+    /// What is stripped from its names.
+    pub strip: Strip,
+}
+
+/// What is stripped from the names of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strip {
+    /// This folder; what lies elsewhere is not wanted. Nothing where it is empty.
+    Folder(String),
+    /// The one folder that holds everything, whatever its name.
+    Wrapper,
+}
+
+impl Strip {
+    /// In a word, for digests.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Folder(folder) => folder,
+            Self::Wrapper => "*",
+        }
+    }
+}
+
 /// A tree that is put together from several archives.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Unpack {
     /// The directory that appears, whole, or not at all.
     pub into: TargetPath,
-    /// Archives (wheels), laid over each other in this order.
-    pub archives: Vec<Blob>,
-    /// Only entries below this folder of the archives, which is stripped.
-    pub strip: String,
+    /// Archives, laid over each other in this order.
+    pub layers: Vec<Layer>,
     /// Folders whose files become executable (wheels carry no modes).
     pub executable: Vec<String>,
     /// Links to make inside: path, then what it points at, relative.
     pub links: Vec<(String, String)>,
+    /// Folders whose libraries get a name without a version, by which linkers find them, where no archive brings one.
+    pub unversioned: Vec<String>,
     /// Names what is unpacked; written as `.fitout.json` inside, last.
     pub digest: Sha256,
 }

@@ -54,6 +54,15 @@ impl Rooted {
         Ok(Self { root: openat(AT_FDCWD, root, flags, Bits::empty())?, making: Mutex::default() })
     }
 
+    /// A directory of it as a root of its own: what is done there stays there.
+    ///
+    /// # Errors
+    /// There is no such directory.
+    pub fn below(&self, path: &TargetPath) -> Result<Self, ProbeError> {
+        let root = self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(|e| failed("open", path, e))?;
+        Ok(Self { root, making: Mutex::default() })
+    }
+
     /// The root itself, for calls that are relative to it.
     pub(super) const fn handle(&self) -> &OwnedFd {
         &self.root

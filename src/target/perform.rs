@@ -97,6 +97,8 @@ impl Machine {
             Op::SetHostname { name } => self.set_hostname(name),
             Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
             Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
+            Op::RemoveTree { path } => super::unpack::remove(self, path),
+            Op::RefreshLibraries => self.must(&Cmd::new(["ldconfig"]), progress).map(drop),
             Op::BuildPython(build) => super::python::perform(self, build, progress),
             Op::BuildConda(build) => super::conda::perform(self, build, progress),
             Op::RunScript(run) => self.run_script(run, progress),

@@ -34,7 +34,7 @@ fn lane(op: &Op) -> Lane {
         Op::AptInstall { .. } | Op::AptRemove { .. } => Lane::Packages,
         Op::SetUser { .. } | Op::SetLogin { .. } | Op::EndSessions { .. } | Op::TakeKeys { .. } | Op::RemoveUser { .. } => Lane::Users,
         Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
-        Op::Unpack(_) | Op::BuildPython(_) | Op::BuildConda(_) | Op::RemoveEnvironment { .. } => Lane::Own,
+        Op::Unpack(_) | Op::RefreshLibraries | Op::BuildPython(_) | Op::BuildConda(_) | Op::RemoveEnvironment { .. } => Lane::Own,
         Op::RunScript(_) => Lane::Machine,
         Op::RunCheck(_) => Lane::Checks,
         Op::MakeDirectory { .. }
@@ -43,6 +43,7 @@ fn lane(op: &Op) -> Lane {
         | Op::MakeSymlink { .. }
         | Op::SetAside { .. }
         | Op::Remove { .. }
+        | Op::RemoveTree { .. }
         | Op::SetHostname { .. } => Lane::Files,
     }
 }

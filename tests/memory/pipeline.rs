@@ -5,7 +5,7 @@ use fitout::manifest::{MemoryFiles, Sheets, Source, load};
 use fitout::model::{ByteSize, Sha256};
 use fitout::plan::Plan;
 use fitout::problem::Problem;
-use fitout::recipe::{Answer, Answers, CondaAnswer, Question, Recipe, WheelAnswer};
+use fitout::recipe::{Answer, Answers, CondaAnswer, Question, Recipe, RedistAnswer, WheelAnswer};
 use fitout::session::{Scope, SessionError, Work};
 use fitout::step::{Blob, Op, PythonPackages, UnitVerb};
 use fitout::store::Store;
@@ -46,6 +46,11 @@ fn answer(question: &Question) -> Answer {
     let blobs = |names: &[String]| names.iter().map(|name| blob(name)).collect();
     match question {
         Question::Wheels { requirements, .. } => Answer::Wheels(WheelAnswer { wheels: blobs(requirements) }),
+        Question::Redist { product, version, components, variant, .. } => {
+            let names: Vec<String> =
+                components.iter().map(|name| format!("{product}-{version}/{name}{}", variant.as_deref().unwrap_or_default())).collect();
+            Answer::Redist(RedistAnswer { archives: blobs(&names) })
+        }
         Question::Python { requirements, .. } => {
             Answer::Python(PythonPackages { requirements: requirements.join("\n"), wheels: blobs(requirements), uv: blob("uv") })
         }

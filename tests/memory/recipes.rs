@@ -84,6 +84,7 @@ snapshots! {
     units: "units: [{name: docker.service, enabled: true, active: true}, {name: cups.service, enabled: false}]";
     ssh_enabled: "user: {name: ada}\nssh_public_access_enabled: true";
     ssh_disabled: "user: {name: ada}\nssh_public_access_enabled: false";
+    cuda_redist: "network: {mirrors: {nvidia: 'https://mirror.example.org'}}\ngpu:\n  cuda:\n    version: '12.4.1'\n    source: redist\n    components: [cusolver]\n    also: [{version: '13.0', source: pypi}]\n  cudnn: {version: '9.13.0'}\n  nccl: {version: '2.21.5'}";
     cuda: "gpu: {cuda: {version: \"13.0\", source: pypi, components: [nvcc, cudart, nvrtc]}}";
     python_environment: "environments: [{name: quick, from: {python: \"3.11\", requirements: [numpy, ipykernel]}, owner: system, kernel: {name: quick, display_name: \"Python 3.11 (quick)\"}}]";
     conda_environment: "user: {name: ada}\nconda: {prefix: /anaconda}\nenvironments: [{name: lab, from: {conda: lab.yml}, owner: user, kernel: {}}]";

@@ -9,6 +9,7 @@ mod adopt;
 mod ending;
 mod environments;
 mod faults;
+mod gpu;
 mod rehearsal;
 mod support;
 mod workstation;

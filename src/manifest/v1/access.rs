@@ -1,7 +1,7 @@
 //! Who owns the machine, how people and packages reach it, and the owner's scripts.
 
 use super::super::at::At;
-use super::words::{GroupName, IndexUrl, SourcePath};
+use super::words::{GroupName, IndexUrl, ServerUrl, SourcePath};
 use crate::model::{Span, TargetPath, UserName};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -111,4 +111,6 @@ pub struct Network {
 pub struct Mirrors {
     /// Address of a Python package index, instead of `https://pypi.org/simple`.
     pub pypi: Option<IndexUrl>,
+    /// Address of a copy of NVIDIA's server, instead of `https://developer.download.nvidia.com`.
+    pub nvidia: Option<ServerUrl>,
 }

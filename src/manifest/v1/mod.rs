@@ -8,6 +8,7 @@
 mod access;
 mod azure;
 mod cron;
+mod gpu;
 mod ownership;
 mod software;
 mod state;
@@ -20,14 +21,15 @@ pub use azure::{
     CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
     TriggerKind,
 };
+pub use gpu::{CudaComponent, CudaSource, Gpu, Library};
 pub use ownership::{OnDrift, OnRemoval};
 pub use software::{
-    Check, Conda, CudaComponent, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Gpu, Jupyter, Packages,
-    Repository, Requirements, Unit,
+    Check, Conda, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Jupyter, Packages, Repository,
+    Requirements, Unit,
 };
 pub use state::State;
 pub use storage::{Access, Credential, Disk, Guard, Share, ShareDriver, Size};
-pub use words::{Console, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
+pub use words::{Console, CudaVersion, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
 
 use super::at::At;
 use crate::model::{ComputeName, Span};

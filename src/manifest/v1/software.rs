@@ -1,10 +1,10 @@
-//! What is installed: packages, files, units, CUDA, environments, Jupyter; and the checks that prove it.
+//! What is installed: packages, files, units, environments, Jupyter; and the checks that prove it.
 
 use super::super::at::At;
 use super::state::State;
 use super::words::{
-    Channel, Component, CudaVersion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest, PythonVersion,
-    RepositoryName, RepositoryUri, Requirement, SourcePath, Suite,
+    Channel, Component, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest, PythonVersion, RepositoryName,
+    RepositoryUri, Requirement, SourcePath, Suite,
 };
 use crate::model::{HomePath, Mode, Span, TargetPath, UnitName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -119,54 +119,6 @@ pub struct Unit {
     /// Drop-ins: names that end in `.conf`, and their texts.
     #[serde(default)]
     pub drop_ins: BTreeMap<DropInName, String>,
-}
-
-/// NVIDIA's software.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Gpu {
-    /// The CUDA toolkit: compiler, runtime and headers below `/usr/local/cuda`.
-    pub cuda: Option<Cuda>,
-}
-
-/// The CUDA toolkit.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Cuda {
-    /// `"13.0"`, or with a patch level `"13.0.48"`; in quotes.
-    pub version: At<CudaVersion>,
-    /// Where it comes from.
-    #[expect(dead_code, reason = "one choice so far, checked by being read")]
-    pub source: CudaSource,
-    /// What beside the compiler and the runtime, which come always.
-    #[serde(default)]
-    pub components: Vec<CudaComponent>,
-}
-
-/// Where the CUDA toolkit comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CudaSource {
-    /// NVIDIA's wheels on a Python package index; CUDA 13 and later.
-    Pypi,
-}
-
-/// A part of the CUDA toolkit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CudaComponent {
-    /// The compiler.
-    Nvcc,
-    /// The compiler's optimiser.
-    Nvvm,
-    /// Headers of the compiler.
-    Crt,
-    /// The runtime.
-    Cudart,
-    /// The core libraries of C++ (Thrust, CUB, libcu++).
-    Cccl,
-    /// The compiler as a library.
-    Nvrtc,
 }
 
 /// Where conda environments live, and where their packages come from.

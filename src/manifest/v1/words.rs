@@ -272,8 +272,11 @@ words! {
     VariableName: "the name of a variable", "letters, digits and `_`, no digit first",
         r"^[A-Za-z_][A-Za-z0-9_]{0,254}$", |text| shaped(text, |c| c.is_ascii_alphabetic() || c == '_', |c| any(c) || c == '_', 1..=255);
     /// A version of CUDA.
-    CudaVersion: "a version of CUDA", "write it in quotes, such as \"13.0\" or \"13.0.48\"",
+    CudaVersion: "a version of CUDA", "write it in quotes, such as \"12.4.1\" or \"13.0\"",
         r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
+    /// A release in three numbers.
+    ReleaseVersion: "a release", "write its three numbers in quotes, such as \"9.13.0\"",
+        r"^\d{1,5}(\.\d{1,5}){2}$", |text| dotted(text, 3..=3);
     /// A version of Python.
     PythonVersion: "a version of Python", "write it in quotes, with two parts, such as \"3.11\"",
         r"^3\.\d{1,2}$", |text| dotted(text, 2..=2) && text.starts_with("3.") && text.len() <= 4;
@@ -285,6 +288,9 @@ words! {
         r"^((https?://|file:/)[^@\s]+|[A-Za-z0-9][A-Za-z0-9._/-]*)$", |text| plain_url(text, &["https://", "http://", "file:/"]) || shaped(text, any, |c| any(c) || "._/-".contains(c), 1..=128);
     /// The address of a package index.
     IndexUrl: "the address of a package index", "write https://… without a user or password",
+        r"^https?://[^@\s]+$", |text| plain_url(text, &["https://", "http://"]);
+    /// The address of a server.
+    ServerUrl: "the address of a server", "write https://… without a user or password",
         r"^https?://[^@\s]+$", |text| plain_url(text, &["https://", "http://"]);
     /// The name of an image.
     ImageName: "the name of an image", "lower-case letters, digits, `.`, `-`; a letter or digit first; at most 64",

@@ -1,12 +1,12 @@
-//! Packages, files, units, CUDA, environments and Jupyter.
+//! Packages, files, units and Jupyter.
 
 use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
-use crate::manifest::v1::{self, CudaComponent, FileState, Manifest, State};
+use crate::manifest::v1::{self, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, UserName};
 use crate::problem::Code;
-use crate::recipe::{Cuda, Form, Gone, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
+use crate::recipe::{Form, Gone, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Switch};
 use crate::step::Content;
 use std::collections::BTreeMap;
@@ -194,33 +194,6 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         })
     };
     manifest.units.iter().map(one).collect()
-}
-
-/// The first CUDA whose wheels hold a compiler.
-const FIRST_CUDA: u32 = 13;
-
-/// `gpu.cuda`.
-pub fn cuda(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
-    let Some(cuda) = manifest.gpu.as_ref().and_then(|gpu| gpu.cuda.as_ref()) else { return Vec::new() };
-    let version = cuda.version.value.as_str();
-    let major: u32 = version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or_default();
-    if major < FIRST_CUDA {
-        let message = format!("CUDA {version} has no compiler on a Python index; the first that has one is {FIRST_CUDA}.0");
-        desk.say(Code::BadValue, &cuda.version.place, message, format!("write \"{FIRST_CUDA}.0\" or later"));
-    }
-    let components = cuda.components.iter().map(|component| component_name(*component).to_owned()).collect();
-    vec![Want::Cuda(Cuda { version: version.to_owned(), components, index: index(manifest) })]
-}
-
-const fn component_name(component: CudaComponent) -> &'static str {
-    match component {
-        CudaComponent::Nvcc => "nvcc",
-        CudaComponent::Nvvm => "nvvm",
-        CudaComponent::Crt => "crt",
-        CudaComponent::Cudart => "cudart",
-        CudaComponent::Cccl => "cccl",
-        CudaComponent::Nvrtc => "nvrtc",
-    }
 }
 
 /// The package index that is asked instead of PyPI.

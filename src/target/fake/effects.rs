@@ -31,7 +31,7 @@ impl Target for Fake {
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::SetAside { path } => self.set_aside(path),
-            Op::Remove { path } => self.discard(path),
+            Op::Remove { path } | Op::RemoveTree { path } => self.discard(path),
             Op::RemoveEnvironment { prefix } => {
                 self.discard(prefix)?;
                 generations(prefix, self)?.iter().try_for_each(|path| self.discard(path))
@@ -47,6 +47,7 @@ impl Target for Fake {
             Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),
             Op::ProveSshd { user, expect } => sshd::prove(self, user, expect),
             Op::Unpack(unpack) => self.unpack(unpack),
+            Op::RefreshLibraries => self.refresh_libraries(),
             Op::BuildPython(build) if self.stat(&build.interpreter)?.is_none() => {
                 Err(OpError::new(summary, format!("{} is absent", build.interpreter)))
             }
@@ -257,8 +258,25 @@ impl Fake {
                 let at = path(&format!("{}/{at}", unpack.into))?;
                 state.tree.put(&at, Node::link(to)).map_err(|e| failed("link", &at, e))?;
             }
+            // One library, so that there is one to be found.
+            let library = path(&format!("{}/lib/lib{}.so.1", unpack.into, unpack.into.name()))?;
+            state.tree.put(&library, Node::file("", 0o644, (0, 0))).map_err(|e| failed("write", &library, e))?;
             mark(state, &marker, &unpack.digest.to_string())
         })
+    }
+
+    /// As ldconfig would: every library with the name that programs ask for, in every directory that is configured.
+    fn refresh_libraries(&self) -> Result<(), OpError> {
+        let folder = path("/etc/ld.so.conf.d")?;
+        let mut cache = String::new();
+        for name in self.list(&folder)?.unwrap_or_default() {
+            let text = self.with(|state| state.tree.text(&path(&format!("{folder}/{name}")).unwrap_or_else(|_| TargetPath::root())));
+            for directory in text.lines().filter(|line| line.starts_with('/')) {
+                let names = self.list(&path(directory)?)?.unwrap_or_default();
+                cache.extend(names.iter().filter(|name| name.contains(".so.")).flat_map(|name| ["\0", directory, "/", name, "\0"]));
+            }
+        }
+        self.put(&path("/etc/ld.so.cache")?, Node::file(cache, 0o644, (0, 0)))
     }
 
     fn build(&self, site: &Site) -> Result<(), OpError> {

@@ -6,9 +6,9 @@ use crate::model::TargetPath;
 use crate::step::FileKind;
 use crate::target::ProbeError;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode as Bits, fchmod, fstat, mkdirat};
-use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, symlinkat, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, symlinkat, unlinkat};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -76,6 +76,26 @@ impl Rooted {
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
         Ok(File::from(fd))
+    }
+
+    /// Makes a symbolic link of a tree that is not in use yet, in the place of any other file.
+    ///
+    /// # Errors
+    /// The link was not made.
+    pub fn symlink_unsynced(&self, path: &TargetPath, to: &str) -> Result<(), ProbeError> {
+        let (above, name) = self.parent_made(path)?;
+        remove_at(&above, &name).and_then(|()| symlinkat(to, &above, name.as_str())).map_err(|e| failed("link", path, e))
+    }
+
+    /// Gives a file of such a tree another name, in the place of any other file.
+    ///
+    /// # Errors
+    /// It has no other name.
+    pub fn hard_link(&self, file: &TargetPath, path: &TargetPath) -> Result<(), ProbeError> {
+        let (source, old) = self.parent(file)?.ok_or_else(|| failed("link", file, "it is absent"))?;
+        let (above, name) = self.parent_made(path)?;
+        let link = || linkat(&source, old.as_str(), &above, name.as_str(), AtFlags::empty());
+        remove_at(&above, &name).and_then(|()| link()).map_err(|e| failed("link", path, e))
     }
 
     /// Writes a new file of a tree that is not in use yet and [synced](Self::sync_tree) as a whole, making the directories above it.

@@ -5,12 +5,16 @@
 
 mod digest;
 mod fitout;
+mod nvidia;
 mod repository;
 mod root;
+mod server;
 
 pub use digest::{Trace, canonical, exact, holders};
 pub use fitout::{Fitout, Run};
+pub use nvidia::mirror as nvidia;
 pub use root::{Root, mirror};
+pub use server::Server;
 
 use std::path::Path;
 use std::process::{Command, Output};

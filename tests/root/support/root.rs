@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 /// What is in it beside Debian's essential packages.
 const PACKAGES: &str = "systemd,systemd-sysv,openssh-server,sudo,ca-certificates";
+/// What is in one with a compiler, which nvcc calls.
+const COMPILER: &str = "ca-certificates,g++";
 /// Left out, so that a copy is quick: nothing that a test looks at.
 const WITHOUT: [&str; 3] = ["/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*"];
 const SUITE: &str = "bookworm";
@@ -27,9 +29,20 @@ pub struct Root {
 impl Root {
     /// A fresh copy.
     pub fn fresh() -> Self {
+        static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+        Self::of(ARCHIVE.get_or_init(|| archive(PACKAGES)))
+    }
+
+    /// A fresh copy of one with a compiler for C++.
+    pub fn with_compiler() -> Self {
+        static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+        Self::of(ARCHIVE.get_or_init(|| archive(COMPILER)))
+    }
+
+    fn of(archive: &Path) -> Self {
         let directory = TempDir::with_prefix_in("fitout-root-", scratch()).unwrap();
         let root = Self { directory };
-        must(command("tar").arg("-C").arg(root.path()).args(["--numeric-owner", "-xpf"]).arg(archive()));
+        must(command("tar").arg("-C").arg(root.path()).args(["--numeric-owner", "-xpf"]).arg(archive));
         root
     }
 
@@ -113,31 +126,28 @@ fn scratch() -> PathBuf {
     disk
 }
 
-/// The archive of the root, made on first use; its name is the digest of all that it is made from.
-fn archive() -> &'static Path {
-    static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
-    ARCHIVE.get_or_init(|| {
-        assert!(nix::unistd::geteuid().is_root(), "the tests on a Debian root need root: run `make test`");
-        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
-        fs::create_dir_all(&cache).unwrap();
-        // Other test programs may be at it: one makes it, the others wait.
-        let lock = fs::File::create(cache.join("lock")).unwrap();
-        lock.lock().unwrap();
-        let parts = [PACKAGES, SUITE, MIRROR, WITHOUT.concat().as_str(), repository::DEFINITION].join("\n");
-        let archive = cache.join(format!("{}.tar", &hex::encode(Sha256::digest(parts))[..16]));
-        if !archive.exists() {
-            make(&archive);
-        }
-        archive
-    })
+/// The archive of a root with these packages, made on first use; its name is the digest of all that it is made from.
+fn archive(packages: &str) -> PathBuf {
+    assert!(nix::unistd::geteuid().is_root(), "the tests on a Debian root need root: run `make test`");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
+    fs::create_dir_all(&cache).unwrap();
+    // Other test programs may be at it: one makes it, the others wait.
+    let lock = fs::File::create(cache.join("lock")).unwrap();
+    lock.lock().unwrap();
+    let parts = [packages, SUITE, MIRROR, WITHOUT.concat().as_str(), repository::DEFINITION].join("\n");
+    let archive = cache.join(format!("{}.tar", &hex::encode(Sha256::digest(parts))[..16]));
+    if !archive.exists() {
+        make(&archive, packages);
+    }
+    archive
 }
 
-fn make(archive: &Path) {
+fn make(archive: &Path, packages: &str) {
     let work = TempDir::with_prefix_in("fitout-make-", scratch()).unwrap();
     let root = work.path().join("root");
     let mut bootstrap = command("mmdebstrap");
     bootstrap.args(["--mode=root", "--variant=minbase", "--skip=check/empty", "--dpkgopt=force-unsafe-io"]).env("TMPDIR", work.path());
-    bootstrap.args(WITHOUT.map(|path| format!("--dpkgopt=path-exclude={path}"))).arg(format!("--include={PACKAGES}"));
+    bootstrap.args(WITHOUT.map(|path| format!("--dpkgopt=path-exclude={path}"))).arg(format!("--include={packages}"));
     must(bootstrap.arg(SUITE).arg(&root).arg(mirror()));
     // Only the local repository is asked for packages, so that no test needs a network; dpkg need not survive a power cut.
     for gone in ["etc/apt/sources.list", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/apt/apt.conf.d/99mmdebstrap"] {
