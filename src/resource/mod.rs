@@ -356,6 +356,7 @@ impl Spec {
             | Self::Absent(_)
             | Self::HostName(_)
             | Self::Guard(_)
+            | Self::Libraries(_)
             | Self::NoUnit(_)
             | Self::NoEnvironment(_)
             | Self::Departed(_)
