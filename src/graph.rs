@@ -1,16 +1,19 @@
 //! The order of work: what requires what, and among the free, what a person would do first.
 
 use crate::model::{Owner, ResourceId, TargetPath};
-use crate::problem::{Code, Place, Problem, nearest};
+use crate::problem::{Code, MOST_PROBLEMS, Place, Problem, nearest};
 use crate::resource::{Guard, Spec};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 /// A resource and what it waits for.
 #[derive(Debug, Clone)]
 pub struct Node {
+    /// Its name.
+    pub id: ResourceId,
     /// What is wanted.
     pub spec: Spec,
     /// Positions in [`Graph::nodes`] of what must be there first; all smaller than its own.
@@ -52,20 +55,20 @@ impl Graph {
     /// As [`Graph::order`].
     pub fn order_as(specs: Vec<Spec>, said: &[Said]) -> Result<Self, Vec<Problem>> {
         let specs = distinct(specs)?;
-        let ids: BTreeMap<ResourceId, usize> = specs.iter().enumerate().map(|(n, spec)| (spec.id(), n)).collect();
+        let names: Vec<ResourceId> = specs.iter().map(Spec::id).collect();
+        let ids: Ids<'_> = names.iter().enumerate().map(|(n, id)| (id, n)).collect();
         let places = places(&specs);
-        let mut problems = nowhere(said, &ids);
+        let mut problems = nowhere(said, &names, &ids);
         let mut requires: Vec<Vec<usize>> = Vec::new();
         let mut words: BTreeMap<&ResourceId, Vec<usize>> = BTreeMap::new();
         for one in said {
             words.entry(&one.of).or_default().extend(ids.get(&one.requires));
         }
-        for spec in &specs {
+        for (spec, own) in specs.iter().zip(&names) {
             let wanted = spec.requires();
-            problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(spec, id, &ids)));
-            let named = wanted.iter().filter_map(|id| ids.get(id).copied());
-            let mut edges: Vec<usize> =
-                named.chain(words.remove(&spec.id()).unwrap_or_default()).chain(inferred(spec, &places, &ids)).collect();
+            problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(own, id, &names)));
+            let known = wanted.iter().filter_map(|id| ids.get(id).copied());
+            let mut edges: Vec<usize> = known.chain(words.remove(own).unwrap_or_default()).chain(inferred(spec, &places, &ids)).collect();
             edges.sort_unstable();
             edges.dedup();
             requires.push(edges);
@@ -96,68 +99,78 @@ impl AsRef<[usize]> for Node {
     }
 }
 
+/// Positions by name.
+type Ids<'s> = HashMap<&'s ResourceId, usize>;
+
 /// One of each name; two that contradict each other are a problem.
 fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
-    let mut seen: BTreeMap<ResourceId, usize> = BTreeMap::new();
+    let mut seen: HashMap<ResourceId, usize> = HashMap::new();
     let (mut kept, mut problems): (Vec<Spec>, Vec<Problem>) = (Vec::new(), Vec::new());
     for spec in specs {
-        let Some(earlier) = seen.get(&spec.id()).map(|n: &usize| &mut kept[*n]) else {
-            seen.insert(spec.id(), kept.len());
-            kept.push(spec);
-            continue;
+        let n = match seen.entry(spec.id()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                new.insert(kept.len());
+                kept.push(spec);
+                continue;
+            }
         };
-        match earlier.join(&spec) {
-            Some(joined) => *earlier = joined,
+        match kept[n].join(&spec) {
+            Some(joined) => kept[n] = joined,
             None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
         }
     }
     if problems.is_empty() { Ok(kept) } else { Err(problems) }
 }
 
-fn unknown(spec: &Spec, id: &ResourceId, ids: &BTreeMap<ResourceId, usize>) -> Problem {
-    let problem = Problem::general(Code::UnknownReference, format!("{} requires {id}, which is nowhere in the manifest", spec.id()));
-    meant(problem, id, ids.keys())
+fn unknown(own: &ResourceId, id: &ResourceId, names: &[ResourceId]) -> Problem {
+    let problem = Problem::general(Code::UnknownReference, format!("{own} requires {id}, which is nowhere in the manifest"));
+    meant(problem, id, names.iter())
 }
 
 /// Requirements in words that name nothing: each once, whatever many resources came of what waits.
-fn nowhere(said: &[Said], ids: &BTreeMap<ResourceId, usize>) -> Vec<Problem> {
+fn nowhere(said: &[Said], names: &[ResourceId], ids: &Ids<'_>) -> Vec<Problem> {
     let lost: BTreeMap<&Place, &Said> = said.iter().filter(|one| !ids.contains_key(&one.requires)).map(|one| (&one.place, one)).collect();
-    let problem = |(place, one): (&Place, &Said)| {
+    let problem = |(n, (place, one)): (usize, (&Place, &Said))| {
         let problem = Problem::at(Code::UnknownReference, place, format!("{} is nowhere in the manifest", one.requires));
-        let others: Vec<String> = ids.keys().filter(|id| id.kind == one.requires.kind && **id != one.of).map(ToString::to_string).collect();
-        let problem = match others.len() {
+        let others = || names.iter().filter(|id| id.kind == one.requires.kind && **id != one.of);
+        let problem = match others().take(LISTED + 1).count() {
             0 => problem.suggest(format!("no other resource is of the kind `{}`; `fitout plan` shows all", one.requires.kind)),
-            1..=LISTED => problem.suggest(format!("write one of {}", others.join(", "))),
+            1..=LISTED => problem.suggest(format!("write one of {}", others().map(ToString::to_string).collect::<Vec<_>>().join(", "))),
             _ => problem.suggest("`fitout plan` shows every resource by its name"),
         };
-        meant(problem, &one.requires, ids.keys().filter(|id| **id != one.of))
+        // To look for what was meant among very many takes long: who is wrong so often finds it out from the first few.
+        if n < LISTED { meant(problem, &one.requires, names.iter().filter(|id| **id != one.of)) } else { problem }
     };
-    lost.into_iter().map(problem).collect()
+    lost.into_iter().take(MOST_PROBLEMS + 1).enumerate().map(problem).collect()
 }
 
 /// More names than this are better read with `fitout plan`.
 const LISTED: usize = 6;
 
 fn meant<'i>(problem: Problem, id: &ResourceId, known: impl Iterator<Item = &'i ResourceId>) -> Problem {
-    let names: Vec<String> = known.map(ToString::to_string).collect();
-    match nearest(&id.to_string(), names.iter().map(String::as_str)) {
-        Some(near) => problem.suggest(format!("did you mean `{near}`?")),
+    // Of one kind: a slip of the hand is in the name, or a kind that there is none of.
+    let names: Vec<&str> = known.filter(|known| known.kind == id.kind).map(|known| known.name.as_str()).collect();
+    match nearest(&id.name, names) {
+        Some(near) => problem.suggest(format!("did you mean `{}:{near}`?", id.kind)),
         None => problem,
     }
 }
 
 /// Who makes what is at a path.
-fn places(specs: &[Spec]) -> BTreeMap<&TargetPath, Vec<usize>> {
-    let mut places: BTreeMap<&TargetPath, Vec<usize>> = BTreeMap::new();
+type Places<'s> = HashMap<&'s str, Vec<usize>>;
+
+fn places(specs: &[Spec]) -> Places<'_> {
+    let mut places = Places::new();
     for (n, path) in specs.iter().enumerate().filter_map(|(n, spec)| Some((n, spec.path()?))) {
-        places.entry(path).or_default().push(n);
+        places.entry(path.as_str()).or_default().push(n);
     }
     places
 }
 
 /// What a person would not write down: the directory that something lies in, the user whose it is.
-fn inferred(spec: &Spec, places: &BTreeMap<&TargetPath, Vec<usize>>, ids: &BTreeMap<ResourceId, usize>) -> Vec<usize> {
-    let above = spec.path().into_iter().flat_map(TargetPath::ancestors).filter_map(|folder| places.get(&folder)).flatten().copied();
+fn inferred(spec: &Spec, places: &Places<'_>, ids: &Ids<'_>) -> Vec<usize> {
+    let above = spec.path().into_iter().flat_map(TargetPath::above).filter_map(|folder| places.get(folder)).flatten().copied();
     let owner = match spec.owner() {
         Some(Owner::User(name)) => ids.get(&ResourceId::new("user", name)).copied(),
         Some(Owner::Root) | None => None,
@@ -246,7 +259,7 @@ fn laid_out(specs: Vec<Spec>, requires: &[Vec<usize>], stage: &[u8], order: &[us
         let spec = slots[*n].take()?;
         let from = spec.from().min(stage[*n]);
         let after = order.partition_point(|other| stage[*other] < from);
-        Some(Node { spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
+        Some(Node { id: spec.id(), spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
     };
     Graph { nodes: order.iter().filter_map(node).collect() }
 }

@@ -1,8 +1,8 @@
 //! The forecast: what each resource would do on a target, found by looking only.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, Node};
 use crate::model::{ByteSize, ResourceId, TargetPath};
-use crate::resource::{Guard, Spec};
+use crate::resource::Guard;
 use crate::step::{Ability, Blob, Change, DiskForecast, Space, Step, Sure};
 use crate::store::Store;
 use crate::target::{Probe, ProbeError};
@@ -101,7 +101,7 @@ impl Plan {
         let mut resources: Vec<Planned> = Vec::new();
         for node in &graph.nodes {
             let waits = node.requires.iter().map(|n| &resources[*n]).find(|other| !other.deferred.is_empty());
-            let planned = planned(&node.spec, on, waits.map(|other| &other.id));
+            let planned = planned(node, on, waits.map(|other| &other.id));
             resources.push(planned);
         }
         let steps = || resources.iter().flat_map(|planned| &planned.steps);
@@ -142,9 +142,9 @@ impl Plan {
     }
 }
 
-fn planned(spec: &Spec, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Planned {
-    let id = spec.id();
-    let look = match spec.look(on) {
+fn planned(node: &Node, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Planned {
+    let id = node.id.clone();
+    let look = match node.spec.look(on) {
         Ok(look) => look,
         Err(error) => return Planned { id, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), problem: Some(error.to_string()) },
     };

@@ -109,7 +109,7 @@ codes! {
         "Correct the path, or put the file there.",
         "setup_scripts:\n  creation_script: {path: absent.sh}\n";
     TooLarge = "E0110", "the manifest exceeds a limit",
-        "Manifests, with all that they include, are limited to 8 MiB, 250,000 nodes, 64 levels and 256 files, so that a hostile document cannot exhaust the machine.",
+        "Manifests, with all that they include, are limited to 8 MiB, 250,000 nodes, 4,096 keys in a mapping, 64 levels and 256 files, so that a hostile document cannot exhaust the machine.",
         "Put large contents into files that the manifest names; write repeated values out instead of nesting aliases.",
         "unmanaged: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]\n";
     UnknownReference = "E0111", "a reference to something that the manifest does not hold",
@@ -162,7 +162,7 @@ impl Problem {
 
     /// A problem that no text shows.
     pub fn general(code: Code, message: impl Into<String>) -> Self {
-        Self { code, place: None, earlier: None, message: message.into(), suggestion: None }
+        Self { code, place: None, earlier: None, message: readable(message.into()), suggestion: None }
     }
 
     /// With the place of what it contradicts.
@@ -178,6 +178,21 @@ impl Problem {
         self.suggestion = Some(suggestion.into());
         self
     }
+}
+
+/// More problems than this help nobody, and a hostile text can have very many.
+pub const MOST_PROBLEMS: usize = 100;
+
+/// Longest message that is told whole; what is longer repeats a value that somebody made so long.
+const TOLD: usize = 1_000;
+
+/// A message of which a person can read the beginning and the end.
+fn readable(message: String) -> String {
+    let part = |from: usize, to: usize| message.get(message.floor_char_boundary(from)..message.floor_char_boundary(to)).unwrap_or_default();
+    if message.len() <= TOLD {
+        return message;
+    }
+    format!("{}…{}", part(0, TOLD / 2), part(message.len() - TOLD / 2, message.len()))
 }
 
 impl fmt::Display for Problem {
@@ -290,19 +305,19 @@ fn offset(line: &str, column: usize) -> usize {
 /// The candidate nearest to what was written, if any is near enough to be a slip of the hand.
 #[must_use]
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (written.chars().count() / 3).clamp(1, 3);
+    let lower = |text: &str| -> Vec<char> { text.to_lowercase().chars().collect() };
+    let written = lower(written);
+    let allowed = (written.len() / 3).clamp(1, 3);
     candidates
         .into_iter()
-        .map(|candidate| (distance(written, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .filter_map(|candidate| Some((distance(&written, &lower(candidate), allowed)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein distance with swapped neighbours as one slip, whatever the case: `conad` is as near to `conda` as can be.
-fn distance(a: &str, b: &str) -> usize {
-    let lower = |text: &str| -> Vec<char> { text.to_lowercase().chars().collect() };
-    let (a, b) = (lower(a), lower(b));
+/// Levenshtein distance with swapped neighbours as one slip: `conad` is as near to `conda` as can be. `None` where it is larger than what
+/// is allowed, which is soon plain of most candidates.
+fn distance(a: &[char], b: &[char], allowed: usize) -> Option<usize> {
     let mut two_above: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.iter().enumerate() {
@@ -314,9 +329,12 @@ fn distance(a: &str, b: &str) -> usize {
             }
             row.push(least);
         }
+        if row.iter().chain(&above).min().is_some_and(|least| *least > allowed) {
+            return None;
+        }
         two_above = std::mem::replace(&mut above, row);
     }
-    above[b.len()]
+    Some(above[b.len()]).filter(|distance| *distance <= allowed)
 }
 
 #[cfg(test)]

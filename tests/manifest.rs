@@ -10,7 +10,7 @@ mod hostile;
 #[path = "support/pages.rs"]
 mod pages;
 
-use fitout::manifest::{Disposition, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
+use fitout::manifest::{Disposition, Field, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
 use fitout::model::{Architecture, Distribution, Facts, Gpu};
 use fitout::session::foresee;
 use proptest::prelude::*;
@@ -28,6 +28,11 @@ fn listed(folder: &str, ending: &str) -> Vec<PathBuf> {
 
 /// Loads a manifest, and beside it `NAME.machine` and the lines `path=value` of `NAME.set`, where these exist, for the machine of `NAME.on`.
 fn load_file(path: &Path) -> Result<Machine, Rejected> {
+    load_on(path).map(|(machine, _)| machine)
+}
+
+/// The machine, and the fields of its manifest.
+fn load_on(path: &Path) -> Result<(Machine, Vec<Field>), Rejected> {
     let source = |path: &Path| Source { name: path.to_string_lossy().into_owned(), text: fs::read_to_string(path).unwrap() };
     let mut sheets = Sheets::new(source(path));
     let overlay = path.with_extension("machine");
@@ -38,7 +43,9 @@ fn load_file(path: &Path) -> Result<Machine, Rejected> {
     if sheets.machine.is_none() {
         foresee(&manifest)?;
     }
-    manifest.on(&facts(&fs::read_to_string(path.with_extension("on")).unwrap_or_default()))
+    let on = facts(&fs::read_to_string(path.with_extension("on")).unwrap_or_default());
+    let machine = manifest.on(&on)?;
+    Ok((machine, manifest.settled(&on)?.fields()))
 }
 
 /// A machine of Debian 12 without a GPU, or what `NAME.on` says of another: `ubuntu 22.04 jammy arm64 present`.
@@ -93,11 +100,11 @@ fn says_what_is_wrong() {
     assert!(rejected >= 120, "only {rejected} manifests are rejected");
 }
 
-/// A machine, with those of its manifest's fields that are not simply enforced.
-fn machine(path: &str) -> Machine {
-    let mut machine = load_file(Path::new(path)).unwrap_or_else(|rejected| panic!("{rejected}"));
-    machine.fields.retain(|field| field.disposition != Disposition::Enforced);
-    machine
+/// A machine, and those of its manifest's fields that are not simply enforced.
+fn machine(path: &str) -> (Machine, Vec<Field>) {
+    let (machine, mut fields) = load_on(Path::new(path)).unwrap_or_else(|rejected| panic!("{rejected}"));
+    fields.retain(|field| field.disposition != Disposition::Enforced);
+    (machine, fields)
 }
 
 #[test]
@@ -107,8 +114,8 @@ fn a_full_manifest_becomes_a_machine() {
 
 #[test]
 fn every_field_of_azures_has_a_disposition() {
-    let of = |name: &str| load_file(Path::new(name)).unwrap_or_else(|rejected| panic!("{rejected}")).fields;
-    let said = |field: &fitout::manifest::Field| format!("{:<8} {} — {}\n", field.disposition.as_str(), field.path, field.why);
+    let of = |name: &str| load_on(Path::new(name)).unwrap_or_else(|rejected| panic!("{rejected}")).1;
+    let said = |field: &Field| format!("{:<8} {} — {}\n", field.disposition.as_str(), field.path, field.why);
     let fields = ["azure_cloud", "azure_schedule"].map(|name| of(&format!("tests/cases/manifest/{name}.yaml")));
     insta::assert_snapshot!(fields.iter().flatten().map(said).collect::<String>());
 }

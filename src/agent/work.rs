@@ -8,7 +8,7 @@ use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
 use crate::datasource::{self, MACHINE, Overlay, is_own};
 use crate::journal::Journal;
 use crate::manifest::load;
-use crate::model::{ResourceId, TargetPath};
+use crate::model::{Facts, ResourceId, TargetPath};
 use crate::problem::Problem;
 use crate::resource::Guard;
 use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed};
@@ -66,15 +66,10 @@ impl Workstation {
             load(&sheets, TargetFiles(Arc::clone(&self.machine))).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
         let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
         let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
-        let session = Session::prepare(
-            &manifest,
-            |_| {},
-            (Scope::Machine, Terms::default()),
-            Arc::clone(&self.machine),
-            self.store.clone(),
-            &observers,
-        )
-        .map_err(|e| ended(&e))?;
+        let wanted = |facts: &Facts| manifest.into_machine(facts);
+        let session =
+            Session::prepare(wanted, |_| {}, (Scope::Machine, Terms::default()), Arc::clone(&self.machine), self.store.clone(), &observers)
+                .map_err(|e| ended(&e))?;
         let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
         let name = session.name.as_ref().map(ToString::to_string);
         Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })

@@ -140,7 +140,7 @@ impl Engine<'_> {
 
     /// Looks what there is to do.
     fn open<'a>(&self, node: &'a Node, ready: &Ready) -> Job<'a> {
-        let report = Report::new(node.spec.id());
+        let report = Report::new(node.id.clone());
         self.observers.tell(&Event::ResourceStarted { id: report.id.clone() });
         let mut job = Job { node, waits: ready.waits.clone(), began: Instant::now(), report, steps: Vec::new() };
         let skipped = match (go_on(), &ready.fallen) {

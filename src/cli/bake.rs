@@ -6,6 +6,7 @@ use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
 use crate::image::{BakeError, Recipe, bake};
 use crate::manifest::{HostFiles, Source, load_image};
+use crate::session::Installable;
 use crate::store::Store;
 use clap::Args;
 use std::path::PathBuf;
@@ -39,7 +40,8 @@ fn try_run(arguments: &Arguments, global: &Global) -> Result<(), Refusal> {
     let name = &arguments.definition;
     let source = Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.clone(), e))?;
     let definition = load_image(&source).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-    let (manifest, bundle) = source::named(&definition.manifest.to_string_lossy(), &arguments.set)?;
+    let (manifest, sheets) = source::named(&definition.manifest.to_string_lossy(), &arguments.set)?;
+    let bundle = Installable::new(&sheets, &manifest.files());
     let store = Store::at(&global.cache);
     let recipe = Recipe { definition: &definition, manifest: &manifest, bundle: &bundle, out: &arguments.out, store: &store };
     let artifacts = bake(&recipe, &Observers::new(progress::observers(global))).map_err(|error| match error {

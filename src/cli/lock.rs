@@ -62,7 +62,14 @@ fn look(arguments: &Arguments, before: &Lock, global: &Global) -> Result<(String
     let recall = if arguments.update || arguments.check { Recall::Nothing } else { Recall::Earlier };
     let terms = Terms { lock: before.clone(), bond: Bond::Loose, recall, ..Terms::default() };
     let observers = Observers::new(progress::observers(global));
-    let session = Session::prepare(&manifest, |_| {}, (Scope::Beside, terms), target, Store::at(&global.cache), &observers)?;
+    let session = Session::prepare(
+        |facts| manifest.into_machine(facts),
+        |_| {},
+        (Scope::Beside, terms),
+        target,
+        Store::at(&global.cache),
+        &observers,
+    )?;
     Ok(session.locked()?)
 }
 

@@ -171,7 +171,7 @@ fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
 }
 
 /// Reads the named manifest of the host; `-` is standard input.
-pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refusal> {
+pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Sheets), Refusal> {
     let source = if name == "-" {
         let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;
         Source { name: "-".into(), text }
@@ -180,8 +180,7 @@ pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Installable), Refu
     };
     let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
     let manifest = load(&sheets, HostFiles).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-    let bundle = Installable::new(&sheets, &manifest.files());
-    Ok((manifest, bundle))
+    Ok((manifest, sheets))
 }
 
 /// The manifest alone, for `validate`.
@@ -294,8 +293,13 @@ pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes)
 
 /// The same, for a machine that is open.
 pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
+    let bundle = |manifest: &Manifest, sheets: &Sheets| Installable::new(sheets, &manifest.files());
     let (manifest, bundle) = match &ground.file {
-        Some(name) => named(name, &ground.set).map(|(manifest, bundle)| (manifest, Some(bundle)))?,
+        Some(name) => {
+            let (manifest, sheets) = named(name, &ground.set)?;
+            let bundle = (becomes == Becomes::Installed).then(|| bundle(&manifest, &sheets));
+            (manifest, bundle)
+        }
         None => (own(&target, &ground.set)?, None),
     };
     let amend = |wanted: &mut Wanted| {
@@ -307,6 +311,13 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
     let observers = Observers::new(progress::observers(global));
     let beside = ground.file.is_some() && becomes == Becomes::Nothing && is_installed(target.as_ref()).map_err(SessionError::Probe)?;
     let scope = if beside { Scope::Beside } else { Scope::Machine };
-    let session = Session::prepare(&manifest, amend, (scope, terms(ground)?), target, Store::at(&global.cache), &observers)?;
+    let session = Session::prepare(
+        |facts| manifest.into_machine(facts),
+        amend,
+        (scope, terms(ground)?),
+        target,
+        Store::at(&global.cache),
+        &observers,
+    )?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

@@ -23,11 +23,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     match global.output {
-        Form::Json => output::json(&serde_json::json!({"version": 1, "valid": true, "problems": [], "fields": manifest.fields})),
+        Form::Json => output::json(&serde_json::json!({"version": 1, "valid": true, "problems": [], "fields": manifest.fields()})),
         Form::Human => {
             let name = manifest.name.as_ref().map_or_else(|| "this".to_owned(), ToString::to_string);
             output::say(&format!("{} {name} is a valid manifest", paint(Paint::Green, "ok:")));
-            for line in without_effect(&manifest.fields) {
+            for line in without_effect(&manifest.fields()) {
                 output::say(&line);
             }
         }

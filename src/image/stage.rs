@@ -9,7 +9,7 @@ use super::{Artifact, BakeError, Recipe, base, disk, seal, writer};
 use crate::apply::{Event, Observers, Outcome, RunReport, Supply, Workers, apply};
 use crate::graph::Graph;
 use crate::manifest::Machine as Wanted;
-use crate::model::{ByteSize, ResourceId};
+use crate::model::{ByteSize, Facts, ResourceId};
 use crate::plan::Plan;
 use crate::session::{Scope, Session, SessionError, Terms, own_program};
 use crate::step::Op;
@@ -95,15 +95,11 @@ impl Bake<'_> {
     fn apply(&mut self) -> Result<(), BakeError> {
         let (machine, store) = (Arc::new(self.machine()?), self.recipe.store);
         let program = own_program(store).map_err(|e| OpError::new("take this program into the image", e))?;
+        let manifest = self.recipe.manifest;
+        let wanted = |facts: &Facts| Ok((manifest.on(facts)?, manifest.sources().clone()));
         let amend = |wanted: &mut Wanted| wanted.wants.extend(wants(program));
-        let session = Session::prepare(
-            self.recipe.manifest,
-            amend,
-            (Scope::Machine, Terms::default()),
-            Arc::clone(&machine),
-            store.clone(),
-            self.observers,
-        )?;
+        let session =
+            Session::prepare(wanted, amend, (Scope::Machine, Terms::default()), Arc::clone(&machine), store.clone(), self.observers)?;
         done(&session.apply(self.observers)?.0)?;
         Ok(self.recipe.bundle.install(machine.as_ref())?)
     }

@@ -3,13 +3,14 @@
 //!
 //! A file is included once, however many ask for it. All texts together keep the limits of one.
 
+use super::composed::plain_items;
 use super::files::{Files, TextError, text};
 use super::load::{Sheets, Source};
 use super::merge::{Merger, Overrides, Rule, take};
 use super::node::{Node, Value};
 use super::other;
 use super::parse::{MAX_BYTES, Parsed, Tally, parse};
-use super::reading::{self, Error};
+use super::reading::{self, Error, MOST_PROBLEMS};
 use super::setting::{folder, set, setting_file};
 use super::v1::SourcePath;
 use super::when::Conditions;
@@ -30,10 +31,20 @@ const MAX_INCLUDES: usize = 16;
 const FIRST: &str = "start from manifests/minimal.yaml; `fitout explain` lists the keys";
 
 /// One text, without what the others need not know.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Layer {
     Text(Node, Rule),
     Setting(String, String),
+}
+
+impl Layer {
+    /// As it is for every machine.
+    fn plain(mut self) -> Self {
+        if let Self::Text(text, _) = &mut self {
+            plain_items(text);
+        }
+        self
+    }
 }
 
 /// The texts of a manifest, in the order in which they are laid over each other.
@@ -60,19 +71,33 @@ pub struct Document {
 impl Texts {
     /// What of the texts is for a machine, as one document.
     pub fn document(&self, facts: &Facts) -> Document {
+        let of_machine = |layer: &Layer| match layer {
+            Layer::Text(text, rule) => Some(Layer::Text(self.conditions.select(text, facts)?, *rule)),
+            Layer::Setting(..) => Some(layer.clone()),
+        };
+        self.laid(self.layers.iter().filter_map(of_machine))
+    }
+
+    /// The one document of texts that tell no machines apart, made of the texts themselves: of large ones no copy is made.
+    pub fn take_document(&mut self) -> Document {
+        let layers = std::mem::take(&mut self.layers);
+        self.laid(layers.into_iter().map(Layer::plain))
+    }
+
+    fn laid(&self, layers: impl Iterator<Item = Layer>) -> Document {
         let (mut merger, mut tally, mut problems) = (Merger::new(&self.overrides), self.tally.clone(), Vec::new());
         let mut root: Option<Node> = None;
-        for layer in &self.layers {
+        for layer in layers {
             match (layer, &mut root) {
-                (Layer::Text(text, _), None) => root = self.conditions.select(text, facts),
+                (Layer::Text(text, _), None) => root = Some(text),
                 (Layer::Text(text, rule), Some(base)) => {
-                    if let Some(text) = self.conditions.select(text, facts) {
-                        // What the whole lacks is said of the last text: the one that was named.
-                        (base.id, base.mark) = (text.id, text.mark.clone());
-                        merger.merge(base, text, *rule);
-                    }
+                    // What the whole lacks is said of the last text: the one that was named.
+                    (base.id, base.mark) = (text.id, text.mark.clone());
+                    merger.merge(base, text, rule);
                 }
-                (Layer::Setting(path, value), Some(root)) => problems.extend(set(root, path, value, &mut tally).err().unwrap_or_default()),
+                (Layer::Setting(path, value), Some(root)) => {
+                    problems.extend(set(root, &path, &value, &mut tally).err().unwrap_or_default());
+                }
                 (Layer::Setting(..), None) => {}
             }
         }
@@ -132,6 +157,10 @@ impl Set<'_> {
         let trail = [trail, &[own]].concat();
         if let Some(entry) = take(&mut root, INCLUDE) {
             for (place, text) in self.texts(&entry.value) {
+                if self.problems.len() > MOST_PROBLEMS {
+                    self.problems.push(reading::cut());
+                    break;
+                }
                 for path in self.named(&text, &place, name) {
                     self.include(&path, &place, &trail);
                 }

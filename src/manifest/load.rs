@@ -7,6 +7,7 @@ use super::files::{Files, Kept, TextError, text};
 use super::findings::{Findings, is_setting_of_nothing};
 use super::include::{Document, Texts, assemble};
 use super::machine::{Machine, Places};
+use super::node::Node;
 use super::parse::MAX_BYTES;
 use super::reading::{self, MOST_COUNTED, MOST_PROBLEMS, Reading, is_cut};
 use super::said;
@@ -86,16 +87,14 @@ impl std::error::Error for Rejected {}
 pub struct Manifest {
     /// Its name, where it gives one on every kind of machine.
     pub name: Option<ComputeName>,
-    /// Every field that it holds, with what becomes of it.
-    pub fields: Vec<Field>,
     file: String,
     texts: Texts,
     /// What is wrong with its texts on any machine.
     problems: Vec<Problem>,
     files: Kept,
     sources: Sources,
-    /// The machine, where it is the same everywhere.
-    machine: Option<Machine>,
+    /// The document and the machine, where they are the same everywhere.
+    settled: Option<(Node, Machine)>,
 }
 
 impl fmt::Debug for Manifest {
@@ -116,7 +115,7 @@ pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Re
         Err(problem) => return Err(rejected(vec![*problem], sources)),
     };
     let file = sheets.manifest.name.clone();
-    let manifest = Manifest { name: None, fields: Vec::new(), file, texts, problems, files, sources, machine: None };
+    let manifest = Manifest { name: None, file, texts, problems, files, sources, settled: None };
     if sheets.machine.is_none() { manifest.everywhere() } else { Ok(manifest) }
 }
 
@@ -126,17 +125,24 @@ impl Manifest {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn on(&self, facts: &Facts) -> Result<Machine, Rejected> {
-        if let Some(machine) = &self.machine {
+        if let Some((_, machine)) = &self.settled {
             return Ok(machine.clone());
         }
         let mut sources = self.sources.clone();
-        let (machine, mut found) = self.read(facts, &mut sources);
-        found.retain(|problem| !is_setting_of_nothing(problem) || !self.is_elsewhere(problem));
-        let problems = [self.problems.clone(), found].concat();
-        match machine {
-            Some(machine) if problems.is_empty() => Ok(machine),
-            _ => Err(rejected(problems, sources)),
+        let (_, machine, problems) = self.on_one(facts, &mut sources);
+        machine.filter(|_| problems.is_empty()).ok_or_else(|| rejected(problems, sources))
+    }
+
+    /// The same, and the texts to show what is found wrong later; all else that was read is let go.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn into_machine(self, facts: &Facts) -> Result<(Machine, Sources), Rejected> {
+        if let Some((_, machine)) = self.settled {
+            return Ok((machine, self.sources));
         }
+        let machine = self.on(facts)?;
+        Ok((machine, self.sources))
     }
 
     /// The same, checked on one machine, of which its name and fields are.
@@ -144,10 +150,37 @@ impl Manifest {
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn settled(mut self, facts: &Facts) -> Result<Self, Rejected> {
-        let machine = self.on(facts)?;
-        (self.name, self.fields) = (machine.name.clone(), machine.fields.clone());
-        self.machine = Some(machine);
+        if self.settled.is_some() {
+            return Ok(self);
+        }
+        let mut sources = std::mem::take(&mut self.sources);
+        let (root, machine, problems) = self.on_one(facts, &mut sources);
+        self.settled = root.zip(machine).filter(|_| problems.is_empty());
+        let Some((_, machine)) = &self.settled else { return Err(rejected(problems, sources)) };
+        (self.name, self.sources) = (machine.name.clone(), sources);
         Ok(self)
+    }
+
+    fn on_one(&self, facts: &Facts, sources: &mut Sources) -> (Option<Node>, Option<Machine>, Vec<Problem>) {
+        let (root, machine, mut found) = self.read(self.texts.document(facts), sources);
+        found.retain(|problem| !is_setting_of_nothing(problem) || !self.is_elsewhere(problem));
+        (root, machine, [self.problems.clone(), found].concat())
+    }
+
+    /// Every field that it holds on a machine of some kind, with what becomes of it.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        if let Some((root, _)) = &self.settled {
+            return disposition::fields(root, schema());
+        }
+        let mut seen = HashSet::new();
+        let of_kind = |facts: &Facts| {
+            let mut root = self.texts.document(facts).root?;
+            said::take_all(&mut root, &mut Vec::new());
+            Some(disposition::fields(&root, schema()))
+        };
+        let all = self.kinds().iter().filter_map(of_kind).flatten().collect::<Vec<_>>();
+        all.into_iter().filter(|field| seen.insert(field.path.clone())).collect()
     }
 
     /// The files that were read for it, by their paths.
@@ -187,41 +220,40 @@ impl Manifest {
         &self.sources
     }
 
-    fn read(&self, facts: &Facts, sources: &mut Sources) -> (Option<Machine>, Vec<Problem>) {
-        let Document { root, mut problems, hidden } = self.texts.document(facts);
+    /// What a document comes to: it, without what is no field; its machine; what is wrong.
+    fn read(&self, document: Document, sources: &mut Sources) -> (Option<Node>, Option<Machine>, Vec<Problem>) {
+        let Document { root, mut problems, hidden } = document;
         for place in &hidden {
             sources.hide(place);
         }
-        let machine = root.and_then(|mut root| {
-            let said = said::take_all(&mut root, &mut problems);
-            plain_items(&mut root);
-            let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
-            let patchy = reading.patchy(&root);
-            let Reading { problems: found, hidden, .. } = reading;
-            for place in &hidden {
-                sources.hide(place);
-            }
-            problems.extend(found);
-            let desk = Desk::new(&self.file, &self.files, &mut problems, sources, patchy);
-            let machine = validate::validate(&manifest?, desk);
-            if problems.is_empty() {
-                problems.extend(said::idle(&said.requires, &machine.wants));
-            }
-            // Of a manifest with problems nobody asks.
-            let fields = if problems.is_empty() { disposition::fields(&root, schema()) } else { Vec::new() };
-            Some(Machine { requires: said.requires, policies: said.policies, places: Places(said.places), fields, ..machine })
-        });
-        (machine, problems)
+        let Some(mut root) = root else { return (None, None, problems) };
+        let said = said::take_all(&mut root, &mut problems);
+        plain_items(&mut root);
+        let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
+        let patchy = reading.patchy(&root);
+        let Reading { problems: found, hidden, .. } = reading;
+        for place in &hidden {
+            sources.hide(place);
+        }
+        problems.extend(found);
+        let desk = Desk::new(&self.file, &self.files, &mut problems, sources, patchy);
+        let machine = manifest.map(|manifest| validate::validate(&manifest, desk));
+        if let Some(machine) = machine.as_ref().filter(|_| problems.is_empty()) {
+            problems.extend(said::idle(&said.requires, &machine.wants));
+        }
+        let place = |machine| Machine { requires: said.requires, policies: said.policies, places: Places(said.places), ..machine };
+        (Some(root), machine.map(place), problems)
     }
 
     /// Checks it on every kind of machine that it tells apart.
     fn everywhere(mut self) -> Result<Self, Rejected> {
         let kinds = self.texts.conditions.kinds();
         let mut sources = std::mem::take(&mut self.sources);
-        let (mut found, mut machines) = (Vec::new(), Vec::new());
+        let (mut found, mut read) = (Vec::new(), Vec::new());
         for facts in &kinds {
-            let (machine, problems) = self.read(facts, &mut sources);
-            machines.extend(machine);
+            let document = if self.texts.conditions.is_empty() { self.texts.take_document() } else { self.texts.document(facts) };
+            let (root, machine, problems) = self.read(document, &mut sources);
+            read.extend(root.zip(machine));
             found.push((facts, problems));
         }
         let problems = [std::mem::take(&mut self.problems), self.told(found)].concat();
@@ -229,11 +261,8 @@ impl Manifest {
             return Err(rejected(problems, sources));
         }
         self.sources = sources;
-        self.name = machines.first().and_then(|machine| machine.name.clone());
-        let mut seen = HashSet::new();
-        let fields = machines.iter().flat_map(|machine| &machine.fields);
-        self.fields = fields.filter(|field| seen.insert(field.path.clone())).cloned().collect();
-        self.machine = machines.pop().filter(|_| self.texts.conditions.is_empty());
+        self.name = read.first().and_then(|(_, machine)| machine.name.clone());
+        self.settled = read.pop().filter(|_| self.texts.conditions.is_empty());
         Ok(self)
     }
 }

@@ -1,6 +1,5 @@
 //! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
 
-use super::disposition::Field;
 use crate::model::{ComputeName, ResourceId, UserName};
 use crate::problem::Place;
 use crate::recipe::{Item, Want};
@@ -31,8 +30,6 @@ pub struct Machine {
     pub on_drift: OnDrift,
     /// What becomes of what is named no longer.
     pub on_removal: OnRemoval,
-    /// Every field of its manifest, with what becomes of it.
-    pub fields: Vec<Field>,
 }
 
 /// Where the parts of a manifest stand.
@@ -58,14 +55,6 @@ pub struct Policy {
 }
 
 impl Machine {
-    /// Where a part of it stands; of a part that is not written, where what it belongs to is.
-    #[must_use]
-    pub fn place_of(&self, item: &Item) -> Option<&Place> {
-        let exact = self.places.0.iter().find(|(written, _)| written == item);
-        let around = || self.places.0.iter().rfind(|(written, _)| !written.section.is_empty() && written.covers(item));
-        exact.or_else(around).map(|(_, place)| place)
-    }
-
     /// Has all that people changed brought back, whatever is said of it.
     pub fn repair(&mut self) {
         self.on_drift = OnDrift::Repair;

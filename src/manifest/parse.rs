@@ -19,6 +19,10 @@ pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 pub const MAX_NODES: usize = 250_000;
 /// Deepest nesting: bounds every recursion over a tree.
 pub const MAX_DEPTH: usize = 64;
+/// Most keys of one mapping, ten times what any section of a manifest has: a text that holds nothing else is no manifest.
+pub const MAX_KEYS: usize = 4_096;
+/// Most anchors: few are of use where so few aliases may repeat them.
+pub const MAX_ANCHORS: usize = 1_024;
 /// Most aliases; manifests repeat a value a few times, attacks repeat it exponentially.
 pub const MAX_ALIASES: usize = 64;
 
@@ -158,6 +162,9 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
             self.map(span, spot)?
         };
         if let Some(id) = anchor {
+            if self.anchors.len() >= MAX_ANCHORS {
+                return Err(self.too_large(format!("more than {MAX_ANCHORS} anchors"), span));
+            }
             // A copy is kept for aliases: of anchors within anchors, many copies of the same.
             let nodes = self.tally.nodes - before;
             self.kept += nodes;
@@ -189,6 +196,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
             height = height.max(below);
             items.push(item);
         }
+        items.shrink_to_fit();
         let first = items.first().map(|item| item.mark.clone());
         let mark = spot.key.cloned().or(first).unwrap_or_else(|| self.mark(span));
         Ok((self.make(Value::List(items), mark), height + 1))
@@ -196,11 +204,14 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
 
     fn map(&mut self, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
         self.bound_depth(spot.depth, span)?;
-        let (mut entries, mut seen, mut height): (Vec<Entry>, BTreeMap<String, u32>, usize) = (Vec::new(), BTreeMap::new(), 0);
+        let (mut entries, mut height): (Vec<Entry>, usize) = (Vec::new(), 0);
         loop {
             let (event, at) = self.inside()?;
             if event == Event::MappingEnd {
                 break;
+            }
+            if entries.len() >= MAX_KEYS {
+                return Err(self.too_large(format!("more than {MAX_KEYS} keys in one mapping"), at));
             }
             let key = self.key(event, at, spot.depth)?;
             let (event, at) = self.inside()?;
@@ -208,17 +219,28 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
             let (value, below) = self.node(event, at, Spot { key: Some(&mark), depth: spot.depth + 1 })?;
             height = height.max(below);
             let Some((key, mark)) = key else { continue };
-            if let Some(line) = seen.get(&key) {
-                let problem = Problem::at(Code::DuplicateKey, &mark.place(), format!("`{key}` is given twice; first on line {line}"));
-                self.problems.push(problem.suggest("keep one of the two"));
-                continue;
-            }
-            seen.insert(key.clone(), mark.line);
             entries.push(Entry { key, mark, value });
         }
+        self.keep_distinct(&mut entries);
+        entries.shrink_to_fit();
         let first = entries.first().map(|entry| entry.mark.clone());
         let mark = spot.key.cloned().or(first).unwrap_or_else(|| self.mark(span));
         Ok((self.make(Value::Map(entries), mark), height + 1))
+    }
+
+    /// Keeps the first of each key.
+    fn keep_distinct(&mut self, entries: &mut Vec<Entry>) {
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by_key(|n| &entries[*n].key);
+        let alike = order.chunk_by(|a, b| entries[*a].key == entries[*b].key);
+        let twice: BTreeMap<usize, usize> = alike.flat_map(|all| all[1..].iter().map(|n| (*n, all[0]))).collect();
+        for (n, first) in &twice {
+            let (Entry { key, mark, .. }, first) = (&entries[*n], entries[*first].mark.line);
+            let problem = Problem::at(Code::DuplicateKey, &mark.place(), format!("`{key}` is given twice; first on line {first}"));
+            self.problems.push(problem.suggest("keep one of the two"));
+        }
+        let mut place = 0..;
+        entries.retain(|_| !place.next().is_some_and(|n| twice.contains_key(&n)));
     }
 
     /// The text of a key; `None`, with a problem, for a key that is none.
@@ -273,14 +295,18 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         if nodes <= MAX_NODES {
             return Ok(());
         }
-        Err(Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), format!("more than {MAX_NODES} values and keys"))))
+        Err(self.too_large(format!("more than {MAX_NODES} values and keys"), span))
     }
 
     fn bound_depth(&self, depth: usize, span: Span) -> Result<(), Fatal> {
         if depth <= MAX_DEPTH {
             return Ok(());
         }
-        Err(Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), format!("nested deeper than {MAX_DEPTH} levels"))))
+        Err(self.too_large(format!("nested deeper than {MAX_DEPTH} levels"), span))
+    }
+
+    fn too_large(&self, message: String, span: Span) -> Fatal {
+        Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), message))
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {

@@ -2,6 +2,7 @@
 
 use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
 use super::{arm, composed, disposition, later};
+pub use crate::problem::MOST_PROBLEMS;
 use crate::problem::{Code, Place, Problem, nearest};
 use serde::de;
 use std::collections::HashSet;
@@ -96,9 +97,6 @@ impl fmt::Display for Path<'_> {
         }
     }
 }
-
-/// More problems than this help nobody, and a hostile text can have very many.
-pub const MOST_PROBLEMS: usize = 100;
 
 /// Problems beyond those that are shown are counted up to this number.
 pub const MOST_COUNTED: usize = 10_000;
@@ -350,20 +348,20 @@ pub fn not_a_list(node: &Node) -> Error {
 /// The text of a scalar that is to be text, and no number or truth value in disguise.
 pub fn text(scalar: &Scalar) -> Result<&str, Error> {
     let shown = &scalar.text;
-    let quote = format!("put it in quotes: \"{shown}\"");
+    let quote = || format!("put it in quotes: \"{shown}\"");
     match scalar.kind() {
         Kind::Text => Ok(shown),
-        Kind::Null if shown == "~" => Err(Error::said(Code::WrongType, "text was expected, and ~ without quotes is nothing", quote)),
+        Kind::Null if shown == "~" => Err(Error::said(Code::WrongType, "text was expected, and ~ without quotes is nothing", quote())),
         Kind::Null => Err(Error::said(Code::WrongType, "text was expected, but nothing is given", "write the text, or remove the key")),
         Kind::Bool(_) => {
-            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a truth value"), quote))
+            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a truth value"), quote()))
         }
         Kind::OldBool(_) => {
             let message = format!("text was expected, and some readers of YAML take {shown} without quotes for a truth value");
-            Err(Error::said(Code::WrongType, message, quote))
+            Err(Error::said(Code::WrongType, message, quote()))
         }
         Kind::Int(_) | Kind::Number => {
-            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a number"), quote))
+            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a number"), quote()))
         }
     }
 }

@@ -10,7 +10,7 @@ use super::node::{Entry, Node, Value};
 use super::reading::{self, Error};
 use crate::model::{HomePath, ResourceId, TargetPath};
 use crate::problem::{Code, Place, Problem, nearest};
-use crate::recipe::{Item, Recipe, Want};
+use crate::recipe::{Item, Made, Recipe, Want};
 use crate::resource::{KINDS, OnDrift};
 use crate::target::OnRemoval;
 
@@ -142,8 +142,8 @@ fn named(node: &Node) -> Result<ResourceId, Error> {
 
 /// What cannot wait, for nothing is made of it.
 pub fn idle(asked: &[Requirement], wants: &[Want]) -> Vec<Problem> {
-    let made = |asked: &&Requirement| wants.iter().any(|want| asked.item.covers(&want.item()));
-    let idle = asked.iter().filter(|asked| !made(asked));
+    let made = Made::of(wants.iter().map(Recipe::item));
+    let idle = asked.iter().filter(|asked| !made.has(&asked.item));
     let problem = |asked: &Requirement| {
         let problem =
             Problem::at(Code::BadValue, &asked.place, format!("nothing of `{}` can wait: this makes no resource", asked.item.section));

@@ -64,7 +64,6 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         policies: Vec::new(),
         on_drift: manifest.on_drift.map(Into::into).unwrap_or_default(),
         on_removal: manifest.on_removal.map(Into::into).unwrap_or_default(),
-        fields: Vec::new(),
     }
 }
 

@@ -82,6 +82,17 @@ impl TargetPath {
         self.0.rsplit_once('/').map_or("", |(_, name)| name)
     }
 
+    /// The same as text: every directory above this path, nearest first, the root last.
+    pub fn above(&self) -> impl Iterator<Item = &str> {
+        let own = self.0.as_str();
+        std::iter::successors(Some(own), |path| match path.rsplit_once('/')? {
+            (_, "") => None,
+            ("", _) => Some("/"),
+            (head, _) => Some(head),
+        })
+        .skip(1)
+    }
+
     /// Every directory above this path, nearest first, the root last.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(self.parent(), Self::parent)

@@ -5,6 +5,7 @@ use crate::step::{Claim, Step, Undoes};
 use crate::target::{Claims, ProbeError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What is done about what people changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -25,7 +26,7 @@ pub struct Ownership {
     /// What is done about them.
     pub on_drift: OnDrift,
     /// What it asked for when it last was as it should be.
-    pub earlier: Claims,
+    pub earlier: Arc<Claims>,
     /// What lines asked for that made something of another kind of its path, and of which Fitout made it: by kind.
     pub former: BTreeMap<&'static str, Claims>,
 }

@@ -6,7 +6,8 @@ use crate::model::TargetPath;
 use crate::problem::{Code, Place, Problem};
 use crate::resource::Spec;
 use glob::{MatchOptions, Pattern};
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// A resource, and what asks for it.
 #[derive(Debug)]
@@ -16,22 +17,32 @@ pub(super) struct Asked {
     pub(super) place: Option<Place>,
 }
 
+/// A path, and what is asked for there.
+type Placed<'a> = (&'a TargetPath, &'a Asked);
+/// What is asked for first, by its path.
+type ByPath<'a> = HashMap<&'a str, Placed<'a>>;
+
 /// All that contradicts each other.
 pub(super) fn conflicts(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
-    let mut by_path: BTreeMap<TargetPath, &Asked> = BTreeMap::new();
+    let mut by_path = ByPath::new();
     let mut problems = twice(asked);
     for (path, one) in asked.iter().filter_map(|one| Some((one.spec.path()?, one))) {
-        match by_path.get(path) {
-            Some(first) if first.spec.id() != one.spec.id() => {
+        match by_path.get(path.as_str()) {
+            Some((_, first)) if first.spec.id() != one.spec.id() => {
                 let message = format!("{} is asked for, and {} as well, at the same path", one.spec.id(), first.spec.id());
                 problems.push(between(message, first.place.as_ref(), one.place.as_ref()));
             }
             Some(_) => {}
-            None => drop(by_path.insert(path.clone(), one)),
+            None => drop(by_path.insert(path.as_str(), (path, one))),
         }
     }
-    problems.extend(below(&by_path));
-    problems.extend(circles(&by_path));
+    let firsts: Vec<Placed<'_>> = asked
+        .iter()
+        .filter_map(|one| by_path.get(one.spec.path()?.as_str()).filter(|(_, first)| std::ptr::eq(*first, one)))
+        .copied()
+        .collect();
+    problems.extend(firsts.iter().filter_map(|placed| below(placed, &by_path)));
+    problems.extend(firsts.iter().filter_map(|placed| circle(placed, &by_path)));
     problems.extend(touched(wanted, asked));
     problems
 }
@@ -49,14 +60,14 @@ fn between(message: String, first: Option<&Place>, second: Option<&Place>) -> Pr
 
 /// What is asked for by one name, differently.
 fn twice(asked: &[Asked]) -> Vec<Problem> {
-    let mut seen = BTreeMap::new();
+    let mut seen = HashMap::new();
     let mut problems = Vec::new();
     for one in asked {
         let id = one.spec.id();
         match seen.get(&id) {
-            None => drop(seen.insert(id, (one.spec.clone(), one.place.as_ref()))),
+            None => drop(seen.insert(id, (Cow::Borrowed(&one.spec), one.place.as_ref()))),
             Some((spec, place)) => match spec.join(&one.spec) {
-                Some(joined) => drop(seen.insert(id, (joined, one.place.as_ref()))),
+                Some(joined) => drop(seen.insert(id, (Cow::Owned(joined), one.place.as_ref()))),
                 None => problems.push(between(format!("{id} is asked for twice, differently"), *place, one.place.as_ref())),
             },
         }
@@ -65,36 +76,33 @@ fn twice(asked: &[Asked]) -> Vec<Problem> {
 }
 
 /// What lies below something that is no directory.
-fn below(by_path: &BTreeMap<TargetPath, &Asked>) -> Vec<Problem> {
-    let problem = |(path, one): (&TargetPath, &&Asked)| {
-        let above = path.ancestors().find_map(|above| Some((by_path.get(&above).filter(|one| is_no_folder(&one.spec))?, above)));
-        let (above, at) = above.filter(|_| !matches!(one.spec, Spec::Absent(_)))?;
-        let what = if matches!(above.spec, Spec::Absent(_)) { "where nothing is to be" } else { "which is to be a file" };
-        Some(between(format!("{path} lies below {at}, {what}"), above.place.as_ref(), one.place.as_ref()))
-    };
-    by_path.iter().filter_map(problem).collect()
+fn below((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
+    let (at, above) = path.above().find_map(|above| by_path.get(above).filter(|(_, one)| is_no_folder(&one.spec)))?;
+    let what = if matches!(above.spec, Spec::Absent(_)) { "where nothing is to be" } else { "which is to be a file" };
+    let contradicts = !matches!(one.spec, Spec::Absent(_));
+    contradicts.then(|| between(format!("{path} lies below {at}, {what}"), above.place.as_ref(), one.place.as_ref()))
 }
 
 const fn is_no_folder(spec: &Spec) -> bool {
     matches!(spec, Spec::File(_) | Spec::Absent(_))
 }
 
-/// Links that lead back to themselves.
-fn circles(by_path: &BTreeMap<TargetPath, &Asked>) -> Vec<Problem> {
+/// The kernel follows no more links than these (`path_resolution(7)`): longer ones lead nowhere, round or not.
+const MOST_LINKS: usize = 40;
+
+/// A link that leads back to itself.
+fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
     let next = |path: &TargetPath| {
-        let Spec::Symlink(link) = &by_path.get(path)?.spec else { return None };
+        let Spec::Symlink(link) = &by_path.get(path.as_str())?.1.spec else { return None };
         leads_to(path, &link.to)
     };
-    let problem = |(path, one): (&TargetPath, &&Asked)| {
-        let chain: Vec<TargetPath> = std::iter::successors(next(path), next).take(by_path.len()).collect();
-        let members = &chain[..=chain.iter().position(|other| other == path)?];
-        // One of a circle speaks for all.
-        let (first, all) = (members.iter().min()? == path, members.len());
-        let message = if all == 1 { format!("{path} is a link to itself") } else { format!("the links from {path} lead back to it") };
-        let other = members.first().filter(|_| all > 1).and_then(|next| by_path.get(next));
-        first.then(|| between(message, other.and_then(|other| other.place.as_ref()), one.place.as_ref()).suggest("link to what is there"))
-    };
-    by_path.iter().filter_map(problem).collect()
+    let chain: Vec<TargetPath> = std::iter::successors(next(path), next).take(MOST_LINKS).collect();
+    let members = &chain[..=chain.iter().position(|other| other == *path)?];
+    // One of a circle speaks for all.
+    let (first, all) = (members.iter().min()? == *path, members.len());
+    let message = if all == 1 { format!("{path} is a link to itself") } else { format!("the links from {path} lead back to it") };
+    let other = members.first().filter(|_| all > 1).and_then(|next| by_path.get(next.as_str()));
+    first.then(|| between(message, other.and_then(|(_, other)| other.place.as_ref()), one.place.as_ref()).suggest("link to what is there"))
 }
 
 /// Where a link leads, its `.` and `..` worked out.

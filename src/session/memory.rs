@@ -8,11 +8,11 @@ use crate::plan::Plan;
 use crate::resource::{MAKES_ROOM, OF_A_PATH, PRESENT, Released, Spec};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
 use crate::target::{Claims, OnRemoval, Record, Records};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
 pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<Spec>) {
-    let wanted: BTreeMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
+    let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
     let packages: BTreeSet<String> =
         specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
     let (mut stay, mut go) = (Vec::new(), Vec::new());
@@ -20,7 +20,9 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
     let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();
     let taken = |id: &ResourceId| TargetPath::parse(&id.name).is_ok_and(|path| specs.iter().any(|spec| spec.removes(&path)));
     let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()) && !taken(id));
-    for (id, record) in unnamed {
+    // Of most records there is nothing to be said: what they are about is still wanted, and as a whole.
+    let settled = |id: &ResourceId, record: &Record| wanted.contains_key(id) && id.kind != APT && record.on_removal == OnRemoval::Release;
+    for (id, record) in unnamed.filter(|(id, record)| !settled(id, record)) {
         let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
         let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
@@ -67,7 +69,7 @@ const APT: &str = "apt";
 pub(super) fn is_settled(work: &Work, reports: &[Report]) -> bool {
     let same = |(node, report): (&Node, &Report)| {
         let known =
-            node.spec.ownership().is_none_or(|ownership| ownership.earlier == node.spec.claims() || work.program.contains(&report.id));
+            node.spec.ownership().is_none_or(|ownership| *ownership.earlier == node.spec.claims() || work.program.contains(&report.id));
         report.steps.is_empty() && (known || !is_whole(report))
     };
     work.is_settled && work.graph.nodes.iter().zip(reports).all(same)
@@ -88,9 +90,9 @@ pub(super) fn is_current(work: &Work, records: &Records) -> bool {
     let remembered = |id: &ResourceId| {
         work.scope == Scope::Beside || records.resources.get(id).is_none_or(|record| record.on_removal == work.on_removal.of(id))
     };
-    let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
+    let present: HashSet<&ResourceId> = work.graph.nodes.iter().map(|node| &node.id).collect();
     let gone = || work.scope == Scope::Machine && records.resources.keys().any(|id| !present.contains(id));
-    present.iter().all(remembered) && !gone()
+    present.iter().copied().all(remembered) && !gone()
 }
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
@@ -120,7 +122,7 @@ fn of_path(id: &ResourceId) -> impl Iterator<Item = ResourceId> {
 
 /// What is to be remembered after a run: resources that were left alone or failed keep their past.
 pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
-    let present: BTreeSet<ResourceId> = work.graph.nodes.iter().map(|node| node.spec.id()).collect();
+    let present: HashSet<&ResourceId> = work.graph.nodes.iter().map(|node| &node.id).collect();
     let left: BTreeSet<&ResourceId> = reports.iter().filter(|report| !is_done(report)).map(|report| &report.id).collect();
     let beside = work.scope == Scope::Beside;
     let is_left = |id: &ResourceId| left.contains(&Released::name(id)) || of_path(id).any(|id| left.contains(&id));
@@ -132,8 +134,8 @@ pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Re
 }
 
 fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
-    let (id, claims) = (node.spec.id(), node.spec.claims());
-    if claims.is_empty() || work.program.contains(&id) {
+    let (id, claims) = (&node.id, node.spec.claims());
+    if claims.is_empty() || work.program.contains(id) {
         return;
     }
     if is_whole(report) {
@@ -141,8 +143,8 @@ fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
         record.claims = claims;
         record.made.retain(|name| record.claims.contains_key(name));
     }
-    if let Some(record) = records.resources.get_mut(&id) {
-        work.settle(&id, record);
+    if let Some(record) = records.resources.get_mut(id) {
+        work.settle(id, record);
     }
 }
 

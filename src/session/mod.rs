@@ -13,8 +13,8 @@ mod work;
 use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::journal;
-use crate::manifest::{Machine as Wanted, Manifest, Rejected};
-use crate::model::{ComputeName, ResourceId, TargetPath};
+use crate::manifest::{Machine as Wanted, Rejected};
+use crate::model::{ComputeName, Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
@@ -67,9 +67,9 @@ pub enum SessionError {
 
 impl SessionError {
     /// The same, with the texts to show its problems in.
-    fn shown_in(self, sources: &Sources) -> Self {
+    fn shown_in(self, sources: Sources) -> Self {
         if let Self::Manifest(rejected) = self {
-            return Self::Manifest(Rejected { sources: sources.clone(), ..rejected });
+            return Self::Manifest(Rejected { sources, ..rejected });
         }
         self
     }
@@ -135,12 +135,12 @@ fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
 }
 
 impl Session {
-    /// Makes the manifest's machine of this one, amends it, resolves what is open, lowers it, orders the work.
+    /// Has a manifest make the machine that this one is to be, amends it, resolves what is open, lowers it, orders the work.
     ///
     /// # Errors
     /// The machine or its manifest does not allow it; nothing was changed.
     pub fn prepare(
-        manifest: &Manifest,
+        manifest: impl FnOnce(&Facts) -> Result<(Wanted, Sources), Rejected>,
         amend: impl FnOnce(&mut Wanted),
         (scope, terms): (Scope, Terms),
         target: Arc<Machine>,
@@ -148,7 +148,7 @@ impl Session {
         observers: &Observers,
     ) -> Result<Self, SessionError> {
         let facts = read_facts(target.as_ref())?;
-        let mut wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
+        let (mut wanted, sources) = manifest(&facts).map_err(SessionError::Manifest)?;
         amend(&mut wanted);
         let locked = terms.locked(&facts)?;
         let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
@@ -160,7 +160,7 @@ impl Session {
             Recall::Earlier => resolve(&all, &known, &store, terms.network, &asked)?,
             Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &asked)?,
         };
-        let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(manifest.sources()))?;
+        let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(sources))?;
         terms.hold(&locked, &mut work)?;
         Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms })
     }

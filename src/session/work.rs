@@ -7,12 +7,13 @@ use crate::graph::{Graph, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, ResourceId, TargetPath};
 use crate::plan::Plan;
-use crate::problem::Problem;
-use crate::recipe::{Answers, Context, Recipe, Want};
+use crate::problem::{Place, Problem};
+use crate::recipe::{Answers, Context, Item, Recipe, Sayings, Want};
 use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
 use crate::store::Store;
 use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target, read_facts};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// How much of a machine a manifest speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +58,11 @@ impl Work {
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
-        let mut graph = Graph::order_as(specs, &said).map_err(refused)?;
-        own(&mut graph, wanted, &records, &policies);
+        let graph = Graph::order_as(specs, &said).map_err(refused)?;
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let mut work = Self { graph, released, scope, on_removal, program, is_settled: true };
         work.is_settled = memory::is_current(&work, &records);
+        own(&mut work.graph, wanted, records, &policies);
         Ok(work)
     }
 
@@ -128,22 +129,32 @@ fn removals(policies: &Policies<'_>) -> BTreeMap<ResourceId, OnRemoval> {
 }
 
 /// Tells every resource of its past.
-fn own(graph: &mut Graph, wanted: &Wanted, records: &Records, policies: &Policies<'_>) {
+fn own(graph: &mut Graph, wanted: &Wanted, records: Records, policies: &Policies<'_>) {
+    let (mut claims, mut others) = (HashMap::new(), Others::new());
+    let present: HashSet<&ResourceId> = graph.nodes.iter().map(|node| &node.id).collect();
+    for (id, record) in records.resources {
+        if present.contains(&id) {
+            claims.insert(id, Arc::new(record.claims));
+        } else if record.made.contains(PRESENT) {
+            others.insert(id, record.claims);
+        }
+    }
     let past = |id: &ResourceId| {
-        let earlier = records.resources.get(id).map(|record| record.claims.clone()).unwrap_or_default();
         let said = policies.get(id).and_then(|said| said.iter().rev().find_map(|policy| policy.on_drift));
-        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier, former: former(id, records) }
+        let earlier = claims.get(id).cloned().unwrap_or_default();
+        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier, former: former(id, &others) }
     };
     graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
 }
 
+/// What Fitout made for lines that are gone.
+type Others = BTreeMap<ResourceId, Claims>;
+
 /// What Fitout made at the path of a resource for a line that made something of another kind of it.
-fn former(id: &ResourceId, records: &Records) -> BTreeMap<&'static str, Claims> {
-    let other = |kind: &&'static str| {
-        let record = records.resources.get(&ResourceId::new(kind, &id.name)).filter(|record| record.made.contains(PRESENT))?;
-        Some((*kind, record.claims.clone()))
-    };
-    OF_A_PATH.iter().filter(|kind| OF_A_PATH.contains(&id.kind.as_str()) && **kind != id.kind).filter_map(other).collect()
+fn former(id: &ResourceId, others: &Others) -> BTreeMap<&'static str, Claims> {
+    let other = |kind: &&'static str| Some((*kind, others.get(&ResourceId::new(kind, &id.name))?.clone()));
+    let kinds = OF_A_PATH.iter().filter(|kind| !others.is_empty() && OF_A_PATH.contains(&id.kind.as_str()) && **kind != id.kind);
+    kinds.filter_map(other).collect()
 }
 
 /// The plain resources that a machine comes to, what is said of their order, and of people's changes.
@@ -158,15 +169,17 @@ fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &Target
     let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
     let (mut all, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
     let mut program = BTreeSet::new();
+    let (waits, kept) = (Sayings::new(&wanted.requires, |asked| &asked.item), Sayings::new(&wanted.policies, |policy| &policy.item));
+    let places = Sayings::new(&wanted.places.0, |(item, _)| item);
     for want in &wanted.wants {
         let item = want.item();
         match want.lower(&context) {
             Ok(more) => {
-                for asked in wanted.requires.iter().filter(|asked| asked.item.covers(&item)) {
+                for asked in waits.about(&item) {
                     let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(home), place: asked.place.clone() };
                     said.extend(more.iter().map(one));
                 }
-                for policy in wanted.policies.iter().filter(|policy| policy.item.covers(&item)) {
+                for policy in kept.about(&item) {
                     for spec in &more {
                         policies.entry(spec.id()).or_default().push(policy);
                     }
@@ -174,13 +187,20 @@ fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &Target
                 if matches!(want, Want::Service(_)) {
                     program.extend(more.iter().map(Spec::id));
                 }
-                let place = wanted.place_of(&item);
+                let place = place_of(&item, &places);
                 all.extend(more.into_iter().map(|spec| Asked { spec, place: place.cloned() }));
             }
             Err(more) => problems.extend(more),
         }
     }
     if problems.is_empty() { Ok(Lowered { asked: all, said, policies, program }) } else { Err(problems) }
+}
+
+/// Where a part of a manifest stands; of a part that is not written, where what it belongs to is.
+fn place_of<'w>(item: &Item, places: &Sayings<'w, (Item, Place)>) -> Option<&'w Place> {
+    let written = places.about(item);
+    let exact = written.iter().find(|(written, _)| written == item);
+    exact.or_else(|| written.iter().rfind(|(written, _)| !written.section.is_empty())).map(|(_, place)| place)
 }
 
 /// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a

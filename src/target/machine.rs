@@ -193,10 +193,7 @@ impl Probe for Machine {
             Content::Secret { template, refs } => Cow::Owned(self.rendered(template, refs)?),
         };
         let Some(file) = self.files.open_file(path)? else { return Ok(false) };
-        // One byte more than wanted is enough to know that a file is longer.
-        let mut now = Vec::with_capacity(text.len() + 1);
-        file.take(text.len() as u64 + 1).read_to_end(&mut now).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
-        Ok(now == text.as_bytes())
+        is_exactly(file, text.as_bytes()).map_err(|e| ProbeError::new(format!("read {path}"), e))
     }
 
     fn space(&self, path: &TargetPath) -> Result<Space, ProbeError> {
@@ -253,6 +250,23 @@ impl Probe for Machine {
     fn has(&self, ability: Ability) -> bool {
         self.abilities.contains(&ability)
     }
+}
+
+/// Whether a file holds these bytes and no others.
+fn is_exactly(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
+    // One byte more than wanted is enough to know that a file is longer.
+    let (mut now, mut length) = (vec![0; wanted.len() + 1], 0);
+    loop {
+        match file.read(&mut now[length..]) {
+            Ok(0) => break,
+            // A file is read short where it ends: most need not be asked again whether there is more.
+            Ok(n) if length == 0 && n == wanted.len() => return Ok(&now[..n] == wanted),
+            Ok(n) => length += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(&now[..length] == wanted)
 }
 
 fn into_probe(error: OpError) -> ProbeError {

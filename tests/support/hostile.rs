@@ -2,6 +2,7 @@
 
 use fitout::manifest::{HostFiles, MemoryFiles, Rejected, Sheets, Source, load};
 use fitout::problem::Code;
+use fitout::session::foresee;
 use std::fs;
 
 fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
@@ -9,7 +10,8 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 }
 
 fn refused(text: String) -> Rejected {
-    load(&Sheets::new(Source { name: "hostile.yaml".into(), text }), HostFiles).map(|_| ()).unwrap_err()
+    let source = Source { name: "hostile.yaml".into(), text };
+    load(&Sheets::new(source), HostFiles).and_then(|manifest| foresee(&manifest)).unwrap_err()
 }
 
 /// A text, its name, and what ends its reading.
@@ -24,6 +26,8 @@ fn cases() -> Vec<Case> {
     let deep_alias = format!("a: &a {}x{}\nb: {}*a{}\n", "[".repeat(40), "]".repeat(40), "[".repeat(40), "]".repeat(40));
     let inner = format!("{}[{}]{}\n", lines(50, |n| format!("&a{n} [")), "x, ".repeat(20_000), "]".repeat(50));
     let nested = lines(2_000, |depth| format!("{}a:\n", " ".repeat(depth)));
+    let waiting = |n| format!("  - {{path: /a/{n}, content: x, requires: [file:/b/{n}]}}\n");
+    let requirements = format!("files:\n{}", lines(20_000, waiting));
     let wrong = format!("packages: {{install: [{}{}]}}\n", "git, ".repeat(100_000), "-x, ".repeat(100));
     vec![
         ("billion laughs", laughs, Code::TooLarge, "more than 250000 values and keys"),
@@ -38,16 +42,22 @@ fn cases() -> Vec<Case> {
         ("long text", format!("a: {}", "x".repeat(10 * 1024 * 1024)), Code::TooLarge, "a manifest may have 8388608"),
         ("long key", format!("{}: a", "x".repeat(1024 * 1024)), Code::Syntax, "a `:` stands where no key may"),
         ("documents", "---\na\n".repeat(10_000), Code::Syntax, "a second document starts here"),
-        ("many keys", lines(300_000, |n| format!("k{n}: 1\n")), Code::TooLarge, "more than 250000 values and keys"),
-        ("one key many times", "k: 1\n".repeat(100_000), Code::TooLarge, "more problems"),
+        ("many keys", lines(300_000, |n| format!("k{n}: 1\n")), Code::TooLarge, "more than 4096 keys in one mapping"),
+        ("one key many times", "k: 1\n".repeat(100_000), Code::TooLarge, "more than 4096 keys in one mapping"),
+        ("one key often", "k: 1\n".repeat(1_000), Code::TooLarge, "more problems"),
         ("merge keys", "a: {<<: x}\n".repeat(60_000), Code::TooLarge, "more problems"),
         ("tags", format!("a: [{}]\n", "!x y, ".repeat(100_000)), Code::TooLarge, "more problems"),
         ("wrong items", wrong, Code::TooLarge, "more problems"),
-        ("unknown keys", lines(100_000, |n| format!("k{n}: 1\n")), Code::TooLarge, "more problems"),
+        ("unknown keys", lines(100_000, |n| format!("k{n}: 1\n")), Code::TooLarge, "more than 4096 keys in one mapping"),
+        ("fewer unknown keys", lines(4_000, |n| format!("k{n}: 1\n")), Code::TooLarge, "of 4000 problems"),
         ("open quote", format!("a: \"{}", "\n".repeat(1_000_000)), Code::Syntax, "not closed"),
-        ("anchors", lines(100_000, |n| format!("k{n}: &a{n} x\n")), Code::TooLarge, "more problems"),
+        ("anchors", lines(100_000, |n| format!("- &a{n} x\n")), Code::TooLarge, "more than 1024 anchors"),
         ("large anchors", format!("{}x{}\n", lines(60, |n| format!("&a{n} [")), "]".repeat(60)), Code::WrongType, "a mapping was expected"),
         ("anchors in anchors", inner, Code::TooLarge, "more than 250000 values and keys"),
+        ("wrong items of files", format!("files: [{}]\n", "{path: x}, ".repeat(60_000)), Code::TooLarge, "more problems"),
+        ("a long name", format!("files: [{{path: {}}}]\n", "x".repeat(3_000_000)), Code::BadValue, "is not an absolute path"),
+        ("includes", format!("include: [{}]\n", lines(100_000, |n| format!("f{n}.yaml, "))), Code::TooLarge, "more problems"),
+        ("requirements", requirements, Code::UnknownReference, "is nowhere in the manifest"),
         ("NUL", format!("name: {}", "\0".repeat(100_000)), Code::Syntax, "a NUL character"),
         ("tabs", format!("a:\n{}b: c\n", "\t".repeat(1_000_000)), Code::Syntax, "a tab"),
     ]
