@@ -417,7 +417,9 @@ fn one_run_at_a_time_and_the_others_name_it() {
     desk.run("apply -f once.yaml --root root");
     let lock = desk.locked();
     let others: Vec<_> = (0..RUNS)
-        .map(|_| desk.command("apply -f once.yaml --root root").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap())
+        .map(|_| {
+            desk.command("apply -f once.yaml --root root --lock-timeout 0s").stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+        })
         .collect();
     for other in others {
         let output = other.wait_with_output().unwrap();

@@ -101,6 +101,11 @@ impl RunReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
+    /// Another run is waited for.
+    Waiting {
+        /// Who it is.
+        holder: String,
+    },
     /// An open question is being answered.
     Resolving {
         /// In a few words.

@@ -5,9 +5,11 @@ use super::source::{self, Becomes, Opened};
 use super::{Exit, Form, Global, Ground, progress, saved};
 use crate::apply::{Observers, RunReport};
 use crate::journal::Journal;
+use crate::model::Span;
 use crate::recipe::{Service, Want};
 use crate::session::own_program;
 use crate::store::Store;
+use crate::target::Patience;
 use clap::Args;
 use std::io;
 use std::path::PathBuf;
@@ -28,6 +30,12 @@ pub struct Arguments {
     /// Make FILE the machine's manifest, and Fitout a service of the machine that keeps to it from the next start on
     #[arg(long)]
     install: bool,
+    /// How long to wait for another Fitout, and for who else works on packages
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = Span::parse)]
+    lock_timeout: Span,
+    /// How long one transaction of packages may take before it is ended
+    #[arg(long, value_name = "TIME", default_value = "2h", value_parser = Span::parse)]
+    install_timeout: Span,
     /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -63,6 +71,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };
+    let (lock, packages) = (arguments.lock_timeout, arguments.install_timeout);
+    session.target.be_patient(Patience { run: lock, lock, packages });
     if arguments.install
         && let Err(refusal) = manifest.install(session.target.as_ref())
     {

@@ -73,6 +73,7 @@ struct Lines;
 impl Observer for Lines {
     fn on(&mut self, event: &Event) {
         match event {
+            Event::Waiting { holder } => say(&format!("waiting for {holder}, which is at work on this machine …")),
             Event::Resolving { question } => say(&format!("{question} …")),
             Event::StepStarted { id, summary, why } => say(&format!("   ...   {id}: {summary} ({why})")),
             Event::ResourceFinished { report } => {
@@ -157,6 +158,7 @@ impl Bars {
 impl Observer for Bars {
     fn on(&mut self, event: &Event) {
         match event {
+            Event::Waiting { holder } => self.run().set_message(format!("waiting for {holder} …")),
             Event::Resolving { question } => self.run().set_message(format!("{question} …")),
             Event::RunStarted { resources } => {
                 self.run().set_message("");

@@ -107,7 +107,8 @@ impl Observer for Journal {
         let worth = match event {
             Event::StepStarted { .. } | Event::StepFinished { .. } => true,
             Event::ResourceFinished { .. } | Event::RunFinished { .. } => self.run.is_some(),
-            Event::Resolving { .. }
+            Event::Waiting { .. }
+            | Event::Resolving { .. }
             | Event::RunStarted { .. }
             | Event::ResourceStarted { .. }
             | Event::Advanced { .. }

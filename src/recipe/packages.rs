@@ -3,8 +3,9 @@
 use super::{Context, Item, Recipe};
 use crate::model::{Invalid, Meta, Mode, ResourceId, TargetPath};
 use crate::problem::{Code, Problem};
-use crate::resource::{Apt, File, Ownership, Spec, Uninstalled};
+use crate::resource::{Apt, Debconf, File, Hold, Ownership, Reply, Spec, Uninstalled};
 use crate::step::Content;
+use std::collections::BTreeMap;
 
 /// `packages.install`: one request, one transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,10 @@ pub struct Packages {
     pub install: Vec<String>,
     /// Names of packages that are not to be.
     pub remove: Vec<String>,
+    /// Names of packages that no upgrade changes.
+    pub hold: Vec<String>,
+    /// Answers to what packages ask, by package.
+    pub answers: BTreeMap<String, Vec<Reply>>,
     /// Repositories of the same manifest, which come first.
     pub repositories: Vec<String>,
 }
@@ -23,11 +28,19 @@ impl Recipe for Packages {
     }
 
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        let install = Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories));
+        let answers: Vec<Debconf> =
+            self.answers.iter().map(|(name, replies)| Debconf { package: name.clone(), answers: replies.clone() }).collect();
+        let asked = answers.iter().map(|one| ResourceId::new("debconf", &one.package));
+        let install = Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories).into_iter().chain(asked).collect());
+        let named = |name: &String| self.install.iter().any(|request| crate::step::package_name(request) == name);
+        let requires = self.hold.iter().any(named).then(|| ResourceId::new("apt", "packages")).into_iter().collect();
+        let hold = Hold { name: "packages".into(), packages: self.hold.clone(), requires, ownership: Ownership::default() };
         let remove = Uninstalled { name: "packages".into(), packages: self.remove.clone(), ownership: Ownership::default() };
         // What is removed may be in the way of what is installed.
         let remove = (!self.remove.is_empty()).then_some(Spec::Uninstalled(remove));
-        Ok(remove.into_iter().chain((!self.install.is_empty()).then_some(Spec::Apt(install))).collect())
+        let install = (!self.install.is_empty()).then_some(Spec::Apt(install));
+        let hold = (!self.hold.is_empty()).then_some(Spec::Hold(hold));
+        Ok(remove.into_iter().chain(answers.into_iter().map(Spec::Debconf)).chain(install).chain(hold).collect())
     }
 }
 

@@ -55,12 +55,14 @@ fn room_for(missing: &[String], on: &dyn Probe) -> Result<Option<ByteSize>, Prob
     Ok(on.query(&Query::PackageRoom(missing.to_vec())).ok().and_then(|said| room(&said.stdout)))
 }
 
-/// Whether an installed version is one that `wanted` allows (`1.2-3`, or `1.2*`).
+/// Whether an installed version is one that `wanted` allows: `1.2-3`, or a pattern in which `*` stands for any text, as for apt.
 fn allows(wanted: &str, version: &str) -> bool {
-    match wanted.strip_suffix('*') {
-        Some(prefix) => version.starts_with(prefix),
-        None => version == wanted,
-    }
+    let mut parts = wanted.split('*');
+    let Some(rest) = parts.next().and_then(|first| version.strip_prefix(first)) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, inner)) = parts.split_last() else { return rest.is_empty() };
+    let left = inner.iter().try_fold(rest, |rest, part| rest.find(part).map(|at| &rest[at + part.len()..]));
+    left.is_some_and(|rest| rest.ends_with(last))
 }
 
 impl Apt {
@@ -137,7 +139,8 @@ mod tests {
     #[test]
     fn a_version_may_be_asked_for() {
         let text = "Package: git\nStatus: install ok installed\nVersion: 1:2.39.5-0+deb12u2\n";
-        let apt = Apt::new("p", ["git", "git=1:2.39*", "git=2", "gone"].map(Into::into).into(), Vec::new());
-        assert_eq!(apt.missing(&Packages::parse(text).installed), ["git=2", "gone"]);
+        let apt =
+            Apt::new("p", ["git", "git=1:2.39*", "git=1:2.*+deb12*", "git=1:*.5-1*u2", "git=2", "gone"].map(Into::into).into(), Vec::new());
+        assert_eq!(apt.missing(&Packages::parse(text).installed), ["git=1:*.5-1*u2", "git=2", "gone"]);
     }
 }

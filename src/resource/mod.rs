@@ -7,11 +7,13 @@ mod absent;
 mod apt;
 mod archive;
 mod check;
+mod debconf;
 mod departed;
 mod directory;
 mod environment;
 mod file;
 mod guard;
+mod hold;
 mod hostname;
 mod libraries;
 mod no_environment;
@@ -38,11 +40,13 @@ pub use absent::Absent;
 pub use apt::Apt;
 pub use archive::Archive;
 pub use check::Check;
+pub use debconf::{Debconf, Reply};
 pub use departed::{Departed, End};
 pub use directory::Directory;
 pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_link, generation_of};
 pub use file::{File, Policy};
 pub use guard::{GUARDS, Guard};
+pub use hold::Hold;
 pub use hostname::HostName;
 pub use libraries::Libraries;
 pub use no_environment::NoEnvironment;
@@ -107,7 +111,7 @@ pub trait Resource: Send + Sync {
 }
 
 /// What the names of resources begin with, of those that a manifest can speak of.
-pub const KINDS: [&str; 17] = [
+pub const KINDS: [&str; 18] = [
     "absent",
     "apt",
     "archive",
@@ -116,6 +120,7 @@ pub const KINDS: [&str; 17] = [
     "directory",
     "file",
     "guard",
+    "hold",
     "hostname",
     "libraries",
     "python",
@@ -212,10 +217,14 @@ specs! {
     HostName 0 from 0 Files,
     /// Room that must stay free.
     Guard 0 from 0 Files,
+    /// Answers to what packages ask while they are installed.
+    Debconf 1 from 1 Packages,
     /// Packages of the distribution.
     Apt 1 from 1 Packages,
     /// Packages that are not to be.
     Uninstalled 1 from 1 Packages,
+    /// Packages that no upgrade changes.
+    Hold 1 from 1 Packages,
     /// An account.
     User 2 from 2 Users,
     /// Somebody who is to come in no longer.
@@ -281,6 +290,7 @@ impl Spec {
             Self::Absent(absent) => absent.ownership = ownership(&Resource::id(absent)),
             Self::Uninstalled(packages) => packages.ownership = ownership(&Resource::id(packages)),
             Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
+            Self::Hold(hold) => hold.ownership = ownership(&Resource::id(hold)),
             Self::User(user) => user.ownership = ownership(&Resource::id(user)),
             Self::Directory(directory) => directory.ownership = ownership(&Resource::id(directory)),
             Self::File(file) => file.ownership = ownership(&file.id()),
@@ -298,6 +308,7 @@ impl Spec {
             | Self::NoUnit(_)
             | Self::NoEnvironment(_)
             | Self::Departed(_)
+            | Self::Debconf(_)
             | Self::Archive(_)
             | Self::SshdPolicy(_)
             | Self::Released(_)
@@ -323,6 +334,8 @@ impl Spec {
             | Self::NoUnit(_)
             | Self::Departed(_)
             | Self::Libraries(_)
+            | Self::Debconf(_)
+            | Self::Hold(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -360,6 +373,8 @@ impl Spec {
             | Self::NoUnit(_)
             | Self::NoEnvironment(_)
             | Self::Departed(_)
+            | Self::Debconf(_)
+            | Self::Hold(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -386,6 +401,8 @@ impl Spec {
             | Self::NoEnvironment(_)
             | Self::Departed(_)
             | Self::Libraries(_)
+            | Self::Debconf(_)
+            | Self::Hold(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)

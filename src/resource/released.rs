@@ -138,6 +138,11 @@ impl Resource for Released {
                 let path = Guard::path(&self.path()?)?;
                 Ok(if on.stat(&path)?.is_some() { removal(path) } else { State::Gone })
             }
+            "hold" => {
+                let held = &on.packages()?.held;
+                let packages: Vec<String> = self.things.keys().filter(|name| held.contains(*name)).cloned().collect();
+                Ok(if packages.is_empty() { State::Gone } else { State::Ours(vec![Op::AptUnhold { packages }], Ability::Exec) })
+            }
             "unit" if self.things.contains_key(ENABLED) => self.unit(on),
             // Accounts and what holds people's work are never deleted because a line is gone.
             _ => Ok(State::Gone),

@@ -161,6 +161,7 @@ impl Work {
 fn made(step: &Step) -> Vec<String> {
     match (&step.op, step.change) {
         (Op::AptInstall { packages }, _) => packages.iter().map(|request| package_name(request).to_owned()).collect(),
+        (Op::AptHold { packages }, _) => packages.clone(),
         (Op::Unit { verb: UnitVerb::Enable, .. }, _) => vec![crate::resource::ENABLED.to_owned()],
         (_, Change::Add) => vec![PRESENT.to_owned()],
         _ => Vec::new(),

@@ -207,7 +207,7 @@ impl Session {
     }
 
     fn work(&self, only: Option<&Approved>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        let _lock = self.target.lock()?;
+        let _lock = self.target.lock_in_time(&|holder| observers.tell(&Event::Waiting { holder: holder.to_owned() }))?;
         let plan = self.plan()?;
         only.map_or(Ok(()), |approved| approved.must_be(&plan))?;
         if let Some(refused) = SessionError::of_plan(&plan) {

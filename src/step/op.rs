@@ -148,6 +148,21 @@ pub enum Op {
         /// Their names.
         packages: Vec<String>,
     },
+    /// Keeps packages as they are, whatever is upgraded.
+    AptHold {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// Lets packages be upgraded again.
+    AptUnhold {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// Gives debconf answers, before the packages whose they are ask.
+    Answer {
+        /// `PACKAGE QUESTION TYPE VALUE`, as debconf-set-selections(1) reads it.
+        lines: Vec<String>,
+    },
     /// Makes a user with a home and its skeleton, or brings an existing one to this state.
     SetUser {
         /// Login name.
@@ -235,6 +250,9 @@ impl Op {
             Self::RemoveEnvironment { prefix } => format!("remove environment {prefix}"),
             Self::AptRemove { packages } => format!("uninstall {}", packages.join(" ")),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
+            Self::AptHold { packages } => format!("hold {}", packages.join(" ")),
+            Self::AptUnhold { packages } => format!("hold no more {}", packages.join(" ")),
+            Self::Answer { lines } => format!("answer {}", lines.join(", ")),
             Self::SetUser { name, exists: Presence::Absent, .. } => format!("create user {name}"),
             Self::SetUser { name, exists: Presence::Present, .. } => format!("adjust user {name}"),
             Self::SetLogin { name, login: Login::Locked } => format!("lock user {name}"),
@@ -274,6 +292,9 @@ impl Op {
             Self::AptInstall { .. }
             | Self::AptRemove { .. }
             | Self::RefreshLibraries
+            | Self::AptHold { .. }
+            | Self::AptUnhold { .. }
+            | Self::Answer { .. }
             | Self::SetUser { .. }
             | Self::SetLogin { .. }
             | Self::EndSessions { .. }
@@ -302,7 +323,7 @@ impl Op {
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Self {
         let mut op = self.clone();
-        if let Self::AptInstall { packages } = &mut op {
+        if let Self::AptInstall { packages } | Self::AptHold { packages } = &mut op {
             packages.retain(|package| !names.contains(&package_name(package)));
         }
         if let Self::SetUser { shell, groups, .. } = &mut op {
@@ -331,6 +352,9 @@ impl Op {
             | Self::RefreshLibraries
             | Self::AptInstall { .. }
             | Self::AptRemove { .. }
+            | Self::AptHold { .. }
+            | Self::AptUnhold { .. }
+            | Self::Answer { .. }
             | Self::SetUser { .. }
             | Self::SetLogin { .. }
             | Self::EndSessions { .. }

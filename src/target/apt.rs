@@ -19,6 +19,19 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
 /// A source cannot be read.
 pub fn sources_digest(on: &dyn Probe) -> Result<Sha256, ProbeError> {
     let mut parts = Vec::new();
+    for file in sources(on)? {
+        parts.push(file.to_string());
+        parts.push(String::from_utf8_lossy(&on.read(&file)?.unwrap_or_default()).into_owned());
+    }
+    Ok(Sha256::of_parts(parts.iter().map(String::as_str)))
+}
+
+/// The files that name apt's sources.
+///
+/// # Errors
+/// One cannot be read.
+pub(super) fn sources(on: &dyn Probe) -> Result<Vec<TargetPath>, ProbeError> {
+    let mut found = Vec::new();
     for place in SOURCES {
         let place = path(place)?;
         let names = match on.list(&place) {
@@ -28,13 +41,10 @@ pub fn sources_digest(on: &dyn Probe) -> Result<Sha256, ProbeError> {
             Ok(None) | Err(_) => vec![place],
         };
         for file in names {
-            if let Some(bytes) = on.read(&file)? {
-                parts.push(file.to_string());
-                parts.push(String::from_utf8_lossy(&bytes).into_owned());
-            }
+            found.extend(on.read(&file)?.map(|_| file));
         }
     }
-    Ok(Sha256::of_parts(parts.iter().map(String::as_str)))
+    Ok(found)
 }
 
 /// Whether apt has lists, and they are those of the sources as they are now. That they are fetched is part of installing, not a step of

@@ -12,6 +12,8 @@ pub(super) const STATUS: &str = "/var/lib/dpkg/status";
 pub struct Packages {
     /// Those that are wholly installed, with their versions; also by `name:architecture`.
     pub installed: BTreeMap<String, String>,
+    /// Those that no upgrade may change.
+    pub held: BTreeSet<String>,
     /// Their files may be incomplete: they must be installed anew, which apt does only where they are named.
     pub half_installed: Vec<String>,
     /// Those that the system cannot be without: essential, or protected.
@@ -63,7 +65,10 @@ impl Packages {
         let name = stanza.name.to_owned();
         match stanza.status.split(' ').collect::<Vec<_>>().as_slice() {
             [_, "reinstreq", _] | [.., "half-installed"] => self.half_installed.push(name),
-            [_, "ok", "installed"] => {
+            [wish, "ok", "installed"] => {
+                if *wish == "hold" {
+                    self.held.insert(name.clone());
+                }
                 if !stanza.architecture.is_empty() {
                     self.installed.insert(format!("{name}:{}", stanza.architecture), stanza.version.to_owned());
                 }

@@ -2,13 +2,14 @@
 //! must believe. Of all kinds of locks this one can be asked about without being taken, so that who only looks is never in the way.
 
 use super::Machine;
-use super::ProbeError;
+use super::{ProbeError, go_on};
 use crate::model::TargetPath;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use std::fs::File;
 use std::io::{Read, Seek, Write};
+use std::time::{Duration, Instant};
 
 /// Held while a run lasts; a killed holder's lock ends with it.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub enum LockError {
     #[error(transparent)]
     Broken(#[from] ProbeError),
 }
+
+/// How long to wait between two tries.
+const PAUSE: Duration = Duration::from_millis(200);
 
 const LOCK: &str = "/var/lib/fitout/lock";
 
@@ -49,6 +53,27 @@ impl Machine {
         Ok(Lock(lock))
     }
 
+    /// Takes the lock, and waits for another run as long as this machine's patience goes; `tell` hears whom for, once.
+    ///
+    /// # Errors
+    /// As [`Machine::lock`]; a signal asked Fitout to end.
+    pub fn lock_in_time(&self, tell: &dyn Fn(&str)) -> Result<Lock, LockError> {
+        let (began, limit) = (Instant::now(), self.patience().run.as_duration());
+        let mut told = false;
+        loop {
+            match self.lock() {
+                Err(LockError::Held(holder)) if began.elapsed() < limit => {
+                    if !std::mem::replace(&mut told, true) {
+                        tell(&holder);
+                    }
+                    go_on().map_err(|ended| ProbeError::new("wait for another run", ended))?;
+                    std::thread::sleep(PAUSE);
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Who is at work: process and command of the lock's holder; `None` where nobody is.
     ///
     /// # Errors
@@ -63,9 +88,22 @@ impl Machine {
 }
 
 /// A lock on all of a file.
-fn whole() -> libc::flock {
+pub(super) fn whole() -> libc::flock {
     let short = |constant: i32| i16::try_from(constant).unwrap_or_default();
     libc::flock { l_type: short(libc::F_WRLCK), l_whence: short(libc::SEEK_SET), l_start: 0, l_len: 0, l_pid: 0 }
+}
+
+/// A process as a person knows it: its number and its command.
+pub(super) fn process(number: i32) -> String {
+    /// Longer command lines are cut.
+    const LONGEST: usize = 120;
+    if number <= 0 {
+        return "a process that cannot be seen from here".to_owned();
+    }
+    let words = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+    let words = String::from_utf8_lossy(&words).replace('\0', " ");
+    let command: String = words.trim().chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+    if command.is_empty() { format!("process {number}") } else { format!("process {number} ({command})") }
 }
 
 /// What the holder wrote of itself.

@@ -5,6 +5,7 @@ use super::enter::View;
 use super::fs::Rooted;
 use super::known::Known;
 use super::ledger::Ledger;
+use super::packages::{Patience, Unreached};
 use super::run::{Ended, Job, Runner};
 use super::{Accounts, OpError, PackageFiles, Packages, Probe, ProbeError, Progress, Silent, Written};
 use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
@@ -13,7 +14,7 @@ use crate::store::Store;
 use std::borrow::Cow;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// What kind of ground a machine stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub struct Machine {
     pub(super) tools: Mutex<()>,
     accounts: Known<Accounts>,
     packages: Known<Packages>,
+    patience: OnceLock<Patience>,
+    /// Sources of packages that could not be reached a while ago.
+    pub(super) unreached: Mutex<Option<Unreached>>,
 }
 
 impl Machine {
@@ -79,7 +83,18 @@ impl Machine {
             tools: Mutex::default(),
             accounts: Known::default(),
             packages: Known::default(),
+            patience: OnceLock::new(),
+            unreached: Mutex::default(),
         })
+    }
+
+    /// Sets how long is waited for others; the first word counts.
+    pub fn be_patient(&self, patience: Patience) {
+        self.patience.set(patience).unwrap_or_else(|_| tracing::debug!("patience was set before"));
+    }
+
+    pub(super) fn patience(&self) -> Patience {
+        self.patience.get().copied().unwrap_or_default()
     }
 
     /// The machine is being changed.

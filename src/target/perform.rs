@@ -1,14 +1,13 @@
 //! An [`Op`] made to happen on a real machine.
 
-use super::apt::{lists_are_current, sources_digest};
 use super::ledger::Written;
 use super::machine::Machine;
-use super::{OpError, PackageFiles, Packages, Probe, Progress, Target, stale_path};
+use super::packages::Hold;
+use super::{OpError, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, TargetPath, UnitName};
-use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, SOURCES_RECORD, Stat, UnitVerb};
+use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 fn path(text: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(text).map_err(|e| OpError::new(format!("use path {text}"), e))
@@ -44,19 +43,6 @@ impl Target for Machine {
     }
 }
 
-/// Options that make apt-get ask nothing, wait for its lock, and keep configuration files that an administrator edited.
-const APT: [&str; 9] = [
-    "apt-get",
-    "--yes",
-    "--quiet",
-    "--no-install-recommends",
-    "-oDPkg::Lock::Timeout=300",
-    "-oDpkg::Options::=--force-confdef",
-    "-oDpkg::Options::=--force-confold",
-    "-oDpkg::Use-Pty=0",
-    "-oAcquire::Retries=3",
-];
-
 /// What was not Fitout's is kept aside when it is removed, up to this size: configuration is smaller, and what is larger is data that the
 /// manifest gives up in words.
 const KEPT: u64 = 1 << 20;
@@ -66,15 +52,6 @@ const OWN: &str = "/etc/fitout";
 
 /// The administrator's units.
 const UNITS: &str = "/etc/systemd/system";
-
-/// How long another may hold apt's lists: as long as `DPkg::Lock::Timeout` lets it hold dpkg's database.
-const LISTS_LOCK: Duration = Duration::from_mins(5);
-/// How long to wait between two tries.
-const LOCK_PAUSE: Duration = Duration::from_secs(1);
-
-fn apt(arguments: &[&str]) -> Cmd {
-    Cmd::new(APT.iter().chain(arguments).copied()).env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l")
-}
 
 impl Machine {
     fn effect(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
@@ -88,6 +65,9 @@ impl Machine {
             Op::RemoveEnvironment { prefix } => super::generation::remove(self, prefix),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
+            Op::AptHold { packages } => self.hold(packages, Hold::Held),
+            Op::AptUnhold { packages } => self.hold(packages, Hold::Free),
+            Op::Answer { lines } => self.answer(lines),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::SetLogin { name, login } => self.set_login(name, *login),
             Op::EndSessions { name } => self.end_sessions(name),
@@ -242,80 +222,6 @@ impl Machine {
             }
             Proof::Sshd { user, expect } => super::sshd::prove(self, user, expect),
         }
-    }
-
-    fn apt_update(&self, progress: &dyn Progress) -> Result<(), OpError> {
-        // Before: a source that is written meanwhile is not among those that were fetched.
-        let digest = sources_digest(self)?;
-        // Without this apt-get exits 0 although it could not reach a repository.
-        self.patiently(&apt(&["-oAPT::Update::Error-Mode=any", "update"]), progress)?;
-        self.keep(&path(SOURCES_RECORD)?, format!("{digest}\n").as_bytes())
-    }
-
-    /// Runs apt-get, waiting for another's lock on the lists, for which it has no option of its own as it has for dpkg's.
-    fn patiently(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<(), OpError> {
-        let began = Instant::now();
-        loop {
-            match self.must(cmd, progress) {
-                Err(error) if error.cause.contains("Could not get lock") && began.elapsed() < LISTS_LOCK => std::thread::sleep(LOCK_PAUSE),
-                other => return other.map(drop),
-            }
-        }
-    }
-
-    fn apt_install(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
-        if !lists_are_current(self)? {
-            self.apt_update(progress)?;
-        }
-        self.finish_packages(progress)?;
-        let locked = self.held_to_lock(packages)?;
-        let words: Vec<&str> =
-            locked.iter().map(String::as_str).chain(["install", "--"]).chain(packages.iter().map(String::as_str)).collect();
-        self.must(&apt(&words), progress).map(drop).map_err(|error| {
-            let unknown = error.cause.contains("Unable to locate") || error.cause.contains("was not found");
-            if unknown { error.hint("`apt-cache policy NAME` on the target shows what its repositories offer") } else { error }
-        })
-    }
-
-    /// What makes apt keep to the lock that a run is bound to, if it is; refuses where apt would take something else all the same.
-    fn held_to_lock(&self, packages: &[String]) -> Result<Vec<String>, OpError> {
-        let Some(locked) = PackageFiles::bound(self)? else { return Ok(Vec::new()) };
-        let lacks = locked.lacks(&PackageFiles::ask(packages, self)?);
-        if lacks.is_empty() {
-            return Ok(PackageFiles::options(self)?);
-        }
-        Err(OpError::new(format!("keep to the lock with {}", packages.join(" ")), lacks.join("; "))
-            .hint("the repositories moved: name a snapshot of them, or write a new lock (`fitout lock --update`)"))
-    }
-
-    fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
-        self.finish_packages(progress)?;
-        let words =
-            |more: &[&'static str]| -> Vec<String> { more.iter().map(|word| (*word).to_owned()).chain(packages.iter().cloned()).collect() };
-        let as_words = |words: Vec<String>| apt(&words.iter().map(String::as_str).collect::<Vec<_>>());
-        let rehearsed = self.must(&as_words(words(&["--simulate", "remove", "--"])), &super::Silent)?;
-        let gone = rehearsed.stdout.lines().filter_map(|line| line.strip_prefix("Remv ")?.split(' ').next());
-        let more: Vec<&str> = gone.filter(|name| !packages.iter().any(|package| package == name)).collect();
-        if !more.is_empty() {
-            return Err(OpError::new(format!("remove {}", packages.join(" ")), format!("{} cannot be without that", more.join(" ")))
-                .hint("name these under packages.remove as well, if they are to go"));
-        }
-        self.must(&as_words(words(&["remove", "--"])), progress).map(drop)
-    }
-
-    /// Ends what an earlier, killed run left half done.
-    fn finish_packages(&self, progress: &dyn Progress) -> Result<(), OpError> {
-        let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
-        if pending.is_empty() && Packages::read(self)?.is_whole() {
-            return Ok(());
-        }
-        let configure = Cmd::new(["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]);
-        // What it cannot do for lack of another package, apt does below.
-        self.run(&configure.env("DEBIAN_FRONTEND", "noninteractive"), None, progress)?;
-        let torn = Packages::read(self)?.half_installed;
-        let words: Vec<&str> =
-            ["--fix-broken", "--reinstall", "install", "--"].into_iter().chain(torn.iter().map(String::as_str)).collect();
-        self.must(&apt(&words), progress).map(drop)
     }
 
     fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {

@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn lane(op: &Op) -> Lane {
     match op {
-        Op::AptInstall { .. } | Op::AptRemove { .. } => Lane::Packages,
+        Op::AptInstall { .. } | Op::AptRemove { .. } | Op::AptHold { .. } | Op::AptUnhold { .. } | Op::Answer { .. } => Lane::Packages,
         Op::SetUser { .. } | Op::SetLogin { .. } | Op::EndSessions { .. } | Op::TakeKeys { .. } | Op::RemoveUser { .. } => Lane::Users,
         Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
         Op::Unpack(_) | Op::RefreshLibraries | Op::BuildPython(_) | Op::BuildConda(_) | Op::RemoveEnvironment { .. } => Lane::Own,

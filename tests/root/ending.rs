@@ -76,7 +76,7 @@ fn a_killed_holder_holds_nothing_and_another_s_package_manager_is_waited_for() {
     let root = Root::fresh();
     let packages = "packages:\n  repositories:\n    - {name: tiny, uri: \"file:/srv/repository\", suite: ./, signed_by: tiny.asc}\n  install: [tiny-data]\n";
     let (_, mut child) = begun(&root, LONG);
-    let busy = Fitout::new(&root, packages).run(&["apply"]);
+    let busy = Fitout::new(&root, packages).run(&["apply", "--lock-timeout", "0s"]);
     assert!(busy.ended(75).stderr.contains(&format!("process {} (", child.id())), "{}", busy.stderr);
     child.kill().unwrap();
     child.wait().unwrap();
@@ -93,7 +93,7 @@ fn a_killed_holder_holds_nothing_and_another_s_package_manager_is_waited_for() {
     let mut waiting = loud.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = std::io::BufReader::new(waiting.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.contains("Waiting for cache lock") {
+    while !line.contains("waiting for process") {
         line.clear();
         assert!(said.read_line(&mut line).unwrap() > 0, "it did not wait for the lock");
     }

@@ -10,6 +10,7 @@ mod ending;
 mod environments;
 mod faults;
 mod gpu;
+mod packages;
 mod rehearsal;
 mod support;
 mod workstation;

@@ -243,7 +243,7 @@ fn one_run_at_a_time() {
     let mut first = fitout.command(&["apply"]);
     let mut first = first.stdout(std::process::Stdio::null()).spawn().unwrap();
     crate::support::wait_until("the slow package is being set up", || root.at("/var/lib/tiny-slow/1").exists());
-    let second = fitout.run(&["apply"]);
+    let second = fitout.run(&["apply", "--lock-timeout", "0s"]);
     second.ended(75);
     assert!(second.stderr.contains(&first.id().to_string()), "the holder is named: {second:?}");
     fitout.run(&["plan"]).ended(0);

@@ -24,7 +24,7 @@ pub use azure::{
 pub use gpu::{CudaComponent, CudaSource, Gpu, Library};
 pub use ownership::{OnDrift, OnRemoval};
 pub use software::{
-    Check, Conda, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Jupyter, Packages, Repository,
+    Check, Conda, DebconfType, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Jupyter, Packages, Repository,
     Requirements, Unit,
 };
 pub use state::State;

@@ -3,8 +3,8 @@
 use super::super::at::At;
 use super::state::State;
 use super::words::{
-    Channel, Component, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest, PythonVersion, RepositoryName,
-    RepositoryUri, Requirement, SourcePath, Suite,
+    Channel, Component, DebconfQuestion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest,
+    PythonVersion, RepositoryName, RepositoryUri, Requirement, SourcePath, Suite,
 };
 use crate::model::{HomePath, Mode, Span, TargetPath, UnitName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -28,6 +28,12 @@ pub struct Packages {
     /// Packages that must not be installed, by name.
     #[serde(default)]
     pub remove: Vec<At<PackageRequest>>,
+    /// Packages that no upgrade may change, by name; they must be installed.
+    #[serde(default)]
+    pub hold: Vec<At<PackageRequest>>,
+    /// Answers to what packages ask when they are installed, given before. Packages that are installed already are not asked again.
+    #[serde(default)]
+    pub debconf: Vec<At<DebconfAnswer>>,
     /// What becomes of packages that people install themselves.
     #[schemars(extend("default" = "keep"))]
     #[expect(dead_code, reason = "one choice so far, checked by being read")]
@@ -40,6 +46,48 @@ pub struct Packages {
 pub enum Extras {
     /// They stay, and are theirs.
     Keep,
+}
+
+/// An answer to what a package asks when it is installed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DebconfAnswer {
+    /// The package that asks.
+    pub package: At<PackageRequest>,
+    /// The question, such as `tzdata/Areas`; `debconf-show PACKAGE` lists those of a package that is installed.
+    pub question: At<DebconfQuestion>,
+    /// The question's type. Passwords are no answers: they are secrets.
+    #[serde(rename = "type")]
+    pub kind: DebconfType,
+    /// What is answered, on one line; `"true"` or `"false"` in quotes for a boolean.
+    pub value: At<String>,
+}
+
+/// The type of a question of debconf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DebconfType {
+    /// A line of text.
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// One of several.
+    Select,
+    /// Some of several, with commas between them.
+    Multiselect,
+}
+
+impl DebconfType {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Boolean => "boolean",
+            Self::Select => "select",
+            Self::Multiselect => "multiselect",
+        }
+    }
 }
 
 /// A repository of apt, with the key that signs it.

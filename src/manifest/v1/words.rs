@@ -83,6 +83,11 @@ fn has_login(text: &str) -> bool {
     text.split("://").skip(1).any(authority)
 }
 
+fn debconf_question(text: &str) -> bool {
+    let part = |text: &str| shaped(text, |c| any(c) || "+._-".contains(c), |c| any(c) || "+._-".contains(c), 1..=128);
+    text.contains('/') && text.starts_with(any) && text.split('/').all(part)
+}
+
 fn dotted(text: &str, parts: std::ops::RangeInclusive<usize>) -> bool {
     let numbers: Vec<&str> = text.split('.').collect();
     parts.contains(&numbers.len()) && numbers.iter().all(|part| shaped(part, |c| c.is_ascii_digit(), |c| c.is_ascii_digit(), 1..=5))
@@ -193,6 +198,9 @@ words! {
     /// A package of the distribution.
     PackageRequest: "a package", "write `name` or `name=version`, as apt takes them; names have lower-case letters, digits, `+`, `.`, `-`",
         r"^[a-z0-9][a-z0-9+.-]*[a-z0-9+.](:[a-z0-9]+)?(=[A-Za-z0-9][A-Za-z0-9+.:~*-]*)?$", package;
+    /// A question of debconf.
+    DebconfQuestion: "a question of debconf", "write PACKAGE/NAME, such as tzdata/Areas",
+        r"^[A-Za-z0-9][A-Za-z0-9+._-]*(/[A-Za-z0-9+._-]+)+$", debconf_question;
     /// A group of users.
     GroupName: "a group name", "a lower-case letter or `_` first, then lower-case letters, digits, `_`, `-`; at most 32",
         r"^[a-z_][a-z0-9_-]{0,31}$", |text| shaped(text, |c| c.is_ascii_lowercase() || c == '_', |c| lower(c) || "_-".contains(c), 1..=32);

@@ -3,11 +3,11 @@
 use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
-use crate::manifest::v1::{self, FileState, Manifest, State};
+use crate::manifest::v1::{self, DebconfType, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, UserName};
 use crate::problem::Code;
 use crate::recipe::{Form, Gone, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
-use crate::resource::{Policy, Switch};
+use crate::resource::{Policy, Reply, Switch};
 use crate::step::Content;
 use std::collections::BTreeMap;
 
@@ -22,25 +22,55 @@ pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let name = |package: &v1::PackageRequest| package.as_str().split('=').next().unwrap_or_default().to_owned();
     desk.distinct("the package", install.iter().map(|package| (name(&package.value), &package.place)));
     let mut wants: Vec<Want> = repositories.iter().filter_map(|repository| one_repository(repository, desk)).collect();
-    let remove: Vec<String> = packages.remove.iter().map(|package| package.value.as_str().to_owned()).collect();
+    let names = |list: &[At<v1::PackageRequest>]| list.iter().map(|package| package.value.as_str().to_owned()).collect::<Vec<String>>();
+    let (remove, hold, answers) = (names(&packages.remove), names(&packages.hold), answers(packages, desk));
+    without_version(&packages.remove, "a package that is not to be has no version", desk);
+    without_version(&packages.hold, "a package is held in whichever version it has", desk);
+    desk.distinct("the package", packages.hold.iter().map(|package| (name(&package.value), &package.place)));
     for package in &packages.remove {
-        if package.value.as_str().contains('=') {
-            desk.say(
-                Code::BadValue,
-                &package.place,
-                "a package that is not to be has no version",
-                format!("write `{}`", name(&package.value)),
-            );
-        }
         if install.iter().any(|wanted| name(&wanted.value) == name(&package.value)) {
             desk.say(Code::Conflict, &package.place, "this package is to be installed and not to be installed", "keep one of the two");
         }
+        if packages.hold.iter().any(|held| held.value == package.value) {
+            desk.say(Code::Conflict, &package.place, "this package is to be held and not to be installed", "keep one of the two");
+        }
     }
-    if !install.is_empty() || !remove.is_empty() {
-        let install = install.iter().map(|package| package.value.as_str().to_owned()).collect();
-        wants.push(Want::Packages(Packages { install, remove, repositories: present_repositories(manifest) }));
+    if !(install.is_empty() && remove.is_empty() && hold.is_empty() && answers.is_empty()) {
+        let repositories = present_repositories(manifest);
+        wants.push(Want::Packages(Packages { install: names(install), remove, hold, answers, repositories }));
     }
     wants
+}
+
+fn without_version(packages: &[At<v1::PackageRequest>], message: &str, desk: &mut Desk<'_>) {
+    for package in packages {
+        if let Some((name, _)) = package.value.as_str().split_once('=') {
+            desk.say(Code::BadValue, &package.place, message, format!("write `{name}`"));
+        }
+    }
+}
+
+/// `packages.debconf`, by package.
+fn answers(packages: &v1::Packages, desk: &mut Desk<'_>) -> BTreeMap<String, Vec<Reply>> {
+    let mut found: BTreeMap<String, Vec<Reply>> = BTreeMap::new();
+    let questions = packages.debconf.iter().map(|answer| &answer.value.question);
+    desk.distinct("the question", questions.map(|question| (question.value.as_str().to_owned(), &question.place)));
+    let owned: Vec<At<v1::PackageRequest>> = packages.debconf.iter().map(|answer| answer.value.package.clone()).collect();
+    without_version(&owned, "a package is asked in whichever version it has", desk);
+    for answer in packages.debconf.iter().map(|answer| &answer.value) {
+        let value = &answer.value;
+        let boolean = answer.kind != DebconfType::Boolean || ["true", "false"].contains(&value.value.as_str());
+        if !boolean || value.value.contains(char::is_control) || value.value.trim() != value.value {
+            desk.say(Code::BadValue, &value.place, "this is no answer of that type", "write one line; \"true\" or \"false\" for a boolean");
+        }
+        let reply = Reply {
+            question: answer.question.value.as_str().to_owned(),
+            kind: answer.kind.as_str().to_owned(),
+            value: value.value.clone(),
+        };
+        found.entry(answer.package.value.as_str().to_owned()).or_default().push(reply);
+    }
+    found
 }
 
 /// The names of the repositories that apt is to know.

@@ -38,6 +38,9 @@ impl Target for Fake {
             }
             Op::AptInstall { packages } => self.transaction(packages),
             Op::AptRemove { packages } => self.apt_remove(packages),
+            Op::AptHold { packages } => self.wish(packages, "install", "hold"),
+            Op::AptUnhold { packages } => self.wish(packages, "hold", "install"),
+            Op::Answer { lines } => self.answer(lines),
             Op::SetUser { name, shell, groups, exists } => self.set_user(name, shell.as_ref(), groups, *exists),
             Op::SetLogin { name, login } => self.set_login(name, *login),
             Op::EndSessions { name } => self.end_sessions(name),

@@ -71,6 +71,34 @@ impl Fake {
         Ok(())
     }
 
+    /// Changes what dpkg is to do about packages that are installed.
+    pub(super) fn wish(&self, packages: &[String], from: &str, to: &str) -> Result<(), OpError> {
+        for name in packages {
+            let (old, new) =
+                (format!("Package: {name}\nStatus: {from} ok installed"), format!("Package: {name}\nStatus: {to} ok installed"));
+            let at = path(STATUS)?;
+            let text = self.with(|state| state.tree.text(&at));
+            if !text.contains(&old) {
+                return Err(OpError::new(format!("hold {name}"), format!("{name} is not installed")));
+            }
+            self.put(&at, Node::file(text.replace(&old, &new), 0o644, (0, 0)))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer(&self, lines: &[String]) -> Result<(), OpError> {
+        let at = path("/var/cache/debconf/config.dat")?;
+        let stanza = |line: &String| {
+            let words: Vec<&str> = line.splitn(4, ' ').collect();
+            format!("Name: {}\nValue: {}\n\n", words[1], words[3])
+        };
+        let answered = |old: &&str| lines.iter().any(|line| Some(old.lines().next().unwrap_or_default()) == stanza(line).lines().next());
+        let text = self.with(|state| state.tree.text(&at));
+        let kept = text.split("\n\n").filter(|old| !old.is_empty() && !answered(old)).flat_map(|old| [old, "\n\n"]);
+        let text: String = kept.map(str::to_owned).chain(lines.iter().map(stanza)).collect();
+        self.put(&at, Node::file(text, 0o600, (0, 0)))
+    }
+
     /// Unpacks, then configures; a stop in between leaves what dpkg would leave.
     fn install(&self, name: &str, deb: &Deb) -> Result<(), OpError> {
         if self.with(|state| has(state, name, deb))? {

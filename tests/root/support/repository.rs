@@ -17,7 +17,28 @@ struct Package {
     scripts: &'static [(&'static str, &'static str)],
 }
 
-const PACKAGES: [Package; 8] = [
+const PACKAGES: [Package; 10] = [
+    Package {
+        name: "tiny-asks",
+        version: "1",
+        depends: "debconf",
+        files: &[],
+        scripts: &[
+            ("templates", "Template: tiny-asks/colour\nType: string\nDefault: grey\nDescription: Colour?\n Which colour.\n"),
+            ("config", "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_input high tiny-asks/colour || true\ndb_go || true\n"),
+            (
+                "postinst",
+                "#!/bin/sh\nset -e\n. /usr/share/debconf/confmodule\ndb_get tiny-asks/colour\necho \"$RET\" > /var/lib/tiny-colour\n",
+            ),
+        ],
+    },
+    Package {
+        name: "tiny-hangs",
+        version: "1",
+        depends: "",
+        files: &[],
+        scripts: &[("postinst", "#!/bin/sh\nif [ ! -e /var/lib/tiny-goes-on ]; then sleep 1000; fi\n")],
+    },
     Package {
         name: "tiny-tool",
         version: "1.2-3",

@@ -1,0 +1,109 @@
+//! apt and dpkg as they are on a bad day: a source that is gone, somebody else at work, a script that hangs, an edited configuration, a
+//! database that was left in between.
+
+use super::support::{Fitout, Root, command, wait_until};
+use std::io::Read;
+use std::process::{Child, Stdio};
+
+const TINY: &str = "{name: tiny, uri: \"file:/srv/repository\", suite: ./, signed_by: tiny.asc}";
+const DEAD: &str = "{name: dead, uri: \"file:/srv/nowhere\", suite: ./, signed_by: tiny.asc}";
+
+fn manifest(repositories: &[&str], rest: &str) -> String {
+    format!("packages:\n  repositories: [{}]\n  {rest}\n", repositories.join(", "))
+}
+
+/// A process that holds a lock as apt and dpkg do: a whole file, by fcntl(2).
+fn holder(root: &Root, lock: &str) -> Child {
+    let hold = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()";
+    let mut other = command("python3");
+    let mut child = other.args(["-c", hold]).arg(root.at(lock)).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 4]).unwrap();
+    child
+}
+
+#[test]
+fn a_source_that_is_gone_takes_no_other_package_with_it() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[DEAD, TINY], "install: [tiny-tool]"));
+    fitout.apply();
+    // What only the dead one could have fails by its name, and what the other has is there.
+    fitout.rewrite(&manifest(&[DEAD, TINY], "install: [tiny-tool, tiny-slow, nowhere-tool]"));
+    let run = fitout.run(&["apply"]);
+    let said = run.ended(1).stdout.clone() + &run.stderr;
+    assert!(said.contains("`dead` of packages.repositories") && said.contains("nowhere-tool"), "{said}");
+    assert!(root.at("/usr/share/tiny-slow/data").exists());
+    // Nothing but a source that is gone is a failure, and says which.
+    let alone = Root::fresh();
+    let fitout = Fitout::new(&alone, &manifest(&[DEAD], "install: [tiny-tool]"));
+    assert!(fitout.run(&["apply"]).ended(1).stdout.contains("/srv/nowhere"));
+}
+
+#[test]
+fn who_holds_the_lock_is_named() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-tool]"));
+    for lock in ["/var/lib/dpkg/lock-frontend", "/var/lib/apt/lists/lock"] {
+        let mut other = holder(&root, lock);
+        let run = fitout.run(&["apply", "--lock-timeout", "0s"]);
+        let said = run.ended(1).stdout.clone();
+        assert!(said.contains(&format!("process {} (", other.id())) && said.contains("python3 -c") && said.contains(lock), "{said}");
+        other.kill().unwrap();
+        other.wait().unwrap();
+    }
+    fitout.apply();
+}
+
+#[test]
+fn a_script_that_hangs_is_ended_and_gone_on_with() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-hangs]"));
+    let run = fitout.run(&["apply", "--install-timeout", "5s"]);
+    let said = run.ended(1).stdout.clone();
+    assert!(said.contains("was not done after 5s") && said.contains("Setting up tiny-hangs"), "{said}");
+    wait_until("nothing runs in the root", || root.inhabitants().is_empty());
+    root.write("/var/lib/tiny-goes-on", "");
+    fitout.apply();
+    assert!(root.run(&["dpkg", "--audit"]).is_empty());
+}
+
+#[test]
+fn an_administrators_configuration_is_kept_and_nobody_is_asked() {
+    let root = Root::fresh();
+    root.write("/etc/tiny-daemon.conf", "answer = 43\n");
+    let answers =
+        "install: [tiny-daemon, tiny-asks]\n  debconf: [{package: tiny-asks, question: tiny-asks/colour, type: string, value: deep blue}]";
+    let fitout = Fitout::new(&root, &manifest(&[TINY], answers));
+    fitout.apply();
+    assert_eq!((root.read("/etc/tiny-daemon.conf"), root.read("/var/lib/tiny-colour")), ("answer = 43\n".into(), "deep blue\n".into()));
+    assert_eq!(fitout.apply()["changed"], 0);
+}
+
+#[test]
+fn holds_and_versions() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [\"tiny-tool=1.*-3\"]\n  hold: [tiny-tool]"));
+    fitout.apply();
+    assert_eq!(root.run(&["apt-mark", "showhold"]), "tiny-tool\n");
+    assert_eq!(fitout.apply()["changed"], 0);
+    root.run(&["apt-mark", "unhold", "tiny-tool"]);
+    assert_eq!(fitout.apply()["changed"], 0);
+    fitout.run(&["apply", "--repair"]).succeeded();
+    assert_eq!(root.run(&["apt-mark", "showhold"]), "tiny-tool\n");
+}
+
+#[test]
+fn what_dpkg_left_in_between_is_ended_first() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-data]"));
+    fitout.apply();
+    // As a kill leaves it: one package unpacked, said in a file of updates that is not yet part of the database; another half configured.
+    let status = root.read("/var/lib/dpkg/status");
+    let stanza = status.split("\n\n").find(|stanza| stanza.starts_with("Package: tiny-data\n")).unwrap().trim();
+    root.write("/var/lib/dpkg/updates/0000", &format!("{}\n", stanza.replace("ok installed", "ok unpacked")));
+    let sudo = status.split("\n\n").find(|stanza| stanza.starts_with("Package: sudo\n")).unwrap();
+    root.write("/var/lib/dpkg/status", &status.replace(sudo, &sudo.replace("ok installed", "ok half-configured")));
+    fitout.rewrite(&manifest(&[TINY], "install: [tiny-data, tiny-tool]"));
+    fitout.apply();
+    assert!(root.run(&["dpkg", "--audit"]).is_empty());
+    assert_eq!(std::fs::read_dir(root.at("/var/lib/dpkg/updates")).unwrap().count(), 0);
+}
