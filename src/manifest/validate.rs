@@ -10,6 +10,7 @@ mod environments;
 mod gpu;
 mod keys;
 mod protected;
+mod requirements;
 mod scripts;
 mod software;
 mod storage;

@@ -42,9 +42,9 @@ pub const CHECK_TIMEOUT: Span = Span::minutes(2);
 const THROUGH_KERNEL: &str = "\
 import sys
 from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=90)
+manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=float(sys.argv[3]))
 try:
-    reply = client.execute_interactive(sys.argv[2], timeout=90)
+    reply = client.execute_interactive(sys.argv[2], timeout=float(sys.argv[3]))
     sys.exit(0 if reply['content']['status'] == 'ok' else 1)
 finally:
     client.stop_channels()
@@ -61,7 +61,8 @@ impl Recipe for Check {
             Subject::Command(argv) => Cmd::new(argv.clone()).env("PATH", format!("{}:/usr/local/cuda/bin", crate::step::PATH)),
             Subject::Kernel { kernel, runs, prefix } => {
                 let python = format!("{prefix}/bin/python");
-                let cmd = Cmd::new([python.as_str(), "-c", THROUGH_KERNEL, kernel, runs]);
+                let deadline = self.timeout.as_duration().as_secs().to_string();
+                let cmd = Cmd::new([python.as_str(), "-c", THROUGH_KERNEL, kernel, runs, &deadline]);
                 Cmd { user: context.owner.map_or(Owner::Root, |name| Owner::User(name.clone())), ..cmd }
             }
         };

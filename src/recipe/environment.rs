@@ -1,11 +1,11 @@
 //! `environments`: conda and Python environments, in generations behind a link, each with its kernel.
 
-use super::kernelspec;
+use super::kernelspec::{self, Activation, Home, Language};
 use super::{Answer, CondaAnswer, Context, Item, Question, Recipe};
-use crate::model::{Facts, Invalid, Owner, ResourceId, Sha256, TargetPath};
+use crate::model::{Facts, Invalid, Meta, Mode, Owner, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
-use crate::resource::{CondaEnvironment, Ownership, PythonEnvironment, Spec, generation_of};
-use crate::step::{CondaBuild, Extras, PythonBuild, PythonPackages, Site};
+use crate::resource::{CondaEnvironment, File, Ownership, PythonEnvironment, Spec, Symlink, generation_of};
+use crate::step::{CondaBuild, Content, Extras, PythonBuild, PythonPackages, Site};
 
 /// One item of `environments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct Kernel {
     pub name: String,
     /// What people see.
     pub display_name: String,
+    /// Names under which notebooks know it as well.
+    pub aliases: Vec<String>,
 }
 
 /// Where Python environments live; beside them, their generations.
@@ -85,6 +87,13 @@ impl Environment {
     /// What the owner installs with, where the environment is the owner's.
     fn installer(&self) -> Option<&'static str> {
         (self.owner == EnvironmentOwner::User).then_some("pip")
+    }
+
+    const fn activation(&self) -> Activation {
+        match self.source {
+            Source::Conda { .. } => Activation::Conda,
+            Source::Python { .. } => Activation::Python,
+        }
     }
 
     fn question(&self, facts: &Facts) -> Question {
@@ -134,10 +143,53 @@ impl Recipe for Environment {
         let spec = spec.map_err(|e| fail(e.0))?;
         let mut specs = vec![spec];
         if let Some(kernel) = &self.kernel {
-            specs.extend(kernelspec::lower(kernel, &prefix, specs[0].id()).map_err(|e| fail(e.0))?);
+            let home = Home { prefix: &prefix, kind: self.activation(), language: language(&specs[0]) };
+            specs.extend(kernelspec::lower(kernel, home, specs[0].id()).map_err(|e| fail(e.0))?);
+        }
+        if let (Source::Conda { prefix: root, .. }, BASE) = (&self.source, self.name.as_str()) {
+            specs.extend(base(root, &specs[0])?);
         }
         Ok(specs)
     }
+}
+
+/// The environment that holds conda itself: that of the prefix.
+const BASE: &str = "base";
+
+/// What of it is reached through the prefix, as where conda installed itself.
+const OF_BASE: [&str; 4] = ["bin", "condabin", "etc", "lib"];
+
+/// Whether an environment gets this package of conda; `None` where nobody knows what it gets.
+fn gets(environment: &Spec, package: &str) -> Option<bool> {
+    let Spec::CondaEnvironment(environment) = environment else { return Some(false) };
+    let packages = &environment.build.packages;
+    // `…/name-version-build.conda`; names hold hyphens, versions and builds do not.
+    let named = |url: &str| url.rsplit('/').next().and_then(|file| file.rsplitn(3, '-').nth(2)) == Some(package);
+    (!packages.is_empty()).then(|| packages.iter().any(|blob| named(&blob.url)))
+}
+
+/// What the kernel of an environment speaks: R where it has a kernel for that and none for Python.
+fn language(environment: &Spec) -> Language {
+    let has = |package| gets(environment, package) == Some(true);
+    if has("r-irkernel") && !has("ipykernel") { Language::R } else { Language::Python }
+}
+
+/// What makes the environment `base` the one of the prefix: `source PREFIX/etc/profile.d/conda.sh; conda activate NAME` works.
+fn base(root: &TargetPath, environment: &Spec) -> Result<Vec<Spec>, Vec<Problem>> {
+    let fail = |error: Invalid| vec![Problem::general(Code::BadValue, error.0)];
+    if gets(environment, "conda") == Some(false) {
+        let message = "the environment `base` is the one that holds conda itself, and its file does not ask for `conda`";
+        return Err(vec![Problem::general(Code::BadValue, message).suggest("add `conda` to its dependencies, or give it another name")]);
+    }
+    let link = |name: &&str| {
+        let at = root.join(name).map_err(fail)?;
+        Ok(Spec::Symlink(Symlink::new(at, format!("envs/{BASE}/{name}"), vec![environment.id()])))
+    };
+    // Conda looks for environments beside itself, which is not where they are.
+    let text = format!("# {}\nenvs_dirs:\n  - {root}/envs\n", crate::resource::HEADER);
+    let at = TargetPath::parse("/etc/conda/condarc.d/fitout.yaml").map_err(fail)?;
+    let places = Spec::File(File::new(at, Content::Inline(text), Meta::root(Mode::FILE)));
+    OF_BASE.iter().map(link).chain([Ok(places)]).collect()
 }
 
 /// An environment's name, place, and whose it is.

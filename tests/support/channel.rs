@@ -154,6 +154,7 @@ pub fn tiny() -> Vec<Package> {
     };
     let hello = vec![
         ("bin/hello", text("#!@/bin/bash\necho hello\n")),
+        ("etc/conda/activate.d/hello.sh", text("export ACTIVATED='by hello'\n")),
         ("bin/.hello-post-link.sh", text("echo \"$PREFIX $PKG_NAME $PKG_VERSION\" > \"$PREFIX/etc/linked\"\n")),
     ];
     let hello = Package::new("hello", "2.0", &["libfoo >=1.0", "__linux >=3"], hello);

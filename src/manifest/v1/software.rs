@@ -221,7 +221,7 @@ pub struct From {
     pub conda: Option<At<SourcePath>>,
     /// The version of an interpreter that the distribution has, such as `"3.11"`.
     pub python: Option<At<PythonVersion>>,
-    /// Packages for `python`: a list of requirements, or the path of a `requirements.txt`.
+    /// Packages for `python`: a list of requirements, or the path of a `requirements.txt` (with hashes or without) or a `pylock.toml`.
     pub requirements: Option<At<Requirements>>,
 }
 
@@ -281,10 +281,13 @@ pub enum EnvironmentOwner {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kernel {
-    /// The name of its kernelspec; that of the environment where absent.
+    /// The name of its kernelspec; where absent that of the environment, or Azure ML's for Azure ML's environments.
     pub name: Option<KernelName>,
     /// What people see; `Python (NAME)` where absent.
     pub display_name: Option<Label>,
+    /// Names under which notebooks may know it as well, such as one that it had before.
+    #[serde(default)]
+    pub aliases: Vec<At<KernelName>>,
 }
 
 /// JupyterLab as a service of the owner, on loopback.

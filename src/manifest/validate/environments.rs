@@ -1,11 +1,12 @@
 //! Environments and their kernels, with the files that they are made from.
 
 use super::desk::{Desk, Named};
+use super::requirements;
 use super::software::index;
 use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::parse::{Parsed, Tally, parse};
-use crate::manifest::v1::{self, Manifest, Requirement, Requirements, State};
+use crate::manifest::v1::{self, Manifest, Requirements, State};
 use crate::model::TargetPath;
 use crate::problem::{Code, Place};
 use crate::recipe::{Environment, EnvironmentOwner, Gone, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
@@ -30,7 +31,9 @@ pub fn environments(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     desk.distinct("the environment", names.map(|name| (name.value.as_str().to_owned(), &name.place)));
     let kernels =
         all.iter().filter_map(|environment| Some((kernel(environment)?.name.to_lowercase(), &environment.kernel.as_ref()?.place)));
-    desk.distinct("the kernel", kernels);
+    let aliases = all.iter().flat_map(|environment| environment.kernel.iter().flat_map(|kernel| &kernel.value.aliases));
+    let aliases = aliases.map(|alias| (alias.value.as_str().to_lowercase(), &alias.place));
+    desk.distinct("the kernel", kernels.chain(aliases));
     let one = |item: &At<v1::Environment>| match gone(&item.value, manifest) {
         Some(gone) => Some(Want::Gone(gone)),
         None => one_environment(item, manifest, desk).map(Want::Environment),
@@ -54,7 +57,7 @@ fn gone(environment: &v1::Environment, manifest: &Manifest) -> Option<Gone> {
     let python = place("python", crate::recipe::PYTHON_ENVIRONMENTS).filter(|_| from.is_none_or(|from| from.conda.is_none()));
     let conda = place("conda", &format!("{}/envs", conda_prefix(manifest)?)).filter(|_| from.is_none_or(|from| from.conda.is_some()));
     let own = environment.kernel.as_ref().and_then(|kernel| kernel.value.name.as_ref());
-    let kernel = own.map_or_else(|| name.clone(), |own| own.as_str().to_owned());
+    let kernel = own.map_or_else(|| usual_kernel(&name), |own| own.as_str()).to_owned();
     Some(Gone::Environment { name, places: python.into_iter().chain(conda).collect(), kernel })
 }
 
@@ -73,12 +76,27 @@ fn one_environment(item: &At<v1::Environment>, manifest: &Manifest, desk: &mut D
     Some(Environment { name, source: source(environment.from.as_ref()?, manifest, desk)?, owner, extras, kernel: kernel(environment) })
 }
 
+/// Azure ML's environments, with the names of their kernels.
+const AZURE: [(&str, &str, &str); 3] = [
+    ("azureml_py310_sdkv2", "python310-sdkv2", "Python 3.10 - SDK v2"),
+    ("azureml_py38", "python38-azureml", "Python 3.8 - AzureML"),
+    ("azureml_py36", "python3-azureml", "Python 3.6 - AzureML"),
+];
+
+/// The name of an environment's kernel where none is given.
+fn usual_kernel(environment: &str) -> &str {
+    AZURE.iter().find(|(name, ..)| *name == environment).map_or(environment, |(_, kernel, _)| kernel)
+}
+
 fn kernel(environment: &v1::Environment) -> Option<Kernel> {
     let kernel = &environment.kernel.as_ref()?.value;
     let own = environment.name.value.as_str();
+    let usual =
+        || AZURE.iter().find(|(name, ..)| *name == own).map_or_else(|| format!("Python ({own})"), |(.., label)| (*label).to_owned());
     Some(Kernel {
-        name: kernel.name.as_ref().map_or(own, |name| name.as_str()).to_owned(),
-        display_name: kernel.display_name.as_ref().map_or_else(|| format!("Python ({own})"), |name| name.as_str().to_owned()),
+        name: kernel.name.as_ref().map_or_else(|| usual_kernel(own), |name| name.as_str()).to_owned(),
+        display_name: kernel.display_name.as_ref().map_or_else(usual, |name| name.as_str().to_owned()),
+        aliases: kernel.aliases.iter().map(|alias| alias.value.as_str().to_owned()).collect(),
     })
 }
 
@@ -92,7 +110,12 @@ pub fn kernels(manifest: &Manifest) -> Vec<(String, TargetPath)> {
         };
         TargetPath::parse(&format!("{below}/{}", environment.name.value.as_str())).ok()
     };
-    present(manifest).filter_map(|environment| Some((kernel(environment)?.name, prefix(environment)?))).collect()
+    let names = |environment: &v1::Environment| kernel(environment).map(|kernel| [vec![kernel.name], kernel.aliases].concat());
+    let of = |environment| {
+        let prefix = prefix(environment);
+        names(environment).unwrap_or_default().into_iter().filter_map(move |name| Some((name, prefix.clone()?)))
+    };
+    present(manifest).flat_map(of).collect()
 }
 
 fn conda_prefix(manifest: &Manifest) -> Option<TargetPath> {
@@ -136,34 +159,10 @@ fn list(requirements: &At<Requirements>, desk: &mut Desk<'_>) -> Vec<String> {
     match &requirements.value {
         Requirements::List(items) => items.iter().map(|item| item.value.as_str().to_owned()).collect(),
         Requirements::File(path) => match desk.file(&requirements.map(|_| path.clone()), super::desk::CARRIED) {
-            Some(file) => lines(&file, desk),
+            Some(file) => requirements::read(&file, desk),
             None => Vec::new(),
         },
     }
-}
-
-/// The requirements of a `requirements.txt`: one on each line, comments apart.
-fn lines(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
-    desk.show(file);
-    let mut requirements = Vec::new();
-    for (index, line) in file.text.lines().enumerate() {
-        let comment = line.find(" #").unwrap_or(line.len());
-        let text = line[..comment].trim();
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let place = file.line(index + 1, line.chars().count());
-        if text.starts_with('-') || text.contains(" --") || text.ends_with('\\') {
-            let help = "give plain requirements; Fitout resolves and pins them itself";
-            desk.say(Code::NotYet, &place, "options and continued lines are not yet read here", help);
-        } else {
-            match Requirement::try_from(text.to_owned()) {
-                Ok(requirement) => requirements.push(requirement.as_str().to_owned()),
-                Err(error) => desk.say(Code::BadValue, &place, error.0, "see PEP 508 for the form"),
-            }
-        }
-    }
-    requirements
 }
 
 /// Finds mistakes of an environment.yml, so that they show with their place now and not later as a failed solve.

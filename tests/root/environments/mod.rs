@@ -2,6 +2,7 @@
 
 #[path = "../../support/channel.rs"]
 mod channel;
+mod faults;
 mod kept;
 mod locked;
 mod python;
@@ -26,8 +27,14 @@ conda: {prefix: /anaconda}
 environments:
   - name: lab
     from: {conda: environment.yml}
-    kernel: {name: python-lab, display_name: "Python (lab)"}
+    kernel: {name: python-lab, display_name: "Python (lab)", aliases: [python3-azureml]}
+  - {name: base, from: {conda: base.yml}, owner: system}
 checks:
+  - name: activated
+    kernel: python3-azureml
+    runs: "import os, shutil; print(os.environ['LAB'], os.environ['CONDA_DEFAULT_ENV'], os.environ['ACTIVATED'], shutil.which('hello'))"
+    stdout_contains: "it's 1 lab by hello /anaconda/envs/lab/bin/hello"
+  - {name: conda, command: [sh, -c, ". /anaconda/etc/profile.d/conda.sh; exec $CONDA_EXE"], stdout_contains: "conda of the tests"}
   - {name: kernel, kernel: python-lab, runs: "import sys; print(sys.prefix, 6 * 7)", stdout_contains: " 42"}
   - {name: notebook, command: [/anaconda/envs/lab/bin/python, /srv/notebook.py, python-lab], stdout_contains: " 42"}
 "#;
@@ -41,7 +48,7 @@ dependencies:
   - hello
   - pip
   - pip: [nbclient]
-variables: {LAB: \"1\"}
+variables: {LAB: \"it's 1\"}
 ";
 
 /// Things of the test that are kept between runs.
@@ -91,6 +98,7 @@ fn packages() -> Vec<Package> {
 fn lab<'a>(root: &'a Root, manifest: &str, environment: &str) -> Fitout<'a> {
     let fitout = Fitout::new(root, manifest).with_cache(&kept("cache"));
     describe(&fitout, environment);
+    fs::write(fitout.beside("base.yml"), format!("channels: [{}]\ndependencies: [conda]\n", made_channel().display())).unwrap();
     root.write("/srv/notebook.py", include_str!("../../container/notebook.py"));
     fitout
 }
@@ -111,7 +119,7 @@ fn a_notebook_runs_in_an_environment_of_conda_and_pip() {
     let generation = format!("/anaconda/envs/{}", link.display());
     // Link scripts run inside, with the prefix as it is there.
     assert_eq!(root.read(&format!("{prefix}/etc/linked")), format!("{generation} hello 2.0\n"));
-    assert!(root.read(&format!("{prefix}/conda-meta/state")).contains("\"LAB\": \"1\""));
+    assert!(root.read(&format!("{prefix}/conda-meta/state")).contains("\"LAB\": \"it's 1\""));
     assert!(root.at(&format!("{prefix}/lib/python3.11/site-packages/ipykernel/__pycache__")).is_dir());
     let said = must(&mut root.program(&[
         &format!("{prefix}/bin/python"),
@@ -126,7 +134,7 @@ fn a_notebook_runs_in_an_environment_of_conda_and_pip() {
     assert_eq!((&again["changed"], &again["failed"]), (&0.into(), &0.into()), "{again:#}");
     before.assert_same(&exact(root.path()), "the second apply wrote something");
     let verified = fitout.run(&["verify"]).ended(0).json();
-    assert!(verified["checks"].as_array().unwrap().len() == 2, "{verified:#}");
+    assert!(verified["checks"].as_array().unwrap().len() == 4, "{verified:#}");
 }
 
 /// No path of the host in it, and no file that the host's cache shares.

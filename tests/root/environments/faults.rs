@@ -1,0 +1,132 @@
+//! What goes wrong while environments are built: kills, packages that are not what the channel says, long and odd places, many at once.
+
+use super::{describe, lab, made_channel};
+use crate::support::{Fitout, Root, command, must, wait_until};
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+const MANIFEST: &str = "\
+schema: 1
+conda: {prefix: /anaconda}
+environments: [{name: lab, from: {conda: environment.yml}}]
+";
+const ENVIRONMENT: &str = "channels: [CHANNEL]\ndependencies: [python=3.11, hello, libfoo=1.0]\n";
+
+/// Kills of one test.
+const KILLS: u32 = 20;
+/// How often the environment in use is used meanwhile.
+const USE: Duration = Duration::from_millis(100);
+
+#[test]
+fn killed_at_any_time_the_old_environment_works_on() {
+    let root = Root::fresh();
+    let fitout = lab(&root, MANIFEST, ENVIRONMENT);
+    fitout.apply();
+    let old = fs::read_link(root.at("/anaconda/envs/lab")).unwrap();
+    let began = Instant::now();
+    let other = Root::fresh();
+    lab(&other, MANIFEST, &ENVIRONMENT.replace("1.0", "1.1")).apply();
+    let whole = began.elapsed();
+    describe(&fitout, &ENVIRONMENT.replace("1.0", "1.1"));
+    let (over, times, failures) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let python = || {
+        while !over.load(Ordering::Relaxed) {
+            let began = Instant::now();
+            let used = root.program(&["/anaconda/envs/lab/bin/python", "-c", "import ssl, json, ctypes"]).output().unwrap();
+            times.fetch_add(1, Ordering::Relaxed);
+            failures.fetch_add(usize::from(!used.status.success()), Ordering::Relaxed);
+            std::thread::sleep(USE.saturating_sub(began.elapsed()));
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(python);
+        for kill in 1..=KILLS {
+            let mut run = fitout.command(&["apply"]).spawn().unwrap();
+            std::thread::sleep(whole * kill / (KILLS + 2));
+            run.kill().unwrap();
+            run.wait().unwrap();
+            let marked = root.at("/anaconda/envs/lab/.fitout.json").exists();
+            assert!(marked, "after kill {kill} the environment in use is half made");
+        }
+        fitout.apply();
+        over.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(failures.load(Ordering::Relaxed), 0, "of {} uses", times.load(Ordering::Relaxed));
+    assert_ne!(fs::read_link(root.at("/anaconda/envs/lab")).unwrap(), old);
+    assert!(root.at("/anaconda/envs/lab/conda-meta/libfoo-1.1-0.json").exists());
+    assert_eq!(fitout.apply()["changed"], 0);
+    fitout.run(&["verify"]).ended(0);
+    wait_until("nothing runs in the root", || root.inhabitants().is_empty());
+}
+
+/// A channel of its own, which may be damaged.
+fn copied(to: &Path) -> String {
+    must(command("cp").args(["-r", "--"]).arg(made_channel()).arg(to));
+    to.display().to_string()
+}
+
+#[test]
+fn a_package_that_is_not_what_the_channel_says_is_refused() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, MANIFEST);
+    let channel = copied(&fitout.beside("channel"));
+    fs::write(fitout.beside("environment.yml"), ENVIRONMENT.replace("CHANNEL", &channel)).unwrap();
+    fitout.apply();
+    let old = fs::read_link(root.at("/anaconda/envs/lab")).unwrap();
+    let package = Path::new(&channel).join("linux-64/libfoo-1.1-0.conda");
+    let whole = fs::read(&package).unwrap();
+    fs::write(fitout.beside("environment.yml"), ENVIRONMENT.replace("CHANNEL", &channel).replace("1.0", "1.1")).unwrap();
+    let flipped = |at: usize| whole.iter().enumerate().map(|(n, byte)| if n == at { byte ^ 1 } else { *byte }).collect::<Vec<u8>>();
+    for damaged in [flipped(0), flipped(whole.len() / 2), flipped(whole.len() - 1), whole[..whole.len() / 2].to_vec(), Vec::new()] {
+        fs::write(&package, damaged).unwrap();
+        let failed = fitout.run(&["apply"]);
+        assert!(failed.ended(1).stdout.contains("libfoo-1.1-0.conda"), "{failed:?}");
+        assert_eq!(fs::read_link(root.at("/anaconda/envs/lab")).unwrap(), old);
+    }
+    fs::write(&package, whole).unwrap();
+    fitout.apply();
+    assert_ne!(fs::read_link(root.at("/anaconda/envs/lab")).unwrap(), old);
+    // What the channel's index says must be readable as well.
+    fs::write(Path::new(&channel).join("noarch/repodata.json"), "{\"packages\": ").unwrap();
+    fs::write(fitout.beside("environment.yml"), ENVIRONMENT.replace("CHANNEL", &channel).replace("libfoo=1.0", "libfoo>=1")).unwrap();
+    assert!(fitout.run(&["apply"]).ended(69).stderr.contains("index"));
+}
+
+#[test]
+fn a_script_of_a_package_that_fails_leaves_the_old_environment() {
+    let root = Root::fresh();
+    let fitout = lab(&root, MANIFEST, ENVIRONMENT);
+    fitout.apply();
+    let old = fs::read_link(root.at("/anaconda/envs/lab")).unwrap();
+    describe(&fitout, &ENVIRONMENT.replace("libfoo=1.0", "broken-link"));
+    let failed = fitout.run(&["apply"]);
+    assert!(failed.ended(1).stdout.contains("no such thing"), "{failed:?}");
+    assert_eq!(fs::read_link(root.at("/anaconda/envs/lab")).unwrap(), old);
+}
+
+#[test]
+fn odd_places_and_many_at_once() {
+    let root = Root::fresh();
+    let long = format!("/opt/{}", "long-".repeat(12).trim_end_matches('-'));
+    for prefix in ["/opt/with a space", long.as_str()] {
+        let manifest = format!(
+            "schema: 1\nconda: {{prefix: \"{prefix}\"}}\nenvironments:\n  - {{name: one, from: {{conda: environment.yml}}}}\n  - {{name: two, from: {{conda: environment.yml}}}}\n"
+        );
+        let fitout = lab(&root, &manifest, "channels: [CHANNEL]\ndependencies: [python=3.11, hello, pip]\n");
+        fitout.apply();
+        for name in ["one", "two"] {
+            let program = |program: &str| format!("{prefix}/envs/{name}/bin/{program}");
+            let said = must(&mut root.program(&[&program("python"), "-c", "import sys; print(sys.prefix)"]));
+            assert_eq!(said, format!("{prefix}/envs/{name}\n"));
+            assert!(must(&mut root.program(&[&program("pip"), "--version"])).starts_with("pip "));
+        }
+        assert_eq!(fitout.apply()["changed"], 0);
+    }
+    // Longer than what the packages leave room for in their programs.
+    let too_long = format!("/opt{}", "/far-too-long".repeat(12));
+    let manifest = MANIFEST.replace("/anaconda", &too_long);
+    let failed = lab(&root, &manifest, ENVIRONMENT).run(&["apply"]);
+    assert!(failed.ended(1).stdout.contains("prefix"), "{failed:?}");
+}
