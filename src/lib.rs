@@ -8,6 +8,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`model`] | checked values |
+//! | [`lint`] | advice on setup scripts |
 //! | [`problem`] | what is wrong with a manifest, and how that is shown |
 //! | [`step`] | the vocabulary of change |
 //! | [`store`] | downloads by digest |
@@ -39,6 +40,7 @@ pub mod fetch;
 pub mod graph;
 pub mod image;
 pub mod journal;
+pub mod lint;
 pub mod manifest;
 pub mod model;
 pub mod plan;

@@ -143,6 +143,7 @@ fn help() {
         "history",
         "diff",
         "reset",
+        "script",
         "why",
         "explain",
         "schema",

@@ -84,9 +84,12 @@ fn every_command_exists() {
                 line[2..].split(" #").next().unwrap_or_default().split_whitespace().filter(|word| *word != "sudo").collect();
             if let ["fitout", verb, rest @ ..] = words.as_slice() {
                 let flags: Vec<&str> = rest.iter().copied().filter(|word| word.starts_with("--")).collect();
-                let (code, _) = fitout(&[verb, "--help"], tree());
+                // Of a verb of verbs, the help of the one that is meant.
+                let plain = rest.iter().copied().take_while(|word| !word.starts_with('-'));
+                let asked: Vec<&str> = [*verb].into_iter().chain(plain).chain(["--help"]).collect();
+                let (code, _) = fitout(&asked, tree());
                 assert_eq!(code, 0, "{}: `{line}` names no verb", page.display());
-                let help = program().args([verb, "--help"]).output().unwrap();
+                let help = program().args(&asked).output().unwrap();
                 let help = String::from_utf8_lossy(&help.stdout).into_owned();
                 for flag in flags {
                     let name = flag.split('=').next().unwrap_or(flag);

@@ -1,10 +1,10 @@
 //! `setup_scripts`: the owner's scripts, with Azure ML's semantics (creation once, then startup at each start).
 
 use super::{Context, Item, Recipe};
-use crate::model::{Sha256, Span, TargetPath};
+use crate::model::{HomePath, Owner, Sha256, Span, TargetPath};
 use crate::problem::Problem;
 use crate::resource::{Script, Spec};
-use crate::step::{ScriptRun, Trigger};
+use crate::step::{Again, ScriptRun, Trigger};
 use std::collections::BTreeMap;
 
 /// `creation_script` or `startup_script`.
@@ -20,6 +20,14 @@ pub struct SetupScript {
     pub argv: Vec<String>,
     /// How long it may take.
     pub timeout: Span,
+    /// Who runs it.
+    pub user: Owner,
+    /// Where it runs; by default `/`, or the owner's home where the owner runs it.
+    pub directory: Option<HomePath>,
+    /// Whether it runs again after it succeeded.
+    pub again: Again,
+    /// What it makes: where that is there, it does not run.
+    pub creates: Option<HomePath>,
 }
 
 /// Stands for the script's path in its argument list.
@@ -58,14 +66,21 @@ impl Recipe for SetupScript {
         ]);
         env.insert("CI_NAME".into(), context.name.map(ToString::to_string).unwrap_or_default());
         let digest = Sha256::of_parts([name, self.text.as_str()].into_iter().chain(self.argv.iter().map(String::as_str)));
+        let natural = match self.user {
+            Owner::Root => TargetPath::root(),
+            Owner::User(_) => context.home.clone(),
+        };
         let run = ScriptRun {
             name: name.into(),
             text: self.text.clone(),
             argv: self.argv.clone(),
             env,
             timeout: self.timeout,
-            directory: TargetPath::root(),
+            directory: self.directory.as_ref().map_or(natural, |directory| directory.within(context.home)),
+            user: self.user.clone(),
             trigger: self.trigger,
+            again: self.again,
+            creates: self.creates.as_ref().map(|path| path.within(context.home)),
             digest,
         };
         Ok(vec![Spec::Script(Script { run })])

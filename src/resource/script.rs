@@ -1,9 +1,9 @@
-//! `script`: an owner's script. Converged when the state holds a verdict for this content, these arguments and this trigger: for
-//! creation once per machine, for startup the one of this boot.
+//! `script`: an owner's script. Converged when the state holds a verdict that stands: for ever, for this text, or for this boot; or when
+//! what it makes is there.
 
 use super::Resource;
 use crate::model::{ResourceId, TargetPath};
-use crate::step::{Ability, Change, DiskForecast, Op, ScriptRun, Step, Trigger};
+use crate::step::{Ability, Again, Change, DiskForecast, Op, ScriptRun, Step, Trigger};
 use crate::target::{Probe, ProbeError, Verdict, unseal};
 use serde::Serialize;
 
@@ -28,18 +28,25 @@ fn boot(on: &dyn Probe) -> Result<Option<String>, ProbeError> {
 pub struct State {
     verdict: Option<Verdict>,
     boot: Option<String>,
+    /// Whether what it makes is there.
+    made: bool,
 }
 
 impl Script {
     fn due(&self, now: &State) -> Option<String> {
         let Some(verdict) = &now.verdict else { return Some("never ran".into()) };
+        if verdict.is_open() {
+            let restarted = verdict.boot.is_some() && now.boot.is_some() && verdict.boot != now.boot;
+            let why = if restarted { "the machine restarted while it ran" } else { "its run was cut short" };
+            return Some(why.into());
+        }
         if verdict.status != 0 {
             return Some(format!("last run: {}", verdict.outcome));
         }
-        match self.run.trigger {
-            // Azure ML runs a creation script once in the life of a machine, whatever becomes of its text.
-            Trigger::Creation => None,
-            Trigger::Startup => (now.boot.is_none() || verdict.boot != now.boot).then(|| "runs at each start".into()),
+        match self.run.again {
+            Again::Once => None,
+            Again::WhenChanged => (verdict.digest != self.run.digest).then(|| "it changed since its last run".into()),
+            Again::EveryStart => (now.boot.is_none() || verdict.boot != now.boot).then(|| "runs at each start".into()),
         }
     }
 }
@@ -58,7 +65,11 @@ impl Resource for Script {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let path = Verdict::path(&self.run.name)?;
         let verdict = on.read(&path)?.map(|bytes| unseal(&path, &bytes)).transpose()?;
-        Ok(State { verdict, boot: boot(on)? })
+        let made = match &self.run.creates {
+            Some(path) => on.stat(path)?.is_some(),
+            None => false,
+        };
+        Ok(State { verdict, boot: boot(on)?, made })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -67,6 +78,6 @@ impl Resource for Script {
             Trigger::Startup => Ability::RunningSystem,
         };
         let run = |why: String| Step::new(Change::Add, Op::RunScript(self.run.clone()), why).needs(needs).disk(DiskForecast::Unknown);
-        self.due(now).map(run).into_iter().collect()
+        if now.made { Vec::new() } else { self.due(now).map(run).into_iter().collect() }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Blob, Cmd};
 use crate::model::{Owner, Sha256, Span, TargetPath};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -138,6 +139,18 @@ pub enum Trigger {
     Startup,
 }
 
+/// Whether a script runs again after it succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Again {
+    /// Never, whatever becomes of its text.
+    Once,
+    /// When its text or its command is another.
+    WhenChanged,
+    /// At each start of the machine.
+    EveryStart,
+}
+
 /// One run of an owner's script.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScriptRun {
@@ -153,8 +166,14 @@ pub struct ScriptRun {
     pub timeout: Span,
     /// Where it runs.
     pub directory: TargetPath,
+    /// Who runs it.
+    pub user: Owner,
     /// When it runs.
     pub trigger: Trigger,
+    /// Whether it runs again after it succeeded.
+    pub again: Again,
+    /// What it makes: where that is there, it need not run.
+    pub creates: Option<TargetPath>,
     /// Names content, arguments and trigger; a verdict holds for it alone.
     pub digest: Sha256,
 }

@@ -25,6 +25,9 @@ pub const ENTER: &str = "__enter";
 /// First argument of the second stage.
 const INIT: &str = "__enter-init";
 
+/// First argument of the stage that goes into a control group.
+pub const JOIN: &str = "__join";
+
 /// Exit status where the way in itself failed; programs rarely use it (env(1), timeout(1) do the same).
 pub const FAILED: u8 = 125;
 
@@ -84,6 +87,7 @@ impl Entry {
 #[must_use]
 pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     let stage = match arguments.get(1).map(String::as_str) {
+        Some(JOIN) => return Some(ExitCode::from(join(&arguments[2..]))),
         Some(ENTER) => outer,
         Some(INIT) => init,
         _ => return None,
@@ -130,6 +134,25 @@ fn die_with_parent() -> io::Result<()> {
 /// its namespace is not reached by it, and tidies up.
 fn for_the_command() -> SigSet {
     [Signal::SIGINT, Signal::SIGTERM].into_iter().collect()
+}
+
+/// Goes into a control group and becomes the command. The arguments: the group, the command.
+fn join(arguments: &[String]) -> u8 {
+    let error = match arguments {
+        [cgroup, command @ ..] if !command.is_empty() => {
+            let joined = die_with_parent().and_then(|()| fs::write(Path::new(cgroup).join("cgroup.procs"), "0"));
+            joined.map_or_else(|error| error, |()| replaced_by(command))
+        }
+        _ => io::Error::from(io::ErrorKind::InvalidInput),
+    };
+    // The last words of a process that has nobody else to tell.
+    drop(writeln!(io::stderr(), "fitout: cannot start the program: {error}"));
+    FAILED
+}
+
+#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
+fn replaced_by(command: &[String]) -> io::Error {
+    Command::new(&command[0]).args(&command[1..]).env_remove(PARENT).exec()
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]

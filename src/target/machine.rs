@@ -1,5 +1,6 @@
 //! A real machine: this one, or an offline root directory. What differs is data (abilities, how programs run), not code.
 
+use super::cgroup::Cgroup;
 use super::dpkg::STATUS;
 use super::enter::View;
 use super::fs::Rooted;
@@ -125,7 +126,18 @@ impl Machine {
     /// Runs a program of the target that may change it.
     pub(super) fn run(&self, cmd: &Cmd, timeout: Option<Span>, progress: &dyn Progress) -> Result<Ended, OpError> {
         let (ids, home) = self.account(&cmd.user)?;
-        let job = Job { cmd, ids, home: &home, view: View::Writable, timeout };
+        let job = Job { cmd, ids, home: &home, view: View::Writable, timeout, cgroup: None };
+        self.runner.run(&job, progress).map_err(|e| OpError::new(format!("run `{}`", cmd.display()), e))
+    }
+
+    /// Whether its programs are this machine's, not those of a root.
+    pub(super) const fn runs_here(&self) -> bool {
+        matches!(self.runner, Runner::Direct)
+    }
+
+    /// Runs a program of root's, in a control group of its own where this machine has one to give.
+    pub(super) fn run_apart(&self, cmd: &Cmd, timeout: Span, cgroup: Option<&Cgroup>, progress: &dyn Progress) -> Result<Ended, OpError> {
+        let job = Job { cmd, ids: (0, 0), home: "/root", view: View::Writable, timeout: Some(timeout), cgroup };
         self.runner.run(&job, progress).map_err(|e| OpError::new(format!("run `{}`", cmd.display()), e))
     }
 
@@ -140,7 +152,7 @@ impl Machine {
 
     /// Asks a program of the target, in a read-only view.
     fn ask(&self, cmd: &Cmd) -> Result<Output, ProbeError> {
-        let job = Job { cmd, ids: (0, 0), home: "/root", view: View::ReadOnly, timeout: Some(ASKING) };
+        let job = Job { cmd, ids: (0, 0), home: "/root", view: View::ReadOnly, timeout: Some(ASKING), cgroup: None };
         let ended = self.runner.run(&job, &Silent).map_err(|e| ProbeError::new(format!("run `{}`", cmd.display()), e))?;
         Ok(ended.output)
     }

@@ -7,6 +7,7 @@
 
 mod account;
 mod apt;
+mod cgroup;
 mod changes;
 mod conda;
 mod console;

@@ -3,7 +3,8 @@
 //! Every program gets a fixed, small environment, no standard input, and a process group of its own, killed whole at its deadline.
 //! Output is streamed line by line, made harmless for terminals, and kept to a bound.
 
-use super::enter::{Entry, FAILED, PARENT, View, own_number};
+use super::cgroup::Cgroup;
+use super::enter::{Entry, FAILED, JOIN, PARENT, View, own_number};
 use super::stop::{Group, asked_to_end, ended_by};
 use super::{Progress, Silent};
 use crate::model::Span;
@@ -14,7 +15,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How programs of a target are run.
@@ -39,6 +40,8 @@ pub struct Job<'a> {
     pub view: View,
     /// Killed when this has passed.
     pub timeout: Option<Span>,
+    /// Where a program of this machine runs, which is root's; what it started is ended with it.
+    pub cgroup: Option<&'a Cgroup>,
 }
 
 /// How a run ended.
@@ -50,8 +53,10 @@ pub struct Ended {
     pub timed_out: bool,
 }
 
-/// Lines of each stream that are kept: enough for any error message, bounded for any program.
-const KEPT_LINES: usize = 4_000;
+/// Bytes of each stream that are kept, half of them first and half last: enough for any error message, bounded for any program.
+const KEPT: usize = 2 << 20;
+/// Lines that wait for whoever keeps them; a program that prints faster waits too.
+const WAITING: usize = 64;
 /// A line is cut here; what follows is dropped.
 const LONGEST_LINE: u64 = 16 * 1024;
 /// How long an ended program's children may hold its output open.
@@ -69,6 +74,11 @@ impl Runner {
     fn command(&self, job: &Job<'_>) -> Command {
         let own = || std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
         let mut command = match (self, job.view) {
+            (Self::Direct, View::Writable) if let Some(cgroup) = job.cgroup => {
+                let mut command = Command::new(own());
+                command.arg(JOIN).arg(cgroup.path()).args(&job.cmd.argv).current_dir(job.cmd.directory.as_str());
+                command
+            }
             (Self::Direct, View::Writable) => {
                 let mut command = Command::new(&job.cmd.argv[0]);
                 command.args(&job.cmd.argv[1..]).current_dir(job.cmd.directory.as_str());
@@ -89,7 +99,7 @@ impl Runner {
             }
         };
         command.env_clear().env("PATH", PATH).env("HOME", job.home).env("LC_ALL", "C.UTF-8").env("TERM", "dumb");
-        if !matches!((self, job.view), (Self::Direct, View::Writable)) {
+        if job.cgroup.is_some() || !matches!((self, job.view), (Self::Direct, View::Writable)) {
             command.env(PARENT, own_number());
         }
         if matches!(self, Self::Inside(_)) {
@@ -106,7 +116,7 @@ impl Runner {
     /// # Errors
     /// It could not be started, or a signal asked Fitout to end and it was ended.
     pub fn run(&self, job: &Job<'_>, progress: &dyn Progress) -> io::Result<Ended> {
-        follow(self.command(job).spawn()?, job.timeout, progress)
+        follow(self.command(job).spawn()?, job.timeout, job.cgroup, progress)
     }
 }
 
@@ -131,7 +141,7 @@ pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> 
     command.args(&tool.argv[1..]).current_dir(&tool.directory).env_clear();
     command.env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8").envs(tool.env.iter().map(|(k, v)| (k, v)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    follow(command.spawn()?, None, progress).map(|ended| ended.output)
+    follow(command.spawn()?, None, None, progress).map(|ended| ended.output)
 }
 
 /// Runs a quick tool of the host and waits for it, without following its output.
@@ -143,8 +153,8 @@ pub fn quick_host(argv: &[&str]) -> io::Result<Output> {
     run_host(&HostTool { argv, env: Vec::new(), directory: "/".into() }, &Silent)
 }
 
-fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> io::Result<Ended> {
-    let (sender, lines) = channel();
+fn follow(mut child: Child, timeout: Option<Span>, cgroup: Option<&Cgroup>, progress: &dyn Progress) -> io::Result<Ended> {
+    let (sender, lines) = sync_channel(WAITING);
     let (out, err) = (child.stdout.take(), child.stderr.take());
     if let (Some(out), Some(err)) = (out, err) {
         let for_errors = sender.clone();
@@ -153,8 +163,8 @@ fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> i
     }
     let mut kept = Kept::default();
     let deadline = timeout.map(|span| Instant::now() + span.as_duration());
-    let group = Group::new(child.id())?;
-    let (status, cut) = wait(&mut child, &group, deadline, &lines, &mut kept, progress)?;
+    let all = All { group: Group::new(child.id())?, cgroup };
+    let (status, cut) = wait(&mut child, &all, deadline, &lines, &mut kept, progress)?;
     let end = Instant::now() + GRACE;
     while let Ok(line) = lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
         kept.take(line, progress);
@@ -168,6 +178,25 @@ fn follow(mut child: Child, timeout: Option<Span>, progress: &dyn Progress) -> i
     Ok(Ended { output: Output { status: code, stdout: kept.out.text(), stderr: kept.err.text() }, timed_out: cut.is_some() })
 }
 
+/// All that a program started, as far as it can be found.
+struct All<'a> {
+    group: Group,
+    cgroup: Option<&'a Cgroup>,
+}
+
+impl All<'_> {
+    /// What has just ended is as good as what was asked to.
+    fn ask_to_end(&self) {
+        killpg(self.group.0, Signal::SIGTERM).unwrap_or_default();
+        self.cgroup.into_iter().for_each(Cgroup::ask_to_end);
+    }
+
+    fn end(&self) {
+        killpg(self.group.0, Signal::SIGKILL).unwrap_or_default();
+        self.cgroup.into_iter().for_each(Cgroup::end);
+    }
+}
+
 /// Why a program was ended before its own end.
 #[derive(Debug)]
 enum Cut {
@@ -178,7 +207,7 @@ enum Cut {
 
 fn wait(
     child: &mut Child,
-    group: &Group,
+    all: &All<'_>,
     deadline: Option<Instant>,
     lines: &Receiver<Line>,
     kept: &mut Kept,
@@ -188,6 +217,9 @@ fn wait(
     let mut open = true;
     loop {
         if let Some(status) = child.try_wait()? {
+            if cut.is_some() {
+                all.end();
+            }
             return Ok((status, cut.map(|(why, _)| why)));
         }
         match &cut {
@@ -195,12 +227,11 @@ fn wait(
                 let late = deadline.filter(|at| Instant::now() >= *at).map(|_| Cut::Deadline);
                 let why = late.or_else(|| asked_to_end().map(Cut::Asked)).or_else(|| progress.must_end().map(Cut::Must));
                 if let Some(why) = why {
-                    // A group that has just ended is as good as one that was asked.
-                    killpg(group.0, Signal::SIGTERM).unwrap_or_default();
+                    all.ask_to_end();
                     cut = Some((why, Instant::now()));
                 }
             }
-            Some((_, since)) if since.elapsed() >= MERCY => killpg(group.0, Signal::SIGKILL).unwrap_or_default(),
+            Some((_, since)) if since.elapsed() >= MERCY => all.end(),
             Some(_) => {}
         }
         let pause = Duration::from_millis(20);
@@ -216,7 +247,7 @@ fn wait(
     }
 }
 
-fn read_lines(source: impl Read, sender: &Sender<Line>, wrap: fn(String) -> Line) {
+fn read_lines(source: impl Read, sender: &SyncSender<Line>, wrap: fn(String) -> Line) {
     let mut reader = BufReader::new(source);
     loop {
         let mut bytes = Vec::new();
@@ -239,31 +270,35 @@ fn harmless(bytes: &[u8]) -> String {
 /// First and last lines of a stream.
 #[derive(Default)]
 struct Stream {
-    head: Vec<String>,
+    head: String,
     tail: VecDeque<String>,
+    /// Bytes of the tail.
+    held: usize,
     dropped: usize,
 }
 
 impl Stream {
     fn push(&mut self, line: String) {
-        if self.head.len() < KEPT_LINES / 2 {
-            self.head.push(line);
+        if self.tail.is_empty() && self.head.len() + line.len() < KEPT / 2 {
+            self.head += &line;
+            self.head.push('\n');
             return;
         }
+        self.held += line.len() + 1;
         self.tail.push_back(line);
-        if self.tail.len() > KEPT_LINES / 2 {
-            self.tail.pop_front();
+        while self.held > KEPT / 2
+            && let Some(line) = self.tail.pop_front()
+        {
+            self.held -= line.len() + 1;
             self.dropped += 1;
         }
     }
 
     fn text(self) -> String {
-        let mut lines = self.head;
-        if self.dropped > 0 {
-            lines.push(format!("[... {} lines left out ...]", self.dropped));
-        }
-        lines.extend(self.tail);
-        lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+        let mut text = self.head;
+        let gap = (self.dropped > 0).then(|| format!("[... {} lines left out ...]", self.dropped));
+        gap.iter().chain(&self.tail).for_each(|line| text.extend([line.as_str(), "\n"]));
+        text
     }
 }
 
@@ -294,7 +329,7 @@ mod tests {
 
     fn run(argv: &[&str], timeout: Option<Span>) -> Ended {
         let cmd = Cmd::new(argv.iter().copied());
-        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout };
+        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout, cgroup: None };
         Runner::Direct.run(&job, &Silent).unwrap()
     }
 
@@ -325,15 +360,15 @@ mod tests {
     #[test]
     fn what_must_end_is_ended() {
         let cmd = Cmd::new(["sleep", "60"]);
-        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout: None };
+        let job = Job { cmd: &cmd, ids: (0, 0), home: "/", view: View::Writable, timeout: None, cgroup: None };
         let error = Runner::Direct.run(&job, &Full).unwrap_err();
         assert_eq!(error.to_string(), "it was ended: the disk is full");
     }
 
     #[test]
     fn a_flood_is_bounded() {
-        let ended = run(&["seq", "1", "20000"], None);
-        assert!(ended.output.stdout.starts_with("1\n2\n") && ended.output.stdout.ends_with("20000\n"));
-        assert_eq!(ended.output.stdout.lines().count(), KEPT_LINES + 1);
+        let said = run(&["seq", "1", "500000"], None).output.stdout;
+        assert!(said.starts_with("1\n2\n") && said.ends_with("499999\n500000\n") && said.contains(" lines left out ...]\n"));
+        assert!((KEPT / 2..KEPT + 100).contains(&said.len()), "{}", said.len());
     }
 }

@@ -21,6 +21,15 @@ pub struct Verdict {
     pub status: i32,
     /// How it ended, as a person would say it.
     pub outcome: String,
+    /// Which of its runs this was; its log has the same number.
+    #[serde(default)]
+    pub run: u64,
+    /// How long it took, in seconds.
+    #[serde(default)]
+    pub seconds: u64,
+    /// The control group in which it runs, while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<String>,
 }
 
 impl Document for Verdict {
@@ -32,6 +41,23 @@ impl Document for Verdict {
 }
 
 impl Verdict {
+    /// What is said of a run that did not end.
+    pub(super) const OPEN: &'static str = "not ended";
+
+    /// Whether the run did not end: it is at work, or Fitout or the machine stopped while it was.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outcome == Self::OPEN
+    }
+
+    /// Where the logs of a script are.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn logs(name: &str) -> Result<TargetPath, ProbeError> {
+        path(&format!("/var/log/fitout/scripts/{name}"))
+    }
+
     /// Where the verdict on a script is kept.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 
 mod beside;
 mod machine;
+mod scripts;
 
 use machine::{Machine, wait_for};
 use serde_json::Value;

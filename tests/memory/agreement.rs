@@ -65,7 +65,10 @@ fn manifest(wanted: &[Wanted]) -> String {
         Wanted::PrivateOfAnn => Some(format!("  - {{path: {place}, content: \"two\\n\", mode: \"0600\", owner: ann}}\n")),
         Wanted::CreateOnly => Some(format!("  - {{path: {place}, content: \"three\\n\", create_only: true}}\n")),
     };
-    let files: String = PLACES.iter().zip(wanted).filter_map(file).collect();
+    // A manifest with a file below a file is refused: the upper one stays.
+    let asked = |place: &str| PLACES.iter().zip(wanted).any(|(other, wanted)| *other == place && !matches!(wanted, Wanted::Nothing));
+    let is_below = |place: &str| PLACES.iter().any(|above| place.starts_with(&format!("{above}/")) && asked(above));
+    let files: String = PLACES.iter().zip(wanted).filter(|(place, _)| !is_below(place)).filter_map(file).collect();
     if files.is_empty() { "files: []\n".into() } else { format!("files:\n{files}") }
 }
 

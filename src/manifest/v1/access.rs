@@ -2,7 +2,8 @@
 
 use super::super::at::At;
 use super::words::{GroupName, IndexUrl, ServerUrl, SourcePath};
-use crate::model::{Span, TargetPath, UserName};
+use crate::model::{HomePath, Span, TargetPath, UserName};
+use crate::step::Again;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -40,6 +41,25 @@ pub struct Script {
     /// How long it may take, such as `90s`, `15m` or `PT15M`; then it is killed.
     #[schemars(extend("default" = "15m"))]
     pub timeout: Option<At<Span>>,
+    /// Who runs it: root, as Azure ML does, or the owner, in all the owner's groups.
+    #[schemars(extend("default" = "root"))]
+    pub run_as: Option<At<RunAs>>,
+    /// Where it runs. By default `/`, and the owner's home where the owner runs it.
+    pub working_directory: Option<HomePath>,
+    /// Whether it runs again after it succeeded. By default a creation script never does, a startup script at each start.
+    pub rerun: Option<Again>,
+    /// What it makes: where that is there, it does not run.
+    pub creates: Option<HomePath>,
+}
+
+/// Who runs a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunAs {
+    /// The superuser.
+    Root,
+    /// The owner: `user`.
+    Owner,
 }
 
 /// The one person whose machine this is.

@@ -16,7 +16,7 @@ mod storage;
 mod words;
 mod zones;
 
-pub use access::{FormerUser, FormerUserState, Network, Script, SetupScripts, SshSettings, User, UserState};
+pub use access::{FormerUser, FormerUserState, Network, RunAs, Script, SetupScripts, SshSettings, User, UserState};
 pub use azure::{
     CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
     TriggerKind,

@@ -4,10 +4,10 @@ use super::desk::{CARRIED, Desk};
 use super::environments::kernels;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, Manifest};
-use crate::model::Span;
+use crate::model::{Owner, Span};
 use crate::problem::{Code, nearest};
 use crate::recipe::{CHECK_TIMEOUT, Check, SCRIPT, SCRIPT_TIMEOUT, SetupScript, Subject, Want};
-use crate::step::Trigger;
+use crate::step::{Again, Trigger};
 
 /// `setup_scripts`, creation first.
 pub fn scripts(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
@@ -30,7 +30,31 @@ fn one_script(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) ->
         Some(command) => argv(command, &file_name, desk)?,
         None => vec!["bash".into(), SCRIPT.into()],
     };
-    Some(SetupScript { trigger, text, file_name, argv, timeout: script_timeout(&script.value, desk) })
+    let usual = match trigger {
+        Trigger::Creation => Again::Once,
+        Trigger::Startup => Again::EveryStart,
+    };
+    Some(SetupScript {
+        trigger,
+        text,
+        file_name,
+        argv,
+        timeout: script_timeout(&script.value, desk),
+        user: who(&script.value, desk),
+        directory: script.value.working_directory.clone(),
+        again: script.value.rerun.unwrap_or(usual),
+        creates: script.value.creates.clone(),
+    })
+}
+
+/// Who runs a script; the owner must be known.
+fn who(script: &v1::Script, desk: &mut Desk<'_>) -> Owner {
+    let Some(asked) = script.run_as.as_ref().filter(|asked| asked.value == v1::RunAs::Owner) else { return Owner::Root };
+    if let Some(owner) = &desk.owner {
+        return Owner::User(owner.clone());
+    }
+    desk.say_no_owner(&asked.place, "the owner is to run this script");
+    Owner::Root
 }
 
 fn script_text(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) -> Option<(String, String)> {

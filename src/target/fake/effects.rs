@@ -2,7 +2,7 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, Op, Presence, Proof, ScriptRun, Site, Trigger, UnitVerb, Unpack};
+use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, Op, Presence, Proof, ScriptRun, Site, UnitVerb, Unpack};
 use crate::target::{
     Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
     stale_path,
@@ -307,10 +307,10 @@ impl Fake {
         })?;
         let status = self.behaviour.scripts.get(&run.name).and_then(|statuses| statuses.get(number)).copied().unwrap_or_default();
         let outcome = if status == 0 { "succeeded".to_owned() } else { format!("failed with exit status {status}") };
-        let booted = self.has(Ability::RunningSystem) && run.trigger == Trigger::Startup;
+        let booted = self.has(Ability::RunningSystem);
         let boot = path(seed::BOOT)?;
         let boot = booted.then(|| self.with(|state| state.tree.text(&boot)).trim().to_owned());
-        let verdict = Verdict { version: 1, digest: run.digest, boot, status, outcome: outcome.clone() };
+        let verdict = Verdict { version: 1, digest: run.digest, boot, status, outcome: outcome.clone(), run: 0, seconds: 0, cgroup: None };
         let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&Verdict::path(&run.name)?, &bytes)?;
         if status == 0 { Ok(()) } else { Err(OpError::new(format!("run the {} script", run.name), outcome)) }
