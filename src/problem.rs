@@ -124,6 +124,10 @@ codes! {
         "The kernel makes `/proc`, `/sys` and `/dev`, `/run` is empty after each boot, and what Fitout remembers is its own. `/etc/passwd`, `/usr/bin` and their like can be neither taken away nor become something else: the machine would not start, or nobody could log in.",
         "Do what the message suggests, or name another path. Accounts are written under `user`, settings of the kernel under `sysctl`.",
         "files:\n  - {path: /etc/passwd, state: absent}\n";
+    Incompatible = "E0114", "parts of the GPU stack that do not work together",
+        "Driver, CUDA, cuDNN, NCCL, the GPU's architecture or a framework of an environment exclude each other. The message names the rule and who states it. A warning with this code means: it runs, with less than was meant.",
+        "Make the change that the message names; each of the two sides can give way.",
+        "gpu:\n  driver: {branch: \"470\"}\n  cuda: {version: \"12.4.1\", source: redist}\n";
 }
 
 impl fmt::Display for Code {
@@ -250,19 +254,29 @@ const SHOWN: usize = 120;
 /// what no text shows last.
 #[must_use]
 pub fn render(problems: &[Problem], sources: &Sources) -> String {
-    let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|problem| (problem.place.is_none(), problem.place.clone(), problem.code));
-    sorted.iter().map(|problem| render_one(problem, sources)).collect::<Vec<_>>().join("\n")
+    render_as("error", problems, sources)
 }
 
-fn render_one(problem: &Problem, sources: &Sources) -> String {
+/// The same, of what is no reason to refuse anything.
+#[must_use]
+pub fn render_warnings(problems: &[Problem], sources: &Sources) -> String {
+    render_as("warning", problems, sources)
+}
+
+fn render_as(what: &str, problems: &[Problem], sources: &Sources) -> String {
+    let mut sorted: Vec<&Problem> = problems.iter().collect();
+    sorted.sort_by_key(|problem| (problem.place.is_none(), problem.place.clone(), problem.code));
+    sorted.iter().map(|problem| render_one(what, problem, sources)).collect::<Vec<_>>().join("\n")
+}
+
+fn render_one(what: &str, problem: &Problem, sources: &Sources) -> String {
     use fmt::Write;
     let mut out = String::new();
     if let Some(place) = &problem.place {
         let _ = write!(out, "{place}: ");
     }
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "error[{}]: {}", problem.code, problem.message);
+    let _ = writeln!(out, "{what}[{}]: {}", problem.code, problem.message);
     out.extend(problem.place.as_ref().and_then(|place| pointed(place, sources)));
     if let Some(place) = &problem.earlier {
         let _ = writeln!(out, "  first at {place}");

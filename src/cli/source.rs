@@ -5,7 +5,7 @@ use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load};
 use crate::model::ResourceId;
-use crate::problem::{Code, Problem, Sources, render};
+use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::Want;
 use crate::resolve::{Cause, Network};
 use crate::session::{
@@ -183,6 +183,13 @@ pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Sheets), Refusal> 
     Ok((manifest, sheets))
 }
 
+/// Tells a person what is worth saying of a manifest.
+pub fn warn(manifest: &Manifest, global: &Global) {
+    if global.output == Form::Human && !manifest.warnings.is_empty() {
+        output::say(&render_warnings(&manifest.warnings, manifest.sources()));
+    }
+}
+
 /// The manifest alone, for `validate`.
 pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
     if let Some(name) = file {
@@ -302,6 +309,7 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
         }
         None => (own(&target, &ground.set)?, None),
     };
+    warn(&manifest, global);
     let amend = |wanted: &mut Wanted| {
         wanted.wants.extend(more);
         if ground.repair {

@@ -23,10 +23,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     match global.output {
-        Form::Json => output::json(&serde_json::json!({"version": 1, "valid": true, "problems": [], "fields": manifest.fields()})),
+        Form::Json => output::json(
+            &serde_json::json!({"version": 1, "valid": true, "problems": [], "warnings": manifest.warnings, "fields": manifest.fields()}),
+        ),
         Form::Human => {
             let name = manifest.name.as_ref().map_or_else(|| "this".to_owned(), ToString::to_string);
             output::say(&format!("{} {name} is a valid manifest", paint(Paint::Green, "ok:")));
+            source::warn(&manifest, global);
             for line in without_effect(&manifest.fields()) {
                 output::say(&line);
             }

@@ -14,7 +14,7 @@ const ROWS: &[Row] = &[
     ("Mirrors", "conda", None),
     ("Extras", "remove", None),
     ("Gpu", "presence", Some("optional")),
-    ("Gpu", "driver", None),
+    ("Driver", "flavour", None),
     ("Gpu", "container_toolkit", Some("false")),
     ("CudaSource", "apt", None),
     ("JupyterInterface", "notebook", None),

@@ -87,6 +87,8 @@ impl std::error::Error for Rejected {}
 pub struct Manifest {
     /// Its name, where it gives one on every kind of machine.
     pub name: Option<ComputeName>,
+    /// What is worth saying of it and no reason to refuse it.
+    pub warnings: Vec<Problem>,
     file: String,
     texts: Texts,
     /// What is wrong with its texts on any machine.
@@ -115,7 +117,7 @@ pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Re
         Err(problem) => return Err(rejected(vec![*problem], sources)),
     };
     let file = sheets.manifest.name.clone();
-    let manifest = Manifest { name: None, file, texts, problems, files, sources, settled: None };
+    let manifest = Manifest { name: None, warnings: Vec::new(), file, texts, problems, files, sources, settled: None };
     if sheets.machine.is_none() { manifest.everywhere() } else { Ok(manifest) }
 }
 
@@ -157,7 +159,7 @@ impl Manifest {
         let (root, machine, problems) = self.on_one(facts, &mut sources);
         self.settled = root.zip(machine).filter(|_| problems.is_empty());
         let Some((_, machine)) = &self.settled else { return Err(rejected(problems, sources)) };
-        (self.name, self.sources) = (machine.name.clone(), sources);
+        (self.name, self.warnings, self.sources) = (machine.name.clone(), machine.warnings.clone(), sources);
         Ok(self)
     }
 
@@ -262,6 +264,8 @@ impl Manifest {
         }
         self.sources = sources;
         self.name = read.first().and_then(|(_, machine)| machine.name.clone());
+        let warned = kinds.iter().zip(read.iter().map(|(_, machine)| machine.warnings.clone())).collect();
+        self.warnings = self.told(warned);
         self.settled = read.pop().filter(|_| self.texts.conditions.is_empty());
         Ok(self)
     }

@@ -1,7 +1,7 @@
 //! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
 
 use crate::model::{ComputeName, ResourceId, UserName};
-use crate::problem::Place;
+use crate::problem::{Place, Problem};
 use crate::recipe::{Item, Want};
 use crate::resource::OnDrift;
 use crate::target::OnRemoval;
@@ -18,6 +18,8 @@ pub struct Machine {
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.
     pub wants: Vec<Want>,
+    /// What is worth saying of it and no reason to refuse it.
+    pub warnings: Vec<Problem>,
     /// What is said of people's changes to parts of it, the most particular last.
     pub policies: Vec<Policy>,
     /// Patterns of paths that are never touched, and where they stand.

@@ -14,6 +14,7 @@ mod requirements;
 mod scripts;
 mod software;
 mod storage;
+mod together;
 
 use super::machine::{Machine, MachineKind, Places};
 use super::v1::{MachineType, Manifest};
@@ -54,11 +55,14 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         scripts::scripts(manifest, &mut desk),
         scripts::checks(manifest, &mut desk),
     ];
+    let wants: Vec<Want> = wants.into_iter().flatten().collect();
+    together::check(manifest, &wants, &mut desk);
     Machine {
         name,
         kind,
         owner: desk.owner.take(),
-        wants: wants.into_iter().flatten().collect(),
+        wants,
+        warnings: desk.warnings,
         unmanaged: manifest.unmanaged.iter().map(|pattern| (pattern.value.as_str().to_owned(), pattern.place.clone())).collect(),
         places: Places::default(),
         requires: Vec::new(),

@@ -1,7 +1,7 @@
 //! NVIDIA's software: toolkits and the libraries that are laid into them.
 
 use super::super::at::At;
-use super::words::{CudaVersion, ReleaseVersion};
+use super::words::{CudaVersion, DriverBranch, DriverVersion, GpuArchitecture, ReleaseVersion};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,12 +9,26 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gpu {
+    /// The driver that the machine has, or is to have, so that what needs one is judged by it; this version installs none.
+    pub driver: Option<Driver>,
+    /// The architecture of its GPU, such as `sm_90`, so that what is compiled for it is judged by it.
+    pub architecture: Option<At<GpuArchitecture>>,
     /// The CUDA toolkit: compiler, runtime and headers below `/usr/local/cuda`.
     pub cuda: Option<Cuda>,
     /// cuDNN, laid into the toolkit; from where the toolkit comes from, for its major version.
     pub cudnn: Option<At<Library>>,
     /// NCCL, laid into the toolkit; from NVIDIA's wheels on a Python package index, for the toolkit's major version.
     pub nccl: Option<At<Library>>,
+}
+
+/// NVIDIA's driver.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Driver {
+    /// Its branch, such as `"550"`; in quotes.
+    pub branch: At<DriverBranch>,
+    /// Its whole version, such as `"550.54.15"`; the newest of the branch where absent.
+    pub version: Option<At<DriverVersion>>,
 }
 
 /// The CUDA toolkit.

@@ -282,6 +282,18 @@ words! {
     /// A version of CUDA.
     CudaVersion: "a version of CUDA", "write it in quotes, such as \"12.4.1\" or \"13.0\"",
         r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
+    /// A branch of NVIDIA's driver.
+    DriverBranch: "a branch of the driver", "write its number in quotes, such as \"550\"",
+        r"^\d{3}$", |text| dotted(text, 1..=1) && text.len() == 3;
+    /// A version of NVIDIA's driver.
+    DriverVersion: "a version of the driver", "write all of it in quotes, such as \"550.54.15\"",
+        r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
+    /// An architecture of GPUs.
+    GpuArchitecture: "an architecture of GPUs", "write it as nvcc does, such as sm_90",
+        r"^sm_\d{2,3}[af]?$", |text| text.strip_prefix("sm_").is_some_and(|rest| {
+            let number = rest.strip_suffix(['a', 'f']).unwrap_or(rest);
+            (2..=3).contains(&number.len()) && number.chars().all(|c| c.is_ascii_digit())
+        });
     /// A release in three numbers.
     ReleaseVersion: "a release", "write its three numbers in quotes, such as \"9.13.0\"",
         r"^\d{1,5}(\.\d{1,5}){2}$", |text| dotted(text, 3..=3);

@@ -18,6 +18,8 @@ pub struct Desk<'a> {
     /// The manifest's own file, as the user named it.
     manifest: &'a str,
     problems: &'a mut Vec<Problem>,
+    /// What is said and no reason to refuse.
+    pub warnings: Vec<Problem>,
     sources: &'a mut Sources,
     /// Sections of which parts could not be read: that something is not in them proves nothing.
     patchy: Vec<String>,
@@ -55,7 +57,7 @@ impl<'a> Desk<'a> {
         sources: &'a mut Sources,
         patchy: Vec<String>,
     ) -> Self {
-        Self { files, manifest, problems, sources, patchy, owner: None }
+        Self { files, manifest, problems, warnings: Vec::new(), sources, patchy, owner: None }
     }
 
     /// Writes a problem down.
@@ -66,6 +68,11 @@ impl<'a> Desk<'a> {
     /// Writes a problem down, with advice.
     pub fn say(&mut self, code: Code, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.report(Problem::at(code, place, message).suggest(help));
+    }
+
+    /// Writes down what is worth saying and no reason to refuse, with advice.
+    pub fn warn(&mut self, code: Code, place: &Place, message: impl Into<String>, help: impl Into<String>) {
+        self.warnings.push(Problem::at(code, place, message).suggest(help));
     }
 
     /// Writes down what a value lacks; silent where the missing part may be the one that could not be read.

@@ -1,0 +1,136 @@
+//! Which parts of NVIDIA's software work together, as data. Every row has its source; a row that nobody can look up is no row.
+//!
+//! To add a release: a row. Version 1 of the table: what the sources said in November 2026.
+
+/// A version of up to three numbers.
+pub type Version = [u32; 3];
+
+/// A row that says what from when on, until when.
+#[derive(Debug)]
+pub struct Row<K> {
+    /// Of what.
+    pub of: K,
+    /// The first that works.
+    pub first: Version,
+    /// The last that works; `None` where there is no end yet.
+    pub last: Option<Version>,
+    /// Who says so.
+    pub source: &'static str,
+}
+
+const fn row<K>(of: K, first: Version, last: Option<Version>, source: &'static str) -> Row<K> {
+    Row { of, first, last, source }
+}
+
+const MINOR: &str = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html";
+const NOTES: &str = "https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html";
+const HOSTS: &str = "https://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html#host-compiler-support-policy";
+const LIFE: &str = "https://docs.nvidia.com/datacenter/tesla/drivers/index.html";
+const CUDNN_11: &str = "https://pypi.org/simple/nvidia-cudnn-cu11/";
+const CUDNN_12: &str = "https://pypi.org/simple/nvidia-cudnn-cu12/";
+const CUDNN_13: &str = "https://pypi.org/simple/nvidia-cudnn-cu13/";
+const NCCL_11: &str = "https://pypi.org/simple/nvidia-nccl-cu11/";
+const NCCL_12: &str = "https://pypi.org/simple/nvidia-nccl-cu12/";
+const NCCL_13: &str = "https://pypi.org/simple/nvidia-nccl-cu13/";
+const TORCH: &str = "https://pypi.org/project/torch/ (what its wheel requires)";
+const TENSORFLOW: &str = "https://www.tensorflow.org/install/source#gpu";
+
+/// Drivers without which a major release of CUDA does not start.
+pub const DRIVERS: [Row<u32>; 3] =
+    [row(11, [450, 80, 2], None, MINOR), row(12, [525, 60, 13], None, MINOR), row(13, [580, 0, 0], None, MINOR)];
+
+/// Drivers that came with a release of CUDA: older ones lack some of its features and cannot take its PTX.
+pub const SHIPPED: [Row<(u32, u32)>; 19] = [
+    row((11, 0), [450, 36, 6], None, NOTES),
+    row((11, 1), [455, 23, 0], None, NOTES),
+    row((11, 2), [460, 27, 3], None, NOTES),
+    row((11, 3), [465, 19, 1], None, NOTES),
+    row((11, 4), [470, 42, 1], None, NOTES),
+    row((11, 5), [495, 29, 5], None, NOTES),
+    row((11, 6), [510, 39, 1], None, NOTES),
+    row((11, 7), [515, 43, 4], None, NOTES),
+    row((11, 8), [520, 61, 5], None, NOTES),
+    row((12, 0), [525, 60, 13], None, NOTES),
+    row((12, 1), [530, 30, 2], None, NOTES),
+    row((12, 2), [535, 54, 3], None, NOTES),
+    row((12, 3), [545, 23, 6], None, NOTES),
+    row((12, 4), [550, 54, 14], None, NOTES),
+    row((12, 5), [555, 42, 2], None, NOTES),
+    row((12, 6), [560, 28, 3], None, NOTES),
+    row((12, 8), [570, 26, 0], None, NOTES),
+    row((12, 9), [575, 51, 3], None, NOTES),
+    row((13, 0), [580, 65, 6], None, NOTES),
+];
+
+/// Releases of CUDA whose compiler knows an architecture of GPUs.
+pub const ARCHITECTURES: [Row<u32>; 13] = [
+    row(35, [5, 0, 0], Some([11, 8, 0]), NOTES),
+    row(37, [6, 5, 0], Some([11, 8, 0]), NOTES),
+    row(50, [6, 5, 0], Some([12, 9, 0]), NOTES),
+    row(52, [6, 5, 0], Some([12, 9, 0]), NOTES),
+    row(60, [8, 0, 0], Some([12, 9, 0]), NOTES),
+    row(61, [8, 0, 0], Some([12, 9, 0]), NOTES),
+    row(70, [9, 0, 0], Some([12, 9, 0]), NOTES),
+    row(75, [10, 0, 0], None, NOTES),
+    row(80, [11, 0, 0], None, NOTES),
+    row(86, [11, 1, 0], None, NOTES),
+    row(89, [11, 8, 0], None, NOTES),
+    row(90, [11, 8, 0], None, NOTES),
+    row(120, [12, 8, 0], None, NOTES),
+];
+
+/// Branches of the driver that know an architecture.
+pub const DRIVEN: [Row<u32>; 7] = [
+    row(35, [0, 0, 0], Some([470, 0, 0]), LIFE),
+    row(37, [0, 0, 0], Some([470, 0, 0]), LIFE),
+    row(50, [0, 0, 0], Some([580, 0, 0]), LIFE),
+    row(60, [0, 0, 0], Some([580, 0, 0]), LIFE),
+    row(61, [0, 0, 0], Some([580, 0, 0]), LIFE),
+    row(70, [0, 0, 0], Some([580, 0, 0]), LIFE),
+    row(120, [570, 0, 0], None, LIFE),
+];
+
+/// Releases of cuDNN for a major release of CUDA.
+pub const CUDNN: [Row<u32>; 3] =
+    [row(11, [8, 0, 0], Some([9, 10, 2]), CUDNN_11), row(12, [8, 8, 0], None, CUDNN_12), row(13, [9, 12, 0], None, CUDNN_13)];
+
+/// Releases of NCCL for a major release of CUDA.
+pub const NCCL: [Row<u32>; 3] =
+    [row(11, [2, 7, 0], Some([2, 21, 5]), NCCL_11), row(12, [2, 16, 2], None, NCCL_12), row(13, [2, 27, 7], None, NCCL_13)];
+
+/// Newest gcc that the compiler of a release of CUDA takes, from this release on.
+pub const COMPILERS: [Row<(u32, u32)>; 5] = [
+    row((11, 5), [0, 0, 0], Some([11, 0, 0]), HOSTS),
+    row((12, 0), [0, 0, 0], Some([12, 0, 0]), HOSTS),
+    row((12, 4), [0, 0, 0], Some([13, 0, 0]), HOSTS),
+    row((12, 8), [0, 0, 0], Some([14, 0, 0]), HOSTS),
+    row((13, 0), [0, 0, 0], Some([15, 0, 0]), HOSTS),
+];
+
+/// CUDA in the usual wheels of `PyTorch`.
+pub const TORCHES: [(Version, (u32, u32), &str); 8] = [
+    ([2, 1, 0], (12, 1), TORCH),
+    ([2, 2, 0], (12, 1), TORCH),
+    ([2, 3, 0], (12, 1), TORCH),
+    ([2, 4, 0], (12, 1), TORCH),
+    ([2, 5, 0], (12, 4), TORCH),
+    ([2, 6, 0], (12, 4), TORCH),
+    ([2, 7, 0], (12, 6), TORCH),
+    ([2, 8, 0], (12, 8), TORCH),
+];
+
+/// CUDA and the major release of cuDNN that `TensorFlow` is built for.
+pub const TENSORFLOWS: [(Version, (u32, u32), u32, &str); 7] = [
+    ([2, 12, 0], (11, 8), 8, TENSORFLOW),
+    ([2, 13, 0], (11, 8), 8, TENSORFLOW),
+    ([2, 14, 0], (11, 8), 8, TENSORFLOW),
+    ([2, 15, 0], (12, 2), 8, TENSORFLOW),
+    ([2, 16, 0], (12, 3), 8, TENSORFLOW),
+    ([2, 17, 0], (12, 3), 8, TENSORFLOW),
+    ([2, 18, 0], (12, 5), 9, TENSORFLOW),
+];
+
+/// How `PyTorch`'s extensions are built: with a toolkit of the same major release.
+pub const EXTENSIONS: &str = "https://github.com/pytorch/pytorch/blob/main/torch/utils/cpp_extension.py";
+/// What `CuPy` says of its wheels: one, for the toolkit's major release.
+pub const CUPY: &str = "https://docs.cupy.dev/en/stable/install.html";
