@@ -98,12 +98,22 @@ impl Question {
     #[must_use]
     pub fn summary(&self) -> String {
         match self {
-            Self::Wheels { requirements, .. } => format!("find wheels of {}", requirements.join(", ")),
-            Self::Python { requirements, version, .. } => format!("resolve {} for Python {version}", requirements.join(", ")),
+            Self::Wheels { requirements, .. } => format!("find wheels of {}", some(requirements)),
+            Self::Python { requirements, version, .. } => format!("resolve {} for Python {version}", some(requirements)),
             Self::Redist { product, version, .. } => format!("find the archives of {product} {version}"),
             Self::Conda { .. } => "solve conda environment".into(),
         }
     }
+}
+
+/// The first of many requirements, without their hashes.
+fn some(requirements: &[String]) -> String {
+    /// As many as fit on a line.
+    const SHOWN: usize = 5;
+    let bare = |text: &String| text.split(" --hash=").next().unwrap_or_default().to_owned();
+    let mut shown: Vec<String> = requirements.iter().take(SHOWN).map(bare).collect();
+    shown.extend((requirements.len() > SHOWN).then(|| format!("and {} more", requirements.len() - SHOWN)));
+    shown.join(", ")
 }
 
 /// Wheels, one for each requirement, in the order asked.

@@ -4,6 +4,7 @@ use super::{describe, lab, made_channel};
 use crate::support::{Fitout, Root, command, must, wait_until};
 use std::fs;
 use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,7 @@ fn killed_at_any_time_the_old_environment_works_on() {
     std::thread::scope(|scope| {
         scope.spawn(python);
         for kill in 1..=KILLS {
-            let mut run = fitout.command(&["apply"]).spawn().unwrap();
+            let mut run = fitout.command(&["apply"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(whole * kill / (KILLS + 2));
             run.kill().unwrap();
             run.wait().unwrap();
