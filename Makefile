@@ -18,6 +18,10 @@ test: packages lint ## everything that must hold before a change is merged
 test-vm: packages ## images baked and booted in QEMU: minutes with KVM, half an hour without
 	FITOUT_QEMU="$$(scripts/qemu.sh target/qemu </dev/null)" cargo test --locked --test vm -- --ignored --nocapture </dev/null
 
+.PHONY: soak
+soak: ## parsers fed with ever other input: FITOUT_FUZZ_ROUNDS=100000 takes hours
+	FITOUT_FUZZ_ROUNDS=$${FITOUT_FUZZ_ROUNDS:-20000} FITOUT_FUZZ_SEED=$${FITOUT_FUZZ_SEED:-$$RANDOM} cargo test --locked --test fuzz -- --nocapture </dev/null
+
 .PHONY: lint
 lint: ## form, lints, documentation, dependencies
 	cargo fmt --all --check

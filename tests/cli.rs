@@ -436,6 +436,88 @@ fn one_run_at_a_time_and_the_others_name_it() {
     assert_eq!(desk.run("apply -f once.yaml --root root").code, 0);
 }
 
+/// Paths below a folder with their permission bits, links left out.
+fn modes(folder: &Path) -> Vec<(String, u32)> {
+    let (mut found, mut waiting) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(at) = waiting.pop() {
+        for entry in fs::read_dir(at).unwrap().map(|entry| entry.unwrap()) {
+            let meta = entry.metadata().unwrap();
+            if meta.is_dir() {
+                waiting.push(entry.path());
+            }
+            if !meta.is_symlink() {
+                found.push((entry.path().strip_prefix(folder).unwrap().display().to_string(), meta.permissions().mode() & 0o7777));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn the_umask_of_whoever_starts_it_has_no_say() {
+    let under = |mask: &str| {
+        let desk = Desk::new();
+        desk.write("m.yaml", MANIFEST);
+        let before: Vec<String> = modes(&desk.path().join("root")).into_iter().map(|(path, _)| path).collect();
+        let plain = desk.command("apply -f m.yaml --root root --progress none");
+        let mut masked = desk.command("");
+        let mut command = Command::new("sh");
+        command.args(["-c", "umask $0; exec \"$@\"", mask]).arg(plain.get_program()).args(plain.get_args()).current_dir(desk.path());
+        command.envs(masked.env("FITOUT_CACHE", desk.path().join("cache")).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        assert_eq!(desk.end(&mut command).code, 0);
+        let mut made = modes(&desk.path().join("root"));
+        made.retain(|(path, _)| !before.contains(path));
+        made
+    };
+    let made = under("000");
+    assert_eq!(made, under("077"));
+    assert!(made.len() > 8, "{made:?}");
+    let odd = made.iter().filter(|(path, mode)| mode & 0o6022 != 0 || path.starts_with("var/lib/fitout/") && mode & 0o077 != 0);
+    assert_eq!(odd.collect::<Vec<_>>(), Vec::<&(String, u32)>::new(), "set-user-ID, open to writing, or Fitout's own and open to reading");
+}
+
+/// Whoever may write the machine's manifest is root: one that others may write is not applied.
+#[test]
+fn a_manifest_that_others_may_write_is_not_trusted() {
+    let desk = Desk::new();
+    let set = |name: &str, mode, owner| {
+        let path = desk.path().join("root/etc/fitout").join(name);
+        std::os::unix::fs::chown(&path, Some(owner), None).unwrap();
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    };
+    desk.write("root/etc/fitout/manifest.yaml", "files: [{path: /etc/motd, content: x}]\n");
+    desk.write("root/etc/fitout/machine.yaml", "files: [{path: /etc/own, content: x}]\n");
+    for (name, right) in [("manifest.yaml", 0o644), ("machine.yaml", 0o600), (".", 0o755)] {
+        for (mode, owner) in [(right | 0o020, 0), (right | 0o002, 0), (right, 1000)] {
+            set(name, mode, owner);
+            for verb in ["plan", "apply", "verify"] {
+                let ended = desk.run(&format!("{verb} --root root"));
+                assert!(ended.code == 65 && ended.err.contains("is not trusted: "), "{name} {mode:o} {owner}: {ended:?}");
+            }
+            set(name, right, 0);
+        }
+    }
+    assert!(!desk.path().join("root/etc/motd").exists());
+    assert_eq!(desk.run("apply --root root").code, 0);
+}
+
+#[test]
+fn of_fifty_at_once_each_works_alone_or_not_at_all() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    let start =
+        |_| desk.command("apply -f m.yaml --root root --progress none").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let all: Vec<_> = (0..50).map(start).collect();
+    let codes: Vec<i32> = all.into_iter().map(|mut child| child.wait().unwrap().code().unwrap()).collect();
+    assert!(codes.iter().all(|code| matches!(code, 0 | 75)) && codes.contains(&0), "{codes:?}");
+    assert_eq!(desk.json("history --root root -o json").as_array().map_or(1, Vec::len), 1);
+    // What is left of a holder that is gone is in nobody's way.
+    desk.write("root/var/lib/fitout/lock", "process 1 (systemd)\n");
+    assert_eq!(desk.run("plan -f m.yaml --root root --detailed-exitcode").code, 0);
+    assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
+}
+
 #[test]
 fn who_looks_is_never_in_the_way() {
     let desk = Desk::new();

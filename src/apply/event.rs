@@ -79,6 +79,9 @@ pub struct RunReport {
     /// The signal that ended it before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_by: Option<String>,
+    /// The packages that ask for a restart of the machine, where one is needed before all of this is in use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot_required: Option<Vec<String>>,
     /// Each resource, in the order of work.
     pub resources: Vec<Report>,
 }
@@ -93,7 +96,8 @@ impl RunReport {
             failed: count(Outcome::Failed),
             skipped: count(Outcome::Skipped),
         };
-        Self { version: 1, counts, milliseconds: u64::try_from(took.as_millis()).unwrap_or(u64::MAX), ended_by: None, resources }
+        let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        Self { version: 1, counts, milliseconds, ended_by: None, reboot_required: None, resources }
     }
 }
 

@@ -115,6 +115,12 @@ const SLOWEST: usize = 5;
 /// What took less is not worth naming.
 const WORTH_MILLISECONDS: u64 = 100;
 
+/// That a machine waits for a restart, and which packages ask for it.
+pub fn restart(packages: &[String]) -> String {
+    let by = if packages.is_empty() { String::new() } else { format!(" ({} asked for it)", packages.join(", ")) };
+    format!("this machine must be restarted{by}")
+}
+
 /// The last lines of a run.
 pub fn recap(report: &RunReport, run: Option<u64>) -> String {
     let counts = report.counts;
@@ -142,6 +148,9 @@ pub fn recap(report: &RunReport, run: Option<u64>) -> String {
     }
     for drift in report.resources.iter().flat_map(|one| &one.drift) {
         lines.push(format!("{} {drift}", paint(Paint::Yellow, "note:")));
+    }
+    if let Some(packages) = &report.reboot_required {
+        lines.push(format!("{} {}; what waits for it goes on after it", paint(Paint::Yellow, "note:"), restart(packages)));
     }
     if let Some(signal) = &report.ended_by {
         let more = if run.is_some() { "; `fitout apply` goes on from there" } else { "" };

@@ -63,6 +63,9 @@ impl Refusal {
             Self::Session(SessionError::Manifest(rejected)) => problems(&rejected.problems, &rejected.sources, global),
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
+            Self::Installed(error @ InstalledError::Untrusted(..)) => {
+                say(&error.to_string(), Some("look at what is in it, then `chown root:root` it and `chmod go-w` it"), Exit::Manifest)
+            }
             Self::Installed(error) => {
                 say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
             }

@@ -9,7 +9,7 @@ use crate::journal;
 use crate::model::TargetPath;
 use crate::resource::{self, Guard, PRESENT};
 use crate::session::MANIFEST;
-use crate::target::{Machine, Probe, ProbeError, Records};
+use crate::target::{Machine, Probe, ProbeError, Records, reboot_required};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ struct Status {
     counts: Option<Counts>,
     failed: Vec<String>,
     too_full: Vec<String>,
+    /// The packages that ask for a restart, where one is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reboot_required: Option<Vec<String>>,
     /// Environments to which people added packages.
     added: BTreeMap<String, Vec<String>>,
 }
@@ -86,7 +89,7 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     }
     let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
-    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, added })
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required: reboot_required(on)?, added })
 }
 
 /// What people added to the environments that Fitout made.
@@ -123,6 +126,7 @@ fn show(status: &Status) -> String {
     };
     lines.extend(status.running.iter().map(|holder| format!("running:   {holder}")));
     lines.push(format!("last run:  {last}"));
+    lines.extend(status.reboot_required.iter().map(|packages| format!("restart:   {}", super::apply::restart(packages))));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
     lines.extend(status.added.iter().map(|(place, added)| format!("added:     {place}: {}", added.join(", "))));

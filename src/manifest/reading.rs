@@ -99,7 +99,7 @@ impl fmt::Display for Path<'_> {
 }
 
 /// Problems beyond those that are shown are counted up to this number.
-pub const MOST_COUNTED: usize = 10_000;
+pub const MOST_COUNTED: usize = 1_000;
 
 /// What is said where a reading ended before its end; [`is_cut`] knows it again.
 pub fn cut() -> Problem {

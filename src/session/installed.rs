@@ -4,7 +4,7 @@
 
 use crate::manifest::{Files, Sheets, Source, TextError};
 use crate::model::{Meta, Mode, Sha256, TargetPath};
-use crate::step::{Content, Op};
+use crate::step::{Content, FileKind, Op};
 use crate::target::{OpError, Probe, ProbeError, Silent, Target};
 use std::collections::BTreeMap;
 use std::io;
@@ -72,9 +72,26 @@ pub enum InstalledError {
     /// It cannot be read.
     #[error("cannot read {0}: {1}")]
     Unreadable(String, TextError),
+    /// Others than root may have written it.
+    #[error("{0} is not trusted: {1}, and what is in it is done as root")]
+    Untrusted(String, String),
     /// The machine cannot be looked at.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+}
+
+/// Refuses what others than root may write to: whoever writes the machine's manifest is root.
+fn must_be_roots(on: &dyn Probe, path: &str) -> Result<(), InstalledError> {
+    /// Write permission of group and others.
+    const OTHERS: u32 = 0o022;
+    let Some(stat) = on.stat(&target_path(path)?)? else { return Ok(()) };
+    let why = match stat.kind {
+        _ if stat.uid != 0 => format!("it belongs to user {}", stat.uid),
+        FileKind::Symlink => return Ok(()),
+        _ if stat.mode & OTHERS != 0 => format!("others than root may write to it (mode {:04o})", stat.mode),
+        FileKind::File | FileKind::Directory | FileKind::Other => return Ok(()),
+    };
+    Err(InstalledError::Untrusted(path.to_owned(), why))
 }
 
 /// The machine's manifest and what differs on it, to be loaded with [`TargetFiles`].
@@ -88,6 +105,9 @@ pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
         None => return Err(InstalledError::None),
         Some(stat) => stat.link.map_or_else(|| MANIFEST.to_owned(), |to| normal(&Path::new("/etc/fitout").join(to))),
     };
+    for path in ["/etc/fitout", MANIFEST, BUNDLES, &name, MACHINE] {
+        must_be_roots(on, path)?;
+    }
     let read = |name: &str| Source::read(&TargetFiles(on), name);
     let manifest = read(&name).map_err(|e| InstalledError::Unreadable(name, e))?;
     let machine = match read(MACHINE) {

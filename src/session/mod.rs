@@ -22,7 +22,7 @@ use crate::resolve::{ResolveError, fresh, resolve};
 use crate::resource::Spec;
 use crate::step::{Blob, Op};
 use crate::store::Store;
-use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Progress, Silent, Target, read_facts};
+use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Progress, Silent, Target, read_facts, reboot_required};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -216,10 +216,11 @@ impl Session {
         self.terms.reach(&plan, &self.store)?;
         self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
-        let report = apply(&self.work.graph, &plan, self.target.as_ref(), &Only(self, only), observers, Workers::usual());
+        let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &Only(self, only), observers, Workers::usual());
         PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
+        report.reboot_required = reboot_required(self.target.as_ref())?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         Ok((report, run))
     }

@@ -63,6 +63,9 @@ impl Packages {
 
     fn take(&mut self, stanza: &Stanza<'_>) {
         let name = stanza.name.to_owned();
+        if name.is_empty() {
+            return;
+        }
         match stanza.status.split(' ').collect::<Vec<_>>().as_slice() {
             [_, "reinstreq", _] | [.., "half-installed"] => self.half_installed.push(name),
             [wish, "ok", "installed"] => {
