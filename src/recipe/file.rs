@@ -4,7 +4,7 @@ use super::{Context, Item, Recipe};
 use crate::model::{HomePath, Meta, Mode, Owner};
 use crate::problem::Problem;
 use crate::resource::{Absent, Directory, File, Policy, Spec, Symlink};
-use crate::step::Content;
+use crate::step::{Content, Proof};
 
 /// One item of `files`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct ManagedFile {
     pub mode: Option<Mode>,
     /// Whose; by default the owner's below `~`, else root's.
     pub owner: Option<Owner>,
+    /// Program and arguments that must accept new content, `%s` for the file that holds it.
+    pub validate: Option<Vec<String>>,
 }
 
 /// What is to be at a path.
@@ -46,7 +48,10 @@ impl Recipe for ManagedFile {
         let path = self.path.within(context.home);
         let meta = |usual: Mode| Meta::of(owner, self.mode.unwrap_or(usual));
         Ok(vec![match &self.form {
-            Form::File(text, policy) => Spec::File(File { policy: *policy, ..File::new(path, text.clone(), meta(Mode::FILE)) }),
+            Form::File(text, policy) => {
+                let proof = self.validate.clone().map(|argv| Proof::Accepted { argv });
+                Spec::File(File { policy: *policy, proof, ..File::new(path, text.clone(), meta(Mode::FILE)) })
+            }
             Form::Directory => Spec::Directory(Directory::new(path, meta(Mode::OPEN), Vec::new())),
             Form::Link(to) => Spec::Symlink(Symlink::new(path, to.as_str(), Vec::new())),
             Form::Absent => Spec::Absent(Absent::whoever_wrote_it(path)),

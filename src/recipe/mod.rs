@@ -46,7 +46,7 @@ pub use service::{PROGRAM, Service};
 pub use setup_script::{SCRIPT, SCRIPT_TIMEOUT, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Mounter, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};
-pub use system::{Sysctl, Timezone};
+pub use system::{Locale, Sysctl, Timezone};
 pub use unit::ManagedUnit;
 
 /// What recipes may look at.
@@ -157,6 +157,8 @@ wants! {
     Sysctl,
     /// `timezone`
     Timezone,
+    /// `locale`
+    Locale,
     /// `units`
     ManagedUnit,
     /// `ssh_public_access_enabled`, `ssh_settings`

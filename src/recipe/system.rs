@@ -3,7 +3,7 @@
 use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
-use crate::resource::{Apt, File, HEADER, Spec, Symlink, Unit};
+use crate::resource::{Apt, File, HEADER, Ownership, Spec, Symlink, Unit};
 use crate::step::Content;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -37,6 +37,26 @@ impl Recipe for Sysctl {
         let file = File { read_by: vec![unit.clone()], ..file };
         let unit = Unit { reads: vec![file.clone()], requires: vec![file.id()], ..Unit::new(unit) };
         Ok(vec![Spec::File(file), Spec::Unit(unit)])
+    }
+}
+
+/// `locale`: the language of logins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locale {
+    /// Such as `en_US.UTF-8`.
+    pub name: String,
+}
+
+impl Recipe for Locale {
+    fn item(&self) -> Item {
+        Item::section("locale")
+    }
+
+    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+        let definitions = Apt::new("locales", vec!["locales".into()], Vec::new());
+        let requires = vec![crate::model::ResourceId::new("apt", &definitions.name)];
+        let locale = crate::resource::Locale { name: self.name.clone(), requires, ownership: Ownership::default() };
+        Ok(vec![Spec::Apt(definitions), Spec::Locale(locale)])
     }
 }
 

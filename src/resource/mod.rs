@@ -16,6 +16,7 @@ mod guard;
 mod hold;
 mod hostname;
 mod libraries;
+mod locale;
 mod no_environment;
 mod no_unit;
 mod occupied;
@@ -49,6 +50,7 @@ pub use guard::{GUARDS, Guard};
 pub use hold::Hold;
 pub use hostname::HostName;
 pub use libraries::Libraries;
+pub use locale::Locale;
 pub use no_environment::NoEnvironment;
 pub use no_unit::NoUnit;
 pub use occupied::{MAKES_ROOM, OF_A_PATH};
@@ -111,7 +113,7 @@ pub trait Resource: Send + Sync {
 }
 
 /// What the names of resources begin with, of those that a manifest can speak of.
-pub const KINDS: [&str; 18] = [
+pub const KINDS: [&str; 19] = [
     "absent",
     "apt",
     "archive",
@@ -123,6 +125,7 @@ pub const KINDS: [&str; 18] = [
     "hold",
     "hostname",
     "libraries",
+    "locale",
     "python",
     "script",
     "sshd-policy",
@@ -229,6 +232,8 @@ specs! {
     User 2 from 2 Users,
     /// Somebody who is to come in no longer.
     Departed 2 from 2 Users,
+    /// The system's locale.
+    Locale 3 from 3 Files,
     /// A directory.
     Directory 3 from 3 Files,
     /// A file.
@@ -290,6 +295,7 @@ impl Spec {
             Self::Absent(absent) => absent.ownership = ownership(&Resource::id(absent)),
             Self::Uninstalled(packages) => packages.ownership = ownership(&Resource::id(packages)),
             Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
+            Self::Locale(locale) => locale.ownership = ownership(&Resource::id(locale)),
             Self::Hold(hold) => hold.ownership = ownership(&Resource::id(hold)),
             Self::User(user) => user.ownership = ownership(&Resource::id(user)),
             Self::Directory(directory) => directory.ownership = ownership(&Resource::id(directory)),
@@ -336,6 +342,7 @@ impl Spec {
             | Self::Libraries(_)
             | Self::Debconf(_)
             | Self::Hold(_)
+            | Self::Locale(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -375,6 +382,7 @@ impl Spec {
             | Self::Departed(_)
             | Self::Debconf(_)
             | Self::Hold(_)
+            | Self::Locale(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)
@@ -403,6 +411,7 @@ impl Spec {
             | Self::Libraries(_)
             | Self::Debconf(_)
             | Self::Hold(_)
+            | Self::Locale(_)
             | Self::Apt(_)
             | Self::Uninstalled(_)
             | Self::User(_)

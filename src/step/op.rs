@@ -18,6 +18,11 @@ pub enum Proof {
     },
     /// `visudo -c` on the file.
     Sudoers,
+    /// A program accepts the content before it is written.
+    Accepted {
+        /// Program and arguments; `%s` stands for a file that holds the content.
+        argv: Vec<String>,
+    },
 }
 
 /// What is to be done with a unit.
@@ -203,6 +208,11 @@ pub enum Op {
         /// On which.
         unit: UnitName,
     },
+    /// Generates a locale, and makes it that of logins.
+    SetLocale {
+        /// Such as `en_US.UTF-8`.
+        name: String,
+    },
     /// Sets the host name.
     SetHostname {
         /// The name.
@@ -261,6 +271,7 @@ impl Op {
             Self::TakeKeys { home } => format!("take away the keys in {home}/.ssh"),
             Self::RemoveUser { name } => format!("remove user {name}"),
             Self::Unit { verb, unit, .. } => format!("{} {unit}", verb.as_str()),
+            Self::SetLocale { name } => format!("set locale {name}"),
             Self::SetHostname { name } => format!("set host name {name}"),
             Self::ProveSshd { user, .. } => format!("prove sshd's policy for {user}"),
             Self::Unpack(unpack) => format!("unpack {} archives into {}", unpack.layers.len(), unpack.into),
@@ -300,6 +311,7 @@ impl Op {
             | Self::EndSessions { .. }
             | Self::RemoveUser { .. }
             | Self::Unit { .. }
+            | Self::SetLocale { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
             | Self::RunScript(_)
@@ -361,6 +373,7 @@ impl Op {
             | Self::TakeKeys { .. }
             | Self::RemoveUser { .. }
             | Self::Unit { .. }
+            | Self::SetLocale { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
             | Self::RunScript(_)

@@ -4,7 +4,7 @@ use super::ledger::Written;
 use super::machine::Machine;
 use super::packages::Hold;
 use super::{OpError, Probe, Progress, Target, stale_path};
-use crate::model::{Meta, Sha256, TargetPath, UnitName};
+use crate::model::{Meta, Sha256, Span, TargetPath, UnitName};
 use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::io::Read;
@@ -47,6 +47,12 @@ impl Target for Machine {
 /// manifest gives up in words.
 const KEPT: u64 = 1 << 20;
 
+/// Where what a file is about to hold lies while a program judges it.
+const CANDIDATES: &str = "/var/lib/fitout/candidates";
+
+/// How long a program may judge a file: it reads, and answers.
+const JUDGING: Span = Span::minutes(1);
+
 /// Fitout's own configuration.
 const OWN: &str = "/etc/fitout";
 
@@ -74,6 +80,7 @@ impl Machine {
             Op::TakeKeys { home } => self.take_keys(home),
             Op::RemoveUser { name } => self.remove_user(name),
             Op::Unit { verb, unit } => self.unit(*verb, unit, progress),
+            Op::SetLocale { name } => self.set_locale(name),
             Op::SetHostname { name } => self.set_hostname(name),
             Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
             Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
@@ -116,6 +123,9 @@ impl Machine {
             }
         };
         let (ids, _) = self.account(&meta.owner)?;
+        if let Some(Proof::Accepted { argv }) = proof {
+            self.judge(path, content, meta, argv)?;
+        }
         let mut fresh = self.source(content)?;
         if let Some(after) = fresh.digest {
             self.keep_found(path, before.as_deref())?;
@@ -221,7 +231,44 @@ impl Machine {
                 self.must(&Cmd::new(["/usr/sbin/visudo", "-cqf", path.as_str()]), &super::Silent).map(drop)
             }
             Proof::Sshd { user, expect } => super::sshd::prove(self, user, expect),
+            // It was asked before.
+            Proof::Accepted { .. } => Ok(()),
         }
+    }
+
+    /// Asks a program whether it accepts what a file is about to hold. The file that it sees bears the name of the real one, where only
+    /// root comes.
+    fn judge(&self, at: &TargetPath, content: &Content, meta: &Meta, argv: &[String]) -> Result<(), OpError> {
+        let candidate = path(&format!("{CANDIDATES}/{}", at.name()))?;
+        self.files.make_directories(&path(CANDIDATES)?, Bits::S_IRWXU)?;
+        self.files.write(&candidate, &mut self.source(content)?.bytes, meta.mode.bits(), (0, 0))?;
+        let cmd = Cmd::new(argv.iter().map(|word| word.replace("%s", candidate.as_str())));
+        let ended = self.run(&cmd, Some(JUDGING), &super::Silent);
+        self.files.remove(&candidate)?;
+        let ended = ended?;
+        let cause = match (ended.timed_out, ended.output.status) {
+            (false, 0) => return Ok(()),
+            (true, _) => format!("`{}` was not done after {JUDGING}", cmd.display()),
+            (false, _) => format!("`{}` does not accept it: {}", cmd.display(), super::machine::describe(&ended.output)),
+        };
+        Err(OpError::new(format!("write {at}"), cause).hint("what is there stays as it is"))
+    }
+
+    /// Generates a locale by the tools of the distribution, from the list that they read.
+    fn set_locale(&self, name: &str) -> Result<(), OpError> {
+        let list = path("/etc/locale.gen")?;
+        let text = String::from_utf8_lossy(&self.files.read(&list)?.unwrap_or_default()).into_owned();
+        let charset = name.split_once('.').map_or("UTF-8", |(_, charset)| charset);
+        let line = format!("{name} {charset}");
+        // The C library brings this one along.
+        if name != "C.UTF-8" {
+            if !text.lines().any(|old| old.trim() == line) {
+                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                self.files.write(&list, &mut format!("{text}{end}{line}\n").as_bytes(), 0o644, (0, 0))?;
+            }
+            self.must(&Cmd::new(["locale-gen"]), &super::Silent)?;
+        }
+        self.must(&Cmd::new(["update-locale", format!("LANG={name}").as_str()]), &super::Silent).map(drop)
     }
 
     fn unit(&self, verb: UnitVerb, unit: &UnitName, progress: &dyn Progress) -> Result<(), OpError> {

@@ -44,6 +44,7 @@ fn lane(op: &Op) -> Lane {
         | Op::SetAside { .. }
         | Op::Remove { .. }
         | Op::RemoveTree { .. }
+        | Op::SetLocale { .. }
         | Op::SetHostname { .. } => Lane::Files,
     }
 }

@@ -9,6 +9,7 @@ mod adopt;
 mod ending;
 mod environments;
 mod faults;
+mod files;
 mod gpu;
 mod packages;
 mod rehearsal;

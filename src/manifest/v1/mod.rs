@@ -38,7 +38,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use words::{ArmId, Label, VmSize};
-use words::{PathPattern, SysctlKey};
+use words::{LocaleName, PathPattern, SysctlKey};
 use zones::ZoneName;
 
 /// A machine-learning workstation, described. What is not mentioned is not managed.
@@ -79,6 +79,8 @@ pub struct Manifest {
     /// Settings of the kernel, by sysctl's names.
     #[serde(default)]
     pub sysctl: BTreeMap<SysctlKey, Verbatim>,
+    /// The language of logins, such as `en_US.UTF-8`: generated, and `LANG` in /etc/default/locale.
+    pub locale: Option<LocaleName>,
     /// The machine's time zone, such as `Europe/Amsterdam`.
     pub timezone: Option<ZoneName>,
     /// Units of systemd, enabled and active or not.

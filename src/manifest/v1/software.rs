@@ -133,6 +133,9 @@ pub struct FileEntry {
     /// Whether it is made where absent and then left alone.
     #[schemars(extend("default" = false))]
     pub create_only: Option<bool>,
+    /// Program and arguments that must accept new content before it takes the place of the old, such as `[visudo, -cf, "%s"]`; `%s` stands for a
+    /// file that holds it. Runs as root on the machine; no shell reads it.
+    pub validate: Option<At<Vec<String>>>,
 }
 
 /// What is to be at a path.

@@ -88,6 +88,17 @@ fn debconf_question(text: &str) -> bool {
     text.contains('/') && text.starts_with(any) && text.split('/').all(part)
 }
 
+fn locale(text: &str) -> bool {
+    let Some(place) = text.strip_suffix(".UTF-8") else { return false };
+    let of = |(language, country): (&str, &str)| {
+        (2..=3).contains(&language.len())
+            && country.len() == 2
+            && language.chars().all(|c| c.is_ascii_lowercase())
+            && country.chars().all(|c| c.is_ascii_uppercase())
+    };
+    place == "C" || place.split_once('_').is_some_and(of)
+}
+
 fn dotted(text: &str, parts: std::ops::RangeInclusive<usize>) -> bool {
     let numbers: Vec<&str> = text.split('.').collect();
     parts.contains(&numbers.len()) && numbers.iter().all(|part| shaped(part, |c| c.is_ascii_digit(), |c| c.is_ascii_digit(), 1..=5))
@@ -201,6 +212,9 @@ words! {
     /// A question of debconf.
     DebconfQuestion: "a question of debconf", "write PACKAGE/NAME, such as tzdata/Areas",
         r"^[A-Za-z0-9][A-Za-z0-9+._-]*(/[A-Za-z0-9+._-]+)+$", debconf_question;
+    /// A locale.
+    LocaleName: "a locale", "write it as en_US.UTF-8, or C.UTF-8; a language, a country, and UTF-8",
+        r"^([a-z]{2,3}_[A-Z]{2}|C)\.UTF-8$", locale;
     /// A group of users.
     GroupName: "a group name", "a lower-case letter or `_` first, then lower-case letters, digits, `_`, `-`; at most 32",
         r"^[a-z_][a-z0-9_-]{0,31}$", |text| shaped(text, |c| c.is_ascii_lowercase() || c == '_', |c| lower(c) || "_-".contains(c), 1..=32);

@@ -6,7 +6,7 @@ use crate::manifest::at::At;
 use crate::manifest::v1::{self, DebconfType, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, UserName};
 use crate::problem::Code;
-use crate::recipe::{Form, Gone, Jupyter, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
+use crate::recipe::{Form, Gone, Jupyter, Locale, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Reply, Switch};
 use crate::step::Content;
 use std::collections::BTreeMap;
@@ -135,16 +135,23 @@ fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile
     });
     let form = form(item, desk)?;
     super::protected::check(&file.path, &form, desk);
-    Some(ManagedFile { path: file.path.value.clone(), form, mode: file.mode, owner })
+    if let Some(validate) = &file.validate
+        && !validate.value.iter().skip(1).any(|word| word.contains("%s"))
+    {
+        let help = "write program and arguments as a list, such as [visudo, -cf, \"%s\"]";
+        desk.say(Code::BadValue, &validate.place, "no argument holds `%s`, which stands for the file that is judged", help);
+    }
+    let validate = file.validate.as_ref().map(|validate| validate.value.clone());
+    Some(ManagedFile { path: file.path.value.clone(), form, mode: file.mode, owner, validate })
 }
 
 /// What a file entry says is to be at its path.
 fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     let file = &item.value;
     let state = file.state.unwrap_or(FileState::Present);
-    let said = file.content.is_some() || file.source.is_some() || file.create_only.is_some();
+    let said = file.content.is_some() || file.source.is_some() || file.create_only.is_some() || file.validate.is_some();
     if said && (state != FileState::Present || file.link.is_some()) {
-        let message = "`content`, `source` and `create_only` are for files, not for links, directories or what is absent";
+        let message = "`content`, `source`, `create_only` and `validate` are for files, not for links, directories or what is absent";
         desk.say(Code::Conflict, &file.path.place, message, "keep one of the two");
         return None;
     }
@@ -185,12 +192,13 @@ fn text(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     Some(Form::File(Content::Inline(content), policy))
 }
 
-/// `sysctl`, `timezone`.
+/// `sysctl`, `timezone`, `locale`.
 pub fn system(manifest: &Manifest) -> Vec<Want> {
     let settings: BTreeMap<String, String> =
         manifest.sysctl.iter().map(|(name, value)| (name.as_str().to_owned(), value.0.clone())).collect();
+    let locale = manifest.locale.as_ref().map(|locale| Want::Locale(Locale { name: locale.as_str().to_owned() }));
     let timezone = manifest.timezone.as_ref().map(|zone| Want::Timezone(Timezone { name: zone.iana().to_owned() }));
-    (!settings.is_empty()).then_some(Want::Sysctl(Sysctl { settings })).into_iter().chain(timezone).collect()
+    (!settings.is_empty()).then_some(Want::Sysctl(Sysctl { settings })).into_iter().chain(timezone).chain(locale).collect()
 }
 
 /// `units`.
