@@ -195,3 +195,23 @@ fn passwords_in_addresses_are_not_told() {
     assert_eq!(error::shown("https://me:secret@example.org/x@y"), "https://example.org/x@y");
     assert_eq!(error::shown("https://example.org/x@y"), "https://example.org/x@y");
 }
+
+/// How many bits of a download are turned, one after the other.
+const FLIPS: usize = 256;
+
+#[test]
+fn every_bit_counts() {
+    let bench = Bench::new();
+    let good: Vec<u8> = (0..=u8::MAX).collect();
+    let flipped = |n: usize| {
+        let mut bytes = good.clone();
+        bytes[n] ^= 1 << (n % 8);
+        ok(&bytes)
+    };
+    let server = Server::answering((0..FLIPS).map(flipped).collect());
+    let blob = blob(&server.url, &good);
+    let refused = (0..FLIPS).filter(|_| bench.download(&blob).is_err_and(|error| error.contains("was pinned"))).count();
+    assert_eq!((refused, server.requests()), (FLIPS, FLIPS));
+    assert!(bench.store.open(&blob.sha256).unwrap().is_none());
+    assert_eq!(bench.leftovers(), 0);
+}
