@@ -32,6 +32,7 @@ mod why;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -57,8 +58,13 @@ struct Global {
     #[arg(long, global = true, value_enum, default_value_t = ProgressForm::Auto)]
     progress: ProgressForm,
     /// Folder of downloads and caches
-    #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR")]
+    #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR", value_parser = folder)]
     cache: PathBuf,
+}
+
+/// An empty variable of the environment is one that is not set.
+fn folder(text: &str) -> Result<PathBuf, Infallible> {
+    Ok(PathBuf::from(if text.is_empty() { crate::store::DEFAULT } else { text }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

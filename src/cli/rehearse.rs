@@ -217,6 +217,9 @@ impl Found {
         if rehearsal.is_full() {
             note(&format!("{FULL}: what failed may not fail on the root; --room SIZE gives it more"));
         }
+        if self.report.ended_by.is_some() {
+            note("this is what was done until then; what would have come after it was not rehearsed");
+        }
         note("what scripts, checks and packages did over the network was real");
         let real = rehearsal.real().display();
         match (promoted, arguments.promote) {

@@ -4,11 +4,12 @@
 
 use super::include::INCLUDE;
 use super::merge::{OVERRIDE, get_mut};
-use super::node::{Node, Value};
+use super::node::{Entry, Node, Value};
 use super::reading::{Document, Path};
 use super::said::{ON_DRIFT, ON_REMOVAL, OWNED_TYPES, REQUIRES};
 use super::schema::type_name;
 use super::when::{QUESTIONS, Question, WHEN};
+use crate::problem::{Code, Problem, nearest};
 use crate::resource::KINDS;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
@@ -49,16 +50,41 @@ const PLAIN: (&str, &str, &str) = ("packages", "install", "Packages");
 
 /// Makes texts of the items of [`PLAIN`] that have nothing but their name.
 pub fn plain_items(root: &mut Node) {
-    let Some(Value::List(items)) = get_mut(root, PLAIN.0).and_then(|section| get_mut(section, PLAIN.1)).map(|list| &mut list.value) else {
-        return;
-    };
-    for item in items {
+    for item in plain(root) {
         if let Value::Map(entries) = &mut item.value
             && let [entry] = entries.as_mut_slice()
             && entry.key == "name"
         {
             *item = entry.value.clone();
         }
+    }
+}
+
+/// Makes texts of the items of [`PLAIN`], and reports what they have beside their name, when all that they may have was taken out.
+pub fn named_items(root: &mut Node, problems: &mut Vec<Problem>) {
+    for item in plain(root) {
+        if let Value::Map(entries) = &mut item.value
+            && let Some(name) = entries.iter().find(|entry| entry.key == "name").map(|entry| entry.value.clone())
+        {
+            problems.extend(entries.iter().filter(|entry| entry.key != "name").map(of_no_item));
+            *item = name;
+        }
+    }
+}
+
+/// The items of [`PLAIN`].
+fn plain(root: &mut Node) -> &mut [Node] {
+    match get_mut(root, PLAIN.0).and_then(|section| get_mut(section, PLAIN.1)).map(|list| &mut list.value) {
+        Some(Value::List(items)) => items,
+        _ => &mut [],
+    }
+}
+
+fn of_no_item(entry: &Entry) -> Problem {
+    let problem = Problem::at(Code::UnknownKey, &entry.mark.place(), format!("`{}.{}` has no `{}`", PLAIN.0, PLAIN.1, entry.key));
+    match nearest(&entry.key, [WHEN, REQUIRES]) {
+        Some(near) => problem.suggest(format!("did you mean `{near}`?")),
+        None => problem.suggest(format!("beside `name`, an item may have `{WHEN}` and `{REQUIRES}`")),
     }
 }
 

@@ -20,8 +20,13 @@ pub fn read<'a, T: DeserializeOwned>(root: &Node, document: Document, required: 
     let mut value = None;
     // An item that lacks what could not be read is left out by a second try, which tells nothing.
     while reading.borrow().problems.len() < MOST_COUNTED {
+        let known = reading.borrow().strays();
         value = Reader { node: root, path: &Path::Root(document), reading: &reading }.give(PhantomData::<T>).ok();
-        if value.is_some() || reading.borrow().is_poisoned(root) || reading.borrow().visits > MOST_VISITS {
+        // What was read before a stray key was found does not know that it may be what it misses.
+        if value.is_some() && reading.borrow().strays() == known
+            || reading.borrow().is_poisoned(root)
+            || reading.borrow().visits > MOST_VISITS
+        {
             break;
         }
     }
@@ -264,7 +269,10 @@ impl<'de> de::MapAccess<'de> for KeyAccess<'_, '_> {
             self.next += 1;
             if !self.reader.reading.borrow().is_poisoned(&entry.value) {
                 let key: StrDeserializer<'_, Error> = entry.key.as_str().into_deserializer();
-                return seed.deserialize(key).map(Some);
+                return seed.deserialize(key).map(Some).map_err(|error| {
+                    self.reader.reading.borrow_mut().write_key(entry, self.reader.path, error);
+                    Error::Written
+                });
             }
         }
         Ok(None)

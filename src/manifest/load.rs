@@ -1,6 +1,6 @@
 //! From texts to a validated machine, or to everything that is wrong with them.
 
-use super::composed::plain_items;
+use super::composed::named_items;
 use super::de;
 use super::disposition::{self, Field};
 use super::files::{Files, Kept, TextError, text};
@@ -230,7 +230,7 @@ impl Manifest {
         }
         let Some(mut root) = root else { return (None, None, problems) };
         let said = said::take_all(&mut root, &mut problems);
-        plain_items(&mut root);
+        named_items(&mut root, &mut problems);
         let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
         let patchy = reading.patchy(&root);
         let Reading { problems: found, hidden, .. } = reading;

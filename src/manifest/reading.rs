@@ -1,6 +1,7 @@
 //! The report of one reading: what is wrong, and what is poisoned; and how mistakes are put into words.
 
 use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
+use super::write::word;
 use super::{arm, composed, disposition, later};
 pub use crate::problem::MOST_PROBLEMS;
 use crate::problem::{Code, Place, Problem, nearest};
@@ -130,13 +131,28 @@ pub struct Reading<'a> {
     pub visits: usize,
     poisoned: HashSet<NodeId>,
     settled: HashSet<(NodeId, String)>,
+    /// Values of keys that are not known: they may be what seems to be missing.
+    astray: HashSet<NodeId>,
     required: Required<'a>,
 }
 
 impl<'a> Reading<'a> {
     /// An empty report.
     pub fn new(required: Required<'a>) -> Self {
-        Self { problems: Vec::new(), hidden: Vec::new(), visits: 0, poisoned: HashSet::new(), settled: HashSet::new(), required }
+        Self {
+            problems: Vec::new(),
+            hidden: Vec::new(),
+            visits: 0,
+            poisoned: HashSet::new(),
+            settled: HashSet::new(),
+            astray: HashSet::new(),
+            required,
+        }
+    }
+
+    /// How many keys are not known.
+    pub fn strays(&self) -> usize {
+        self.astray.len()
     }
 
     /// Whether a node is treated as absent, because it has a problem.
@@ -144,11 +160,12 @@ impl<'a> Reading<'a> {
         self.poisoned.contains(&node.id)
     }
 
-    /// Whether nothing below a node is poisoned.
+    /// Whether nothing below a node is poisoned, or stands under a key that is not known.
     pub fn is_whole(&self, node: &Node) -> bool {
         let sound = |node: &Node| self.is_whole(node);
-        self.poisoned.is_empty()
+        self.poisoned.is_empty() && self.astray.is_empty()
             || !self.is_poisoned(node)
+                && !self.astray.contains(&node.id)
                 && match &node.value {
                     Value::Scalar(_) => true,
                     Value::List(items) => items.iter().all(sound),
@@ -169,7 +186,16 @@ impl<'a> Reading<'a> {
 
     /// Writes down why a node could not be read, and poisons it.
     pub fn write(&mut self, node: &Node, path: &Path<'_>, error: Error) {
-        if let Some(problem) = error.at(&node.mark.place(), path) {
+        self.write_at(&node.mark.place(), node, path, error);
+    }
+
+    /// Writes down why the key of an entry could not be read, and poisons the entry.
+    pub fn write_key(&mut self, entry: &Entry, path: &Path<'_>, error: Error) {
+        self.write_at(&entry.mark.place(), &entry.value, path, error);
+    }
+
+    fn write_at(&mut self, place: &Place, node: &Node, path: &Path<'_>, error: Error) {
+        if let Some(problem) = error.at(place, path) {
             self.problems.push(problem);
             self.poison(node);
         }
@@ -212,6 +238,7 @@ impl<'a> Reading<'a> {
             self.hidden.push(entry.value.mark.place());
         }
         let problem = Problem::at(Code::UnknownKey, &place, format!("`{here}` is not a known key"));
+        self.astray.insert(entry.value.id);
         // What is only counted needs no advice, which takes time.
         let counted = self.problems.len() > MOST_PROBLEMS;
         self.problems.push(if counted { problem } else { problem.suggest(meant(&entry.key, path, fields, holder)) });
@@ -338,7 +365,9 @@ pub fn noun(node: &Node) -> String {
 pub fn not_a_list(node: &Node) -> Error {
     let help = match &node.value {
         Value::Scalar(scalar) if scalar.text.len() < 60 && !scalar.text.contains('\n') => {
-            format!("write [{}]", scalar.text.split_whitespace().collect::<Vec<_>>().join(", "))
+            // A number may be meant as one.
+            let part = |part: &str| if part.parse::<f64>().is_ok() { part.to_owned() } else { word(part) };
+            format!("write [{}]", scalar.text.split_whitespace().map(part).collect::<Vec<_>>().join(", "))
         }
         Value::Scalar(_) | Value::List(_) | Value::Map(_) => "write each item on a line of its own that starts with `- `".into(),
     };

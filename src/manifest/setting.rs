@@ -3,7 +3,8 @@
 //! A path is names with dots between them; in a list, the name of an item or its place from 0. Names of items may have dots
 //! themselves (`units.docker.service.enabled`): the longest name that fits is meant.
 
-use super::merge::name_of;
+use super::include::INCLUDE;
+use super::merge::{OVERRIDE, name_of};
 use super::node::{Entry, Mark, Node, Scalar, Style, Value};
 use super::parse::{Parsed, Tally, parse};
 use crate::problem::{Code, Place, Problem, nearest};
@@ -65,6 +66,10 @@ fn put(node: &mut Node, path: &str, value: &Node, tally: &mut Tally) -> Result<(
         return all.try_for_each(|(_, item)| put(item, rest, value, tally));
     }
     let (key, rest) = path.split_once('.').map_or((path, ""), |(key, rest)| (key, rest));
+    if [INCLUDE, OVERRIDE].contains(&key) {
+        let help = "write it in a file, and name that with -f";
+        return Err(Wrong { code: Code::BadValue, message: format!("`{key}` cannot be set: it is about files"), help: help.into() });
+    }
     if !is_word(key) || path.ends_with('.') {
         let help = "write names with dots between them, such as user.name or environments.quick.owner";
         return Err(Wrong { code: Code::BadValue, message: "this is no path of a field".into(), help: help.into() });

@@ -1,13 +1,14 @@
 //! Lengths of time as manifests write them.
 
 use super::Invalid;
+use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// A length of time: `30m`, `1h30m`, `90s`, `2d`, ISO 8601 `PT30M`, or coreutils' bare seconds and decimals (`90`, `1.5h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(into = "String")]
 pub struct Span(Duration);
 
 /// A hundred years in seconds: beyond any purpose, within every timer's range.
@@ -96,6 +97,15 @@ impl fmt::Display for Span {
             (seconds, 0) => write!(f, "{seconds}s"),
             (seconds, millis) => write!(f, "{seconds}.{millis:03}s"),
         }
+    }
+}
+
+/// By hand, because a number without quotes lacks its unit, not its quotes.
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text =
+            String::deserialize(deserializer).map_err(|_| D::Error::custom("write a length of time with its unit, such as 90s or 15m"))?;
+        Self::parse(&text).map_err(D::Error::custom)
     }
 }
 

@@ -215,7 +215,7 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
                 item,
                 &unit.name.place,
                 "nothing is said about this unit",
-                "add `enabled:` or `active:`, true or false, or `state: absent`",
+                "add `enabled:`, `active:` or `masked:`, true or false, its `content:` or `drop_ins:`, or `state: absent`",
             );
         }
         if unit.masked == Some(true) && (unit.enabled == Some(true) || unit.active == Some(true) || unit.content.is_some()) {
