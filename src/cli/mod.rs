@@ -30,9 +30,10 @@ mod validate;
 mod verify;
 mod why;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,13 +59,14 @@ struct Global {
     #[arg(long, global = true, value_enum, default_value_t = ProgressForm::Auto)]
     progress: ProgressForm,
     /// Folder of downloads and caches
-    #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR", value_parser = folder)]
+    #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR",
+        value_parser = OsStringValueParser::new().map(folder))]
     cache: PathBuf,
 }
 
 /// An empty variable of the environment is one that is not set.
-fn folder(text: &str) -> Result<PathBuf, Infallible> {
-    Ok(PathBuf::from(if text.is_empty() { crate::store::DEFAULT } else { text }))
+fn folder(text: OsString) -> PathBuf {
+    if text.is_empty() { crate::store::DEFAULT.into() } else { text.into() }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -8,7 +8,7 @@ use crate::apply::{Counts, Outcome};
 use crate::journal;
 use crate::model::TargetPath;
 use crate::resource::{self, Guard, PRESENT};
-use crate::session::MANIFEST;
+use crate::session::{MANIFEST, known_drift};
 use crate::target::{Machine, Probe, ProbeError, Records, reboot_required};
 use clap::Args;
 use serde::Serialize;
@@ -38,6 +38,8 @@ struct Status {
     /// The packages that ask for a restart, where one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     reboot_required: Option<Vec<String>>,
+    /// What people changed, as the last apply or verify found it.
+    drift: Vec<String>,
     /// Environments to which people added packages.
     added: BTreeMap<String, Vec<String>>,
 }
@@ -60,7 +62,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 impl Status {
     fn is_healthy(&self) -> bool {
-        let clean = self.failed.is_empty() && self.too_full.is_empty() && !self.is_cut_short();
+        let clean = self.failed.is_empty() && self.too_full.is_empty() && self.drift.is_empty() && !self.is_cut_short();
         clean && self.agent.as_ref().is_none_or(Page::is_healthy)
     }
 
@@ -89,7 +91,8 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     }
     let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
-    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required: reboot_required(on)?, added })
+    let (drift, reboot_required) = (if is_root { known_drift(on)? } else { Vec::new() }, reboot_required(on)?);
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, added })
 }
 
 /// What people added to the environments that Fitout made.
@@ -129,6 +132,7 @@ fn show(status: &Status) -> String {
     lines.extend(status.reboot_required.iter().map(|packages| format!("restart:   {}", super::apply::restart(packages))));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
+    lines.extend(status.drift.iter().map(|what| format!("drifted:   {what} (`fitout verify` looks again)")));
     lines.extend(status.added.iter().map(|(place, added)| format!("added:     {place}: {}", added.join(", "))));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

@@ -4,7 +4,7 @@ use super::output::{self, Paint, paint_data};
 use super::source::{self, Becomes, Opened};
 use super::{Exit, Form, Global, Ground};
 use crate::plan::{Plan, Planned};
-use crate::session::CheckResult;
+use crate::session::{CheckResult, Session, SessionError};
 use clap::Args;
 
 /// Arguments of `fitout verify`.
@@ -15,8 +15,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    let verified = source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing)
-        .and_then(|Opened { session, .. }| Ok((session.examine()?, session.check())));
+    let verified =
+        source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing).and_then(|Opened { session, .. }| Ok(looked(&session)?));
     let (plan, checks) = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),
@@ -30,6 +30,15 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         return source::failed(denied);
     }
     if is_clean(&plan, &checks) { Exit::Done } else { Exit::NotClean }
+}
+
+/// Looks, and notes what was found where that may be written.
+fn looked(session: &Session) -> Result<(Plan, Vec<CheckResult>), SessionError> {
+    let plan = session.examine()?;
+    if nix::unistd::geteuid().is_root() {
+        session.keep_drift(&plan)?;
+    }
+    Ok((plan, session.check()))
 }
 
 fn is_clean(plan: &Plan, checks: &[CheckResult]) -> bool {

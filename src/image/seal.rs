@@ -4,7 +4,7 @@
 
 use crate::model::TargetPath;
 use crate::step::FileKind;
-use crate::target::{OpError, ProbeError, Rooted};
+use crate::target::{OpError, ProbeError, Records, Rooted};
 
 /// What may not stay.
 #[derive(Debug, Clone, Copy)]
@@ -65,11 +65,11 @@ const TRACES: [Trace; 37] = [
     Home(".lesshst"),
     Home(".viminfo"),
     Home(".wget-hsts"),
-    // Fitout's own: runs, verdicts, what it was told. The ledger stays, for it says whose the files are; so do answers, which spare
+    // Fitout's own: runs, verdicts, what it was told. The ledger stays, for it says whose the files are, and what it made; so do answers, which spare
     // every machine the asking.
     Path("/etc/fitout/machine.yaml"),
     AllBut("/var/lib/fitout", &["state"]),
-    AllBut("/var/lib/fitout/state", &["ledger.jsonl", "resolved.json"]),
+    AllBut("/var/lib/fitout/state", &["ledger.jsonl", "resolved.json", "resources.json"]),
 ];
 
 /// Files that stay, emptied of this machine: path, and what they hold.
@@ -142,6 +142,22 @@ pub fn traces(root: &Rooted) -> Result<Vec<TargetPath>, ProbeError> {
     Ok(each.collect::<Result<Vec<_>, _>>()?.concat())
 }
 
+/// Kinds whose claims tell where their things are, or lead: without these nothing of them is known to be Fitout's.
+const PLACED: [&str; 5] = ["archive", "conda", "libraries", "python", "symlink"];
+
+/// Leaves of what is remembered what Fitout made, so that it can be taken away, and nothing that a difference could be held against:
+/// nobody has changed a machine of this image yet.
+fn forget_claims(root: &Rooted) -> Result<(), OpError> {
+    let at = Records::path()?;
+    let Some(bytes) = root.read(&at)? else { return Ok(()) };
+    let mut records: Records = serde_json::from_slice(&bytes).map_err(|e| OpError::new(format!("read {at}"), e))?;
+    records.resources.retain(|_, record| !record.made.is_empty());
+    for (id, record) in &mut records.resources {
+        record.claims.retain(|_, _| PLACED.contains(&id.kind.as_str()));
+    }
+    Ok(root.write(&at, &mut records.to_bytes()?.as_slice(), 0o600, (0, 0))?)
+}
+
 /// Removes every trace, and looks again.
 ///
 /// # Errors
@@ -153,6 +169,7 @@ pub fn seal(root: &Rooted) -> Result<(), OpError> {
     for (at, text) in BLANKS {
         root.write(&path(at)?, &mut text.as_bytes(), 0o644, (0, 0))?;
     }
+    forget_claims(root)?;
     let (at, to) = RESOLVER;
     root.remove(&path(at)?)?;
     root.symlink(&path(at)?, to)?;

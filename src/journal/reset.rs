@@ -19,13 +19,14 @@ const fn memory(path: &'static str, what: &'static str) -> Memory {
 }
 
 /// All that can be forgotten.
-const MEMORIES: [Memory; 9] = [
+const MEMORIES: [Memory; 10] = [
     memory("/var/lib/fitout/state/ledger.jsonl", "what Fitout wrote where: an edit can no longer be told from what was found"),
     memory("/var/lib/fitout/state/resources.json", "what it brought about: nothing is deleted or repaired on its account any more"),
     memory("/var/lib/fitout/state/resolved.json", "which versions and files it chose: they are chosen anew"),
     memory("/var/lib/fitout/state/apt-sources.sha256", "of which sources apt's lists are: they are fetched anew"),
     memory("/var/lib/fitout/state/scripts", "verdicts on setup scripts: the creation script RUNS AGAIN with the next apply"),
     memory("/var/lib/fitout/state/checks", "verdicts on checks: they are run again"),
+    memory("/var/lib/fitout/state/drift.json", "what people changed, as the last look found it"),
     memory("/var/lib/fitout/scripts", "copies of setup scripts"),
     memory("/var/lib/fitout/runs", "history"),
     memory("/var/log/fitout", "what setup scripts printed"),

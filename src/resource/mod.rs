@@ -60,7 +60,7 @@ pub use script::Script;
 pub use sshd_policy::SshdPolicy;
 pub use symlink::Symlink;
 pub use uninstalled::Uninstalled;
-pub use unit::{ENABLED, Switch, Unit, unit_starts};
+pub use unit::{ENABLED, MASKED, OFF, Switch, Unit, unit_starts};
 pub use user::User;
 
 /// First line of every file that Fitout writes by itself.

@@ -1,7 +1,7 @@
 //! `released`: what the manifest asked for once and does so no longer, and what Fitout itself made for it, to be deleted. What
 //! somebody changed since stays, and is reported.
 
-use super::{ENABLED, Guard, PRESENT, Resource};
+use super::{ENABLED, Guard, MASKED, OFF, PRESENT, Resource, Switch};
 use crate::model::{ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Ability, Change, FileKind, Op, Step, UnitVerb};
 use crate::target::{Claims, Probe, ProbeError};
@@ -65,6 +65,9 @@ impl Released {
         let all = names.map(|names| names.iter().map(goes).collect::<Result<Vec<bool>, ProbeError>>()).transpose()?;
         Ok(if all.is_some_and(|all| all.into_iter().all(|goes| goes)) {
             removal(path)
+        } else if self.things.is_empty() {
+            // No line asked for it: it came with what is in it.
+            State::Gone
         } else {
             State::Theirs(format!("{path} is not empty; it stays"))
         })
@@ -106,8 +109,23 @@ impl Released {
 
     fn unit(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let unit = UnitName::parse(&self.of.name).map_err(|e| ProbeError::new(format!("release {}", self.of), e))?;
-        let enabled = super::unit::enabled(on, &unit)? == super::Switch::On;
-        Ok(if enabled { State::Ours(vec![Op::Unit { verb: UnitVerb::Disable, unit }], Ability::Exec) } else { State::Gone })
+        // What is still as Fitout switched it goes back to what it was; a unit whose file is gone has no switches.
+        let switched = |name: &str, now: Switch| {
+            let (on, off) = (self.things.contains_key(name), self.things.contains_key(&format!("{OFF}{name}")));
+            on != off && on == (now == Switch::On)
+        };
+        let (enabled, masked) = (super::unit::enabled(on, &unit)?, super::unit::masked(on, &unit)?);
+        let mut verbs = Vec::new();
+        if switched(MASKED, masked) {
+            verbs.push(if masked == Switch::On { UnitVerb::Unmask } else { UnitVerb::Mask });
+        }
+        if switched(ENABLED, enabled) {
+            verbs.push(if enabled == Switch::On { UnitVerb::Disable } else { UnitVerb::Enable });
+        }
+        let there = super::unit::has_file(on, &unit)?;
+        verbs.retain(|verb| there || matches!(verb, UnitVerb::Unmask | UnitVerb::Disable));
+        let ops: Vec<Op> = verbs.into_iter().map(|verb| Op::Unit { verb, unit: unit.clone() }).collect();
+        Ok(if ops.is_empty() { State::Gone } else { State::Ours(ops, Ability::Exec) })
     }
 }
 
@@ -143,7 +161,7 @@ impl Resource for Released {
                 let packages: Vec<String> = self.things.keys().filter(|name| held.contains(*name)).cloned().collect();
                 Ok(if packages.is_empty() { State::Gone } else { State::Ours(vec![Op::AptUnhold { packages }], Ability::Exec) })
             }
-            "unit" if self.things.contains_key(ENABLED) => self.unit(on),
+            "unit" => self.unit(on),
             // Accounts and what holds people's work are never deleted because a line is gone.
             _ => Ok(State::Gone),
         }

@@ -9,6 +9,7 @@ use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::step::{Ability, Change, Op, Query, Step, UnitVerb};
 use crate::target::{Claims, Probe, ProbeError, stale_path};
 use serde::Serialize;
+use std::fmt;
 
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -17,6 +18,15 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+impl fmt::Display for Switch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::On => "on",
+            Self::Off => "off",
+        })
+    }
 }
 
 impl From<bool> for Switch {
@@ -98,8 +108,11 @@ impl Unit {
 /// The name of the claim on its start at boot.
 pub const ENABLED: &str = "enabled";
 
+/// What the name of a claim begins with where Fitout switched it off.
+pub const OFF: &str = "not ";
+
 /// The name of the claim that nothing can start it.
-const MASKED: &str = "masked";
+pub const MASKED: &str = "masked";
 
 /// A unit as it is.
 #[derive(Debug, Serialize)]
@@ -143,6 +156,17 @@ pub fn unit_starts(on: &dyn Probe, unit: &UnitName) -> Result<bool, ProbeError> 
     Ok(enabled(on, unit)? == Switch::On && masked(on, unit)? == Switch::Off)
 }
 
+/// Whether there is a unit of that name, the link that masks it apart.
+pub(super) fn has_file(on: &dyn Probe, unit: &UnitName) -> Result<bool, ProbeError> {
+    for folder in [SYSTEM, "/usr/lib/systemd/system", "/lib/systemd/system"] {
+        let at = TargetPath::parse(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
+        if on.stat(&at)?.is_some_and(|stat| stat.link.as_deref() != Some("/dev/null")) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// A masked unit is a link to nowhere (systemctl(1)).
 pub(super) fn masked(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     let link = TargetPath::parse(&format!("{SYSTEM}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
@@ -172,7 +196,7 @@ impl Resource for Unit {
     fn claims(&self) -> Claims {
         let switches = [(ENABLED, self.enabled), (MASKED, self.masked)];
         let said = switches.into_iter().filter_map(|(name, switch)| Some((name, switch?)));
-        said.map(|(name, switch)| (name.to_owned(), format!("{switch:?}").to_lowercase())).collect()
+        said.map(|(name, switch)| (name.to_owned(), switch.to_string())).collect()
     }
 
     fn ownership(&self) -> Option<&Ownership> {

@@ -173,11 +173,25 @@ impl Installable {
             }
         }
         let (path, to) = (target_path(MANIFEST)?, format!("bundles/{digest}/{}", self.manifest));
-        if on.stat(&path)?.and_then(|stat| stat.link).as_ref() == Some(&to) {
+        let before = on.stat(&path)?.and_then(|stat| stat.link);
+        if before.as_ref() == Some(&to) {
             return Ok(());
         }
-        on.perform(&Op::MakeSymlink { path, to }, &Silent)
+        on.perform(&Op::MakeSymlink { path, to }, &Silent)?;
+        sweep(on, &[&digest, before.as_deref().and_then(bundle_of).unwrap_or_default()])
     }
+}
+
+/// The name of the bundle that the link leads into.
+fn bundle_of(link: &str) -> Option<&str> {
+    link.strip_prefix("bundles/")?.split('/').next()
+}
+
+/// Removes bundles of manifests that were replaced. The one before stays: somebody may be reading it, or want it back.
+fn sweep(on: &dyn Target, kept: &[&str]) -> Result<(), OpError> {
+    let names = on.list(&target_path(BUNDLES)?)?.unwrap_or_default();
+    let old = names.iter().filter(|name| !kept.contains(&name.as_str()));
+    old.map(|name| on.discard(&target_path(&format!("{BUNDLES}/{name}"))?)).collect()
 }
 
 /// The longest folder that all paths lie in.

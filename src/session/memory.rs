@@ -5,9 +5,9 @@ use crate::apply::{Outcome, Report};
 use crate::graph::Node;
 use crate::model::{ResourceId, TargetPath};
 use crate::plan::Plan;
-use crate::resource::{MAKES_ROOM, OF_A_PATH, PRESENT, Released, Spec};
+use crate::resource::{ENABLED, MAKES_ROOM, MASKED, OF_A_PATH, OFF, PRESENT, Released, Spec};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
-use crate::target::{Claims, OnRemoval, Record, Records};
+use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
@@ -24,22 +24,43 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
     let settled = |id: &ResourceId, record: &Record| wanted.contains_key(id) && id.kind != APT && record.on_removal == OnRemoval::Release;
     for (id, record) in unnamed.filter(|(id, record)| !settled(id, record)) {
         let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
-        let still = |name: &String| claims.contains_key(name) || (id.kind == APT && packages.contains(name));
+        let still = |name: &String| claims.contains_key(switch(name)) || (id.kind == APT && packages.contains(name));
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
-        let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name)).collect();
+        let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
         // A guard is a setting of Fitout's own.
         let deletable = id.kind == GUARD && !wanted.contains_key(id)
             || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
         if deletable {
             let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();
             go.push(Released { of: id.clone(), things, inside: Vec::new() });
+            let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
+            go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
         } else if id.kind == APT {
             stay.extend(gone.keys().map(|name| format!("package {name}")));
         } else if !wanted.contains_key(id) {
             stay.push(id.to_string());
         }
     }
+    go.sort_by(|a, b| a.of.cmp(&b.of).then(b.things.len().cmp(&a.things.len())));
+    go.dedup_by(|a, b| a.of == b.of);
     (stay, with_contents(&go).into_iter().map(Spec::Released).collect())
+}
+
+/// The claim that a thing belongs to.
+fn switch(name: &str) -> &str {
+    name.strip_prefix(OFF).unwrap_or(name)
+}
+
+/// What the things begin with that are directories which were made on the way to something.
+const FOLDER: &str = "folder ";
+
+/// A directory that was made on the way to something that goes, where nothing else that is asked for or remembered lies in it.
+fn folder(path: &str, specs: &[Spec], records: &Records) -> Option<Released> {
+    // Those of the root are the system's, whoever made them.
+    let at = TargetPath::parse(path).ok().filter(|at| at.parent().is_some_and(|above| above != TargetPath::root()))?;
+    let of = ResourceId::new("directory", &at);
+    let needed = records.resources.contains_key(&of) || specs.iter().filter_map(Spec::path).any(|path| path.is_within(&at));
+    (!needed).then(|| Released { of, things: Claims::new(), inside: Vec::new() })
 }
 
 /// Directories go after what is in them.
@@ -96,9 +117,12 @@ pub(super) fn is_current(work: &Work, records: &Records) -> bool {
 }
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
-pub(super) fn before(mut records: Records, work: &Work, plan: &Plan) -> Records {
+pub(super) fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
     for planned in plan.resources.iter().filter(|planned| !work.program.contains(&planned.id)) {
         let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
+        for step in planned.steps.iter().filter(|step| step.change == Change::Add) {
+            made.extend(folders(&step.op, on)?);
+        }
         let replaces = planned.steps.iter().any(|step| step.change == Change::Replace);
         if replaces && of_path(&planned.id).any(|id| records.resources.get(&id).is_some_and(|record| record.made.contains(PRESENT))) {
             made.push(PRESENT.to_owned());
@@ -112,7 +136,20 @@ pub(super) fn before(mut records: Records, work: &Work, plan: &Plan) -> Records 
             work.settle(&planned.id, record);
         }
     }
-    records
+    Ok(records)
+}
+
+/// The directories that come with a path.
+fn folders(op: &Op, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+    let (Op::WriteFile { path, .. } | Op::MakeSymlink { path, .. } | Op::MakeDirectory { path, .. }) = op else { return Ok(Vec::new()) };
+    let mut made = Vec::new();
+    for above in path.ancestors() {
+        if on.stat(&above)?.is_some() {
+            break;
+        }
+        made.push(format!("{FOLDER}{above}"));
+    }
+    Ok(made)
 }
 
 /// All that may be remembered of the path of a resource.
@@ -141,7 +178,7 @@ fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
     if is_whole(report) {
         let record = records.resources.entry(id.clone()).or_default();
         record.claims = claims;
-        record.made.retain(|name| record.claims.contains_key(name));
+        record.made.retain(|name| record.claims.contains_key(switch(name)) || name.starts_with(FOLDER));
     }
     if let Some(record) = records.resources.get_mut(id) {
         work.settle(id, record);
@@ -162,7 +199,10 @@ fn made(step: &Step) -> Vec<String> {
     match (&step.op, step.change) {
         (Op::AptInstall { packages }, _) => packages.iter().map(|request| package_name(request).to_owned()).collect(),
         (Op::AptHold { packages }, _) => packages.clone(),
-        (Op::Unit { verb: UnitVerb::Enable, .. }, _) => vec![crate::resource::ENABLED.to_owned()],
+        (Op::Unit { verb: UnitVerb::Enable, .. }, _) => vec![ENABLED.to_owned()],
+        (Op::Unit { verb: UnitVerb::Disable, .. }, _) => vec![format!("{OFF}{ENABLED}")],
+        (Op::Unit { verb: UnitVerb::Mask, .. }, _) => vec![MASKED.to_owned()],
+        (Op::Unit { verb: UnitVerb::Unmask, .. }, _) => vec![format!("{OFF}{MASKED}")],
         (_, Change::Add) => vec![PRESENT.to_owned()],
         _ => Vec::new(),
     }

@@ -2,6 +2,7 @@
 
 mod approved;
 mod conflicts;
+mod drifted;
 mod installed;
 mod lock;
 mod memory;
@@ -27,6 +28,7 @@ use serde::Serialize;
 use std::sync::Arc;
 
 pub use approved::Approved;
+pub use drifted::known_drift;
 pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
 pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
@@ -221,6 +223,8 @@ impl Session {
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         report.reboot_required = reboot_required(self.target.as_ref())?;
+        let drift = report.resources.iter().flat_map(|one| one.drift.clone()).collect();
+        drifted::keep_drift(self.target.as_ref(), drift).map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         Ok((report, run))
     }
@@ -237,6 +241,15 @@ impl Session {
             }
         }
         Ok(plan)
+    }
+
+    /// Keeps what people changed, as this look at the machine found it, for `status`.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn keep_drift(&self, found: &Plan) -> Result<(), SessionError> {
+        let drift = found.resources.iter().flat_map(|planned| planned.drift.clone()).collect();
+        drifted::keep_drift(self.target.as_ref(), drift).map_err(SessionError::Own)
     }
 
     /// Runs every check, whatever its last verdict.

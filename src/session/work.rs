@@ -98,7 +98,7 @@ impl Work {
             return Ok(());
         }
         let records = Records::read(on)?;
-        replace(&records, &memory::before(records.clone(), self, plan), on)
+        replace(&records, &memory::before(records.clone(), self, plan, on)?, on)
     }
 }
 
