@@ -190,8 +190,8 @@ fn bundle_of(link: &str) -> Option<&str> {
 /// Removes bundles of manifests that were replaced. The one before stays: somebody may be reading it, or want it back.
 fn sweep(on: &dyn Target, kept: &[&str]) -> Result<(), OpError> {
     let names = on.list(&target_path(BUNDLES)?)?.unwrap_or_default();
-    let old = names.iter().filter(|name| !kept.contains(&name.as_str()));
-    old.map(|name| on.discard(&target_path(&format!("{BUNDLES}/{name}"))?)).collect()
+    let mut old = names.iter().filter(|name| !kept.contains(&name.as_str()));
+    old.try_for_each(|name| on.discard(&target_path(&format!("{BUNDLES}/{name}"))?))
 }
 
 /// The longest folder that all paths lie in.
