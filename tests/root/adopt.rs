@@ -41,7 +41,7 @@ fn a_machine_made_by_hand_is_adopted() {
     let before = exact(root.path());
     let fitout = Fitout::new(&root, "schema: 1\n");
     let proposed = Run::of(&mut fitout.question(&["init", "--from-machine"]));
-    let text = proposed.ended(0).stdout.clone();
+    let text = proposed.ended(0).json()["manifest"].as_str().unwrap().to_owned();
     before.assert_same(&exact(root.path()), "looking changed the machine");
     for stated in [
         "\n  name: ada\n",

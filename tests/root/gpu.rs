@@ -99,12 +99,13 @@ fn what_nvidia_does_not_have_is_named() {
     let (root, server) = (Root::bare(), Server::of(&nvidia()));
     let refused = |cuda: &str, more: &str, code| {
         let fitout = Fitout::new(&root, &manifest(&server, cuda, more));
-        fitout.run(&["plan"]).ended(code).stderr.clone()
+        fitout.run(&["plan"]).ended(code).stdout.clone()
     };
     let said = refused("{version: '12.9.7', source: redist}", "", 69);
     assert!(said.contains("redistrib_12.9.7.json: the server answers 404"), "{said}");
     let said = refused("{version: '12.4.1', source: redist, components: [npp]}", "", 65);
     assert!(said.contains("it has no component libnpp; it has cuda_nvcc, cuda_cudart, cuda_cuobjdump"), "{said}");
     let said = refused("{version: '13.2.1', source: redist}", "  cudnn: {version: '9.1.1'}\n", 65);
-    assert!(said.contains("cudnn is not there for cuda13, but for cuda12"), "{said}");
+    // Known before anything is asked of the server.
+    assert!(said.contains("cuDNN 9.1.1 is not made for CUDA 13; the first release for it is 9.12.0"), "{said}");
 }
