@@ -186,7 +186,8 @@ fn leader(nspawn: u32) -> Option<String> {
 impl Drop for Machine {
     fn drop(&mut self) {
         if let Some(running) = &mut self.running {
-            // A test that failed has said why; all that is left to do is to leave nothing running.
+            // A test that failed has said why; all that is left to do is to leave nothing running. What nspawn started outlives it.
+            command("kill").args(["-s", "KILL", &running.leader]).status().ok();
             running.nspawn.kill().and_then(|()| running.nspawn.wait()).ok();
         }
     }
