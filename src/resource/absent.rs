@@ -123,6 +123,10 @@ impl Resource for Absent {
         Some(&self.ownership)
     }
 
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.path)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let cannot = |cause: String| ProbeError::new(format!("remove {}", self.path), cause);
         let contents = match on.stat(&self.path)?.map(|stat| stat.kind) {

@@ -2,7 +2,7 @@
 
 use super::{PRESENT, Resource, in_the_way};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
-use crate::step::{Change, DiskForecast, Op, Step, Unpack};
+use crate::step::{Blob, Change, DiskForecast, Op, Step, Unpack};
 use crate::target::{Claims, Probe, ProbeError};
 use serde::Serialize;
 
@@ -52,6 +52,14 @@ impl Resource for Archive {
 
     fn claims(&self) -> Claims {
         Claims::from([(PRESENT.to_owned(), self.unpack.into.to_string())])
+    }
+
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.unpack.into)
+    }
+
+    fn blobs(&self) -> Vec<&Blob> {
+        self.unpack.layers.iter().map(|layer| &layer.archive).collect()
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

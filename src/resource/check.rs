@@ -1,7 +1,7 @@
 //! `check`: what must be true in the end. It executes, so it is a step: run after a change, and by `verify`.
 
 use super::Resource;
-use crate::model::ResourceId;
+use crate::model::{Owner, ResourceId};
 use crate::step::{Ability, Change, CheckRun, Op, Step};
 use crate::target::{CheckVerdict, Probe, ProbeError, unseal};
 
@@ -17,6 +17,10 @@ impl Resource for Check {
 
     fn id(&self) -> ResourceId {
         ResourceId::new("check", &self.run.name)
+    }
+
+    fn owner(&self) -> Option<&Owner> {
+        Some(&self.run.cmd.user)
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {

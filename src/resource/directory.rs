@@ -1,7 +1,7 @@
 //! `directory`: a directory with its mode and owner; what is in it is not its business.
 
 use super::{Occupant, Ownership, PRESENT, Resource, meta_claims, meta_step, owner_ids};
-use crate::model::{Meta, ResourceId, TargetPath};
+use crate::model::{Meta, Owner, ResourceId, TargetPath};
 use crate::step::{Change, FileKind, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
 use serde::Serialize;
@@ -55,6 +55,14 @@ impl Resource for Directory {
 
     fn ownership(&self) -> Option<&Ownership> {
         Some(&self.ownership)
+    }
+
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.path)
+    }
+
+    fn owner(&self) -> Option<&Owner> {
+        Some(&self.meta.owner)
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

@@ -2,8 +2,8 @@
 
 use super::archive::marker;
 use super::{OnDrift, Ownership, PRESENT, Resource, in_the_way};
-use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
-use crate::step::{Ability, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, Site, Stat, Step};
+use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath};
+use crate::step::{Ability, Blob, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, Site, Stat, Step};
 use crate::target::{Added, Claims, Inventory, Probe, ProbeError};
 use serde::Serialize;
 
@@ -174,6 +174,18 @@ impl Resource for PythonEnvironment {
         self.requires.clone()
     }
 
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.build.site.prefix)
+    }
+
+    fn blobs(&self) -> Vec<&Blob> {
+        self.build.packages.blobs().collect()
+    }
+
+    fn owner(&self) -> Option<&Owner> {
+        Some(&self.build.site.owner)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         State::observe(&self.build.site, &self.ownership, on)
     }
@@ -201,6 +213,18 @@ impl Resource for CondaEnvironment {
 
     fn id(&self) -> ResourceId {
         ResourceId::new("conda", &self.name)
+    }
+
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.build.site.prefix)
+    }
+
+    fn blobs(&self) -> Vec<&Blob> {
+        self.build.blobs().collect()
+    }
+
+    fn owner(&self) -> Option<&Owner> {
+        Some(&self.build.site.owner)
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

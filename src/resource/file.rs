@@ -4,8 +4,8 @@
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
 use super::{Look, Occupant, Ownership, PRESENT, Resource, kind_name, look, meta_claims, meta_step, owner_ids};
-use crate::model::{ByteSize, Meta, ResourceId, Sha256, TargetPath, UnitName};
-use crate::step::{Change, Content, DiskForecast, EDITED, FileKind, Op, Proof, REPLACED, Stat, Step, Undoes};
+use crate::model::{ByteSize, Meta, Owner, ResourceId, Sha256, TargetPath, UnitName};
+use crate::step::{Blob, Change, Content, DiskForecast, EDITED, FileKind, Op, Proof, REPLACED, Stat, Step, Undoes};
 use crate::target::{Claims, Probe, ProbeError, Written};
 use serde::Serialize;
 
@@ -173,6 +173,18 @@ impl Resource for File {
 
     fn ownership(&self) -> Option<&Ownership> {
         Some(&self.ownership)
+    }
+
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.path)
+    }
+
+    fn blobs(&self) -> Vec<&Blob> {
+        if let Content::Blob(blob) = &self.content { vec![blob] } else { Vec::new() }
+    }
+
+    fn owner(&self) -> Option<&Owner> {
+        Some(&self.meta.owner)
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

@@ -30,7 +30,7 @@ mod unit;
 mod user;
 
 use crate::model::{Meta, Owner, ResourceId, TargetPath};
-use crate::step::{Blob, Change, Content, FileKind, Lane, Op, Stat, Step};
+use crate::step::{Blob, Change, FileKind, Lane, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
 use occupied::Occupant;
 use ownership::Judged;
@@ -77,6 +77,21 @@ pub trait Resource: Send + Sync {
     /// What must be there first: if that fails or is deferred, so is this.
     fn requires(&self) -> Vec<ResourceId> {
         Vec::new()
+    }
+
+    /// The path that this makes, if it makes one.
+    fn path(&self) -> Option<&TargetPath> {
+        None
+    }
+
+    /// What must be downloaded for this.
+    fn blobs(&self) -> Vec<&Blob> {
+        Vec::new()
+    }
+
+    /// The user whose files this makes, if not root's.
+    fn owner(&self) -> Option<&Owner> {
+        None
     }
 
     /// Looks.
@@ -187,6 +202,24 @@ macro_rules! specs {
             #[must_use]
             pub fn claims(&self) -> Claims {
                 match self { $(Self::$name(spec) => spec.claims(),)* }
+            }
+
+            /// The path that this makes, if it makes one.
+            #[must_use]
+            pub fn path(&self) -> Option<&TargetPath> {
+                match self { $(Self::$name(spec) => spec.path(),)* }
+            }
+
+            /// What must be downloaded for this.
+            #[must_use]
+            pub fn blobs(&self) -> Vec<&Blob> {
+                match self { $(Self::$name(spec) => spec.blobs(),)* }
+            }
+
+            /// The user whose files this makes, if not root's.
+            #[must_use]
+            pub fn owner(&self) -> Option<&Owner> {
+                match self { $(Self::$name(spec) => spec.owner(),)* }
             }
 
             /// Its past, where people's changes to it may be theirs.
@@ -323,106 +356,12 @@ impl Spec {
         }
     }
 
-    /// The path that this makes, if it makes one.
-    #[must_use]
-    pub fn path(&self) -> Option<&TargetPath> {
-        match self {
-            Self::File(file) => Some(&file.path),
-            Self::Directory(directory) => Some(&directory.path),
-            Self::Symlink(link) => Some(&link.path),
-            Self::Absent(file) => Some(&file.path),
-            Self::Archive(archive) => Some(&archive.unpack.into),
-            Self::PythonEnvironment(environment) => Some(&environment.build.site.prefix),
-            Self::CondaEnvironment(environment) => Some(&environment.build.site.prefix),
-            Self::NoEnvironment(environment) => Some(&environment.prefix),
-            Self::HostName(_)
-            | Self::Guard(_)
-            | Self::NoUnit(_)
-            | Self::Departed(_)
-            | Self::Libraries(_)
-            | Self::Debconf(_)
-            | Self::Hold(_)
-            | Self::Locale(_)
-            | Self::Apt(_)
-            | Self::Uninstalled(_)
-            | Self::User(_)
-            | Self::SshdPolicy(_)
-            | Self::Unit(_)
-            | Self::Released(_)
-            | Self::Script(_)
-            | Self::Check(_) => None,
-        }
-    }
-
     /// Whether this takes away what is at a path.
     #[must_use]
     pub fn removes(&self, path: &TargetPath) -> bool {
         let absent = matches!(self, Self::Absent(absent) if path.is_within(&absent.path));
         let unit = matches!(self, Self::NoUnit(unit) if unit.removes(path));
         absent || unit || matches!(self, Self::Departed(person) if person.removes(path))
-    }
-
-    /// What must be downloaded for this.
-    #[must_use]
-    pub fn blobs(&self) -> Vec<&Blob> {
-        match self {
-            Self::File(File { content: Content::Blob(blob), .. }) => vec![blob],
-            Self::Archive(archive) => archive.unpack.layers.iter().map(|layer| &layer.archive).collect(),
-            Self::PythonEnvironment(environment) => environment.build.packages.blobs().collect(),
-            Self::CondaEnvironment(environment) => environment.build.blobs().collect(),
-            Self::File(_)
-            | Self::Directory(_)
-            | Self::Symlink(_)
-            | Self::Absent(_)
-            | Self::HostName(_)
-            | Self::Guard(_)
-            | Self::Libraries(_)
-            | Self::NoUnit(_)
-            | Self::NoEnvironment(_)
-            | Self::Departed(_)
-            | Self::Debconf(_)
-            | Self::Hold(_)
-            | Self::Locale(_)
-            | Self::Apt(_)
-            | Self::Uninstalled(_)
-            | Self::User(_)
-            | Self::SshdPolicy(_)
-            | Self::Unit(_)
-            | Self::Released(_)
-            | Self::Script(_)
-            | Self::Check(_) => Vec::new(),
-        }
-    }
-
-    /// The user whose files this makes, if not root's.
-    #[must_use]
-    pub const fn owner(&self) -> Option<&Owner> {
-        match self {
-            Self::File(file) => Some(&file.meta.owner),
-            Self::Directory(directory) => Some(&directory.meta.owner),
-            Self::PythonEnvironment(environment) => Some(&environment.build.site.owner),
-            Self::CondaEnvironment(environment) => Some(&environment.build.site.owner),
-            Self::Check(check) => Some(&check.run.cmd.user),
-            Self::HostName(_)
-            | Self::Guard(_)
-            | Self::NoUnit(_)
-            | Self::NoEnvironment(_)
-            | Self::Departed(_)
-            | Self::Libraries(_)
-            | Self::Debconf(_)
-            | Self::Hold(_)
-            | Self::Locale(_)
-            | Self::Apt(_)
-            | Self::Uninstalled(_)
-            | Self::User(_)
-            | Self::SshdPolicy(_)
-            | Self::Unit(_)
-            | Self::Released(_)
-            | Self::Script(_)
-            | Self::Symlink(_)
-            | Self::Absent(_)
-            | Self::Archive(_) => None,
-        }
     }
 }
 

@@ -37,6 +37,10 @@ impl Resource for NoEnvironment {
         Claims::from([("absent".to_owned(), "yes".to_owned())])
     }
 
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.prefix)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let left = !generations(&self.prefix, on)?.is_empty();
         Ok(match on.stat(&self.prefix)? {

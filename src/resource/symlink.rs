@@ -58,6 +58,10 @@ impl Resource for Symlink {
         Some(&self.ownership)
     }
 
+    fn path(&self) -> Option<&TargetPath> {
+        Some(&self.path)
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         match on.stat(&self.path)? {
             None => Ok(State::Nothing),
