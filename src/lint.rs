@@ -85,7 +85,7 @@ const RULES: [Rule; 8] = [
         hint: "add `-y`",
         broken: |script| {
             script.commands(|line| {
-                let words: Vec<&str> = words(line).into_iter().filter(|word| *word != "sudo").collect();
+                let words = without_sudo(line);
                 let asks = match words.as_slice() {
                     ["apt" | "apt-get", rest @ ..] => rest.contains(&"install") || rest.contains(&"upgrade") || rest.contains(&"remove"),
                     ["conda" | "mamba", "install" | "create" | "update" | "remove", ..] | ["conda" | "mamba", "env", "remove", ..] => true,
@@ -107,7 +107,7 @@ const RULES: [Rule; 8] = [
         hint: "leave restarts to the platform; settings of kernel and services need none",
         broken: |script| {
             script.commands(|line| {
-                let words: Vec<&str> = words(line).into_iter().filter(|word| *word != "sudo").collect();
+                let words = without_sudo(line);
                 matches!(words.first(), Some(&("reboot" | "shutdown" | "poweroff")))
                     || matches!(words.as_slice(), ["systemctl", "reboot" | "poweroff", ..])
             })
@@ -121,7 +121,7 @@ const RULES: [Rule; 8] = [
             let in_environment = |line: &str| line.contains("activate") || line.contains("conda run");
             let before = script.lines.iter().position(|(_, line)| in_environment(line)).unwrap_or(usize::MAX);
             let installs = |line: &str| {
-                let words: Vec<&str> = words(line).into_iter().filter(|word| *word != "sudo").collect();
+                let words = without_sudo(line);
                 matches!(words.as_slice(), ["pip" | "pip3", "install", ..]) && !words.contains(&"--break-system-packages")
             };
             script
@@ -197,6 +197,11 @@ fn here_document(line: &str) -> Option<String> {
 
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
+}
+
+/// The words of a command, whoever it is run as.
+fn without_sudo(line: &str) -> Vec<&str> {
+    line.split_whitespace().filter(|word| *word != "sudo").collect()
 }
 
 /// Whether a word is a bundle of short options with this one among them.

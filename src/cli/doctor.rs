@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Refusal};
-use super::{Exit, Form, Global, Ground};
+use super::{Exit, Form, Global};
 use crate::doctor::{Finding, Level, examine};
 use clap::Args;
 use std::path::PathBuf;
@@ -40,16 +40,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn look(arguments: &Arguments, global: &Global) -> Result<Vec<Finding>, Refusal> {
-    let ground = Ground {
-        file: arguments.file.clone(),
-        root: arguments.root.clone(),
-        set: arguments.set.clone(),
-        repair: false,
-        locked: false,
-        offline: false,
-    };
     let machine = source::machine(arguments.root.as_deref(), global)?;
-    let named = source::named_by(&machine, &ground)?;
+    let named = source::named_by(&machine, arguments.file.as_deref(), &arguments.set)?;
     Ok(examine(machine.as_ref(), &named))
 }
 

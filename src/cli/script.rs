@@ -4,7 +4,6 @@ use super::output::{self, Paint, complain, paint_data, say};
 use super::source;
 use super::{Exit, Form, Global};
 use crate::lint::{Advice, lint};
-use crate::model::TargetPath;
 use crate::target::look::names;
 use crate::target::{Machine, Probe, ProbeError, Verdict, unseal};
 use clap::{Args, Subcommand};
@@ -89,18 +88,10 @@ fn scripts(on: &Machine) -> Result<Vec<Script>, ProbeError> {
     for name in files.iter().filter_map(|file| file.strip_suffix(".json")) {
         let path = Verdict::path(name)?;
         if let Some(bytes) = on.read(&path)? {
-            found.push(Script { name: name.to_owned(), verdict: unseal(&path, &bytes)?, runs: runs(on, name)? });
+            found.push(Script { name: name.to_owned(), verdict: unseal(&path, &bytes)?, runs: Verdict::runs(on, name)? });
         }
     }
     Ok(found)
-}
-
-/// Numbers of the runs whose output is kept, the first one first.
-fn runs(on: &Machine, name: &str) -> Result<Vec<u64>, ProbeError> {
-    let files = names(on, Verdict::logs(name)?.as_str())?;
-    let mut numbers: Vec<u64> = files.iter().filter_map(|file| file.strip_suffix(".log")?.parse().ok()).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
 }
 
 fn list(on: &Machine, global: &Global) -> Result<Exit, ProbeError> {
@@ -122,7 +113,7 @@ fn line(script: &Script) -> String {
 
 fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
     let is_name = !logs.name.contains('/') && !logs.name.starts_with('.');
-    let kept = if is_name { runs(on, &logs.name)? } else { Vec::new() };
+    let kept = if is_name { Verdict::runs(on, &logs.name)? } else { Vec::new() };
     let Some(number) = logs.run.map_or_else(|| kept.last().copied(), |wanted| kept.iter().copied().find(|run| *run == wanted)) else {
         let known: Vec<String> = kept.iter().map(ToString::to_string).collect();
         let (message, hint) = match logs.run {
@@ -132,8 +123,7 @@ fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
         complain(&message, Some(&hint));
         return Ok(Exit::NoInput);
     };
-    let at = format!("{}/{number}.log", Verdict::logs(&logs.name)?);
-    let at = TargetPath::parse(&at).map_err(|e| ProbeError::new("use a path", e))?;
+    let at = Verdict::log(&logs.name, number)?;
     output::data(&String::from_utf8_lossy(&on.read(&at)?.unwrap_or_default()));
     Ok(Exit::Done)
 }

@@ -213,10 +213,10 @@ fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
 }
 
 /// The resources that the manifest comes to on a machine, with nothing asked of a network; none where no manifest is named or installed.
-pub fn named_by(on: &Arc<Machine>, ground: &Ground) -> Result<Vec<ResourceId>, Refusal> {
-    let manifest = match &ground.file {
-        Some(name) => named(name, &ground.set)?.0,
-        None if is_installed(on.as_ref()).map_err(SessionError::Probe)? => own(on, &ground.set)?,
+pub fn named_by(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<Vec<ResourceId>, Refusal> {
+    let manifest = match file {
+        Some(name) => named(name, set)?.0,
+        None if is_installed(on.as_ref()).map_err(SessionError::Probe)? => own(on, set)?,
         None => return Ok(Vec::new()),
     };
     Ok(names(&manifest, on.as_ref())?)

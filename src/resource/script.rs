@@ -2,9 +2,9 @@
 //! what it makes is there.
 
 use super::Resource;
-use crate::model::{ResourceId, TargetPath};
+use crate::model::ResourceId;
 use crate::step::{Ability, Again, Change, DiskForecast, Op, ScriptRun, Step, Trigger};
-use crate::target::{Probe, ProbeError, Verdict, unseal};
+use crate::target::{Probe, ProbeError, Verdict, boot, unseal};
 use serde::Serialize;
 
 /// A script as it should have run.
@@ -12,15 +12,6 @@ use serde::Serialize;
 pub struct Script {
     /// The run.
     pub run: ScriptRun,
-}
-
-/// This boot, by the kernel; `None` where nothing runs.
-fn boot(on: &dyn Probe) -> Result<Option<String>, ProbeError> {
-    if !on.has(Ability::RunningSystem) {
-        return Ok(None);
-    }
-    let path = TargetPath::parse("/proc/sys/kernel/random/boot_id").map_err(|e| ProbeError::new("use a path", e))?;
-    Ok(on.read(&path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
 }
 
 /// What is known of a script's runs.

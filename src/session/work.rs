@@ -215,8 +215,7 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
         let wanted = manifest.on(facts)?;
         let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
         let Ok(home) = TargetPath::parse(&home) else { continue };
-        let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
-        let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
+        let answers = made_up(&wanted, facts);
         // What this kind of machine cannot have is said by a plan on one.
         let Ok(Lowered { asked, said, .. }) = lower(&wanted, facts, &answers, &home) else { continue };
         let mut problems = conflicts(&wanted, &asked);
@@ -236,11 +235,16 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
 pub fn names(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<ResourceId>, SessionError> {
     let facts = read_facts(on)?;
     let wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
-    let questions = wanted.wants.iter().flat_map(|want| want.questions(&facts));
-    let answers = Answers(questions.map(|question| (question.digest(), question.made_up())).collect());
+    let answers = made_up(&wanted, &facts);
     let unfit = |problems| SessionError::Manifest(Rejected { problems, sources: manifest.sources().clone() });
     let lowered = lower(&wanted, &facts, &answers, &home(&wanted, on)?).map_err(unfit)?;
     Ok(lowered.asked.iter().map(|one| one.spec.id()).collect())
+}
+
+/// Answers to what a machine asks of a network, made up: the names of resources do not depend on them.
+fn made_up(wanted: &Wanted, facts: &Facts) -> Answers {
+    let questions = wanted.wants.iter().flat_map(|want| want.questions(facts));
+    Answers(questions.map(|question| (question.digest(), question.made_up())).collect())
 }
 
 /// The owner's home: as the target's passwd has it, else where `useradd` will put it.

@@ -41,6 +41,7 @@ mod script;
 mod sshd;
 mod state;
 mod stop;
+mod tail;
 mod unpack;
 mod user;
 
@@ -72,7 +73,7 @@ pub use records::{Claims, OnRemoval, Record, Records};
 pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use sshd::policy_gaps;
-pub use state::{CheckVerdict, Verdict, stale_path};
+pub use state::{CheckVerdict, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};
 pub use unpack::program_in_wheel;
 

@@ -6,11 +6,11 @@
 use super::cgroup::Cgroup;
 use super::enter::{Entry, FAILED, JOIN, PARENT, View, own_number};
 use super::stop::{Group, asked_to_end, ended_by};
+use super::tail::Tail;
 use super::{Progress, Silent};
 use crate::model::Span;
 use crate::step::{Cmd, Output, PATH};
 use nix::sys::signal::{Signal, killpg};
-use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -271,10 +271,7 @@ fn harmless(bytes: &[u8]) -> String {
 #[derive(Default)]
 struct Stream {
     head: String,
-    tail: VecDeque<String>,
-    /// Bytes of the tail.
-    held: usize,
-    dropped: usize,
+    tail: Tail,
 }
 
 impl Stream {
@@ -284,21 +281,11 @@ impl Stream {
             self.head.push('\n');
             return;
         }
-        self.held += line.len() + 1;
-        self.tail.push_back(line);
-        while self.held > KEPT / 2
-            && let Some(line) = self.tail.pop_front()
-        {
-            self.held -= line.len() + 1;
-            self.dropped += 1;
-        }
+        self.tail.push(line, KEPT / 2);
     }
 
     fn text(self) -> String {
-        let mut text = self.head;
-        let gap = (self.dropped > 0).then(|| format!("[... {} lines left out ...]", self.dropped));
-        gap.iter().chain(&self.tail).for_each(|line| text.extend([line.as_str(), "\n"]));
-        text
+        self.head + &self.tail.text()
     }
 }
 

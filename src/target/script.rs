@@ -3,10 +3,10 @@
 use super::cgroup::Cgroup;
 use super::machine::{Machine, describe};
 use super::run::Ended;
-use super::{CheckVerdict, OpError, Probe, Progress, Target, Verdict, seal, unseal};
+use super::tail::Tail;
+use super::{CheckVerdict, OpError, Progress, Target, Verdict, boot, seal, unseal};
 use crate::model::{Owner, TargetPath};
-use crate::step::{Ability, CheckRun, Cmd, ScriptRun};
-use std::collections::VecDeque;
+use crate::step::{CheckRun, Cmd, ScriptRun};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,16 +50,13 @@ struct Kept {
     written: usize,
     pending: String,
     since: Instant,
-    tail: VecDeque<String>,
-    held: usize,
-    dropped: usize,
+    tail: Tail,
     trouble: Option<OpError>,
 }
 
 impl<'a> Log<'a> {
     fn new(machine: &'a Machine, at: TargetPath, to: &'a dyn Progress) -> Self {
-        let (pending, tail) = (String::new(), VecDeque::new());
-        let kept = Kept { written: 0, pending, since: Instant::now(), tail, held: 0, dropped: 0, trouble: None };
+        let kept = Kept { written: 0, pending: String::new(), since: Instant::now(), tail: Tail::default(), trouble: None };
         Self { machine, at, to, kept: Mutex::new(kept) }
     }
 
@@ -81,11 +78,7 @@ impl<'a> Log<'a> {
     /// Writes all that waits.
     fn close(self) -> Result<(), OpError> {
         let mut kept = self.kept();
-        if kept.dropped > 0 {
-            let gap = format!("[... {} lines left out ...]\n", kept.dropped);
-            kept.pending += &gap;
-        }
-        let tail: String = std::mem::take(&mut kept.tail).into_iter().collect();
+        let tail = kept.tail.text();
         kept.pending += &tail;
         self.write(&mut kept, Duration::ZERO);
         kept.trouble.take().map_or(Ok(()), Err)
@@ -95,20 +88,13 @@ impl<'a> Log<'a> {
 impl Progress for Log<'_> {
     fn line(&self, text: &str) {
         self.to.line(text);
-        let (mut kept, line) = (self.kept(), format!("{text}\n"));
-        if kept.written + line.len() < LOG / 2 {
-            kept.written += line.len();
-            kept.pending += &line;
-            return self.write(&mut kept, LATE);
+        let mut kept = self.kept();
+        if !kept.tail.is_empty() || kept.written + text.len() >= LOG / 2 {
+            return kept.tail.push(text.to_owned(), LOG / 2);
         }
-        kept.held += line.len();
-        kept.tail.push_back(line);
-        while kept.held > LOG / 2
-            && let Some(line) = kept.tail.pop_front()
-        {
-            kept.held -= line.len();
-            kept.dropped += 1;
-        }
+        kept.written += text.len() + 1;
+        kept.pending.extend([text, "\n"]);
+        self.write(&mut kept, LATE);
     }
 
     fn advance(&self, done: u64, total: u64) {
@@ -134,7 +120,7 @@ impl Machine {
         let cmd = self.command(run, &file)?;
         self.end_earlier(run)?;
         let (log, number) = self.next_log(&run.name)?;
-        let boot = if self.has(Ability::RunningSystem) { self.boot()? } else { None };
+        let boot = boot(self)?;
         let cgroup = self.runs_here().then(|| Cgroup::make(&run.name)).flatten();
         let open = Verdict {
             version: 1,
@@ -216,23 +202,14 @@ impl Machine {
 
     /// Where the next run of a script is logged, and its number; the oldest logs go.
     fn next_log(&self, name: &str) -> Result<(TargetPath, u64), OpError> {
-        let folder = Verdict::logs(name)?;
-        let names = self.files.list(&folder)?.unwrap_or_default();
-        let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
-        numbers.sort_unstable();
-        let log = |number: u64| path(&format!("{folder}/{number}.log"));
+        let numbers = Verdict::runs(self, name)?;
         for old in numbers.iter().take((numbers.len() + 1).saturating_sub(LOGS)) {
-            self.discard(&log(*old)?)?;
+            self.discard(&Verdict::log(name, *old)?)?;
         }
         let next = numbers.last().map_or(1, |last| last + 1);
-        let log = log(next)?;
+        let log = Verdict::log(name, next)?;
         self.keep(&log, b"")?;
         Ok((log, next))
-    }
-
-    fn boot(&self) -> Result<Option<String>, OpError> {
-        let path = TargetPath::parse("/proc/sys/kernel/random/boot_id").map_err(|e| OpError::new("use a path", e))?;
-        Ok(self.files.read(&path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
     }
 
     pub(super) fn run_check(&self, run: &CheckRun, progress: &dyn Progress) -> Result<(), OpError> {

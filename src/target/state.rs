@@ -1,11 +1,27 @@
 //! What Fitout keeps on a machine beside its ledger: verdicts on scripts and checks, and the marks of restarts that are owed.
 
-use super::{Document, ProbeError};
+use super::look::{names, text};
+use super::{Document, Probe, ProbeError};
 use crate::model::{Sha256, TargetPath, UnitName};
+use crate::step::Ability;
 use serde::{Deserialize, Serialize};
 
 fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+/// Where what scripts printed is kept.
+const LOGS: &str = "/var/log/fitout/scripts";
+
+/// This boot, by the kernel; `None` where nothing runs.
+///
+/// # Errors
+/// The kernel cannot be asked.
+pub fn boot(on: &dyn Probe) -> Result<Option<String>, ProbeError> {
+    if !on.has(Ability::RunningSystem) {
+        return Ok(None);
+    }
+    Ok(text(on, "/proc/sys/kernel/random/boot_id")?.map(|id| id.trim().to_owned()))
 }
 
 /// How a run ended; kept on the machine.
@@ -50,12 +66,23 @@ impl Verdict {
         self.outcome == Self::OPEN
     }
 
-    /// Where the logs of a script are.
+    /// Where what a run of a script printed is kept.
     ///
     /// # Errors
     /// The name makes no path.
-    pub fn logs(name: &str) -> Result<TargetPath, ProbeError> {
-        path(&format!("/var/log/fitout/scripts/{name}"))
+    pub fn log(name: &str, run: u64) -> Result<TargetPath, ProbeError> {
+        path(&format!("{LOGS}/{name}/{run}.log"))
+    }
+
+    /// Numbers of the runs of a script whose output is kept, the first one first.
+    ///
+    /// # Errors
+    /// The folder cannot be listed.
+    pub fn runs(on: &dyn Probe, name: &str) -> Result<Vec<u64>, ProbeError> {
+        let files = names(on, &format!("{LOGS}/{name}"))?;
+        let mut numbers: Vec<u64> = files.iter().filter_map(|file| file.strip_suffix(".log")?.parse().ok()).collect();
+        numbers.sort_unstable();
+        Ok(numbers)
     }
 
     /// Where the verdict on a script is kept.
