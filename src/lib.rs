@@ -10,6 +10,7 @@
 //! | [`model`] | checked values |
 //! | [`lint`] | advice on setup scripts |
 //! | [`problem`] | what is wrong with a manifest, and how that is shown |
+//! | [`schedule`] | when a machine starts and stops |
 //! | [`step`] | the vocabulary of change |
 //! | [`store`] | downloads by digest |
 //! | [`target`] | machines: looked at, changed; the only room that touches one |
@@ -48,6 +49,7 @@ pub mod problem;
 pub mod recipe;
 pub mod resolve;
 pub mod resource;
+pub mod schedule;
 pub mod session;
 pub mod step;
 pub mod store;

@@ -23,6 +23,7 @@ mod progress;
 mod rehearse;
 mod reset;
 mod saved;
+mod schedule;
 mod script;
 mod source;
 mod status;
@@ -143,6 +144,8 @@ enum Verb {
     Diff(diff::Arguments),
     /// Forget what Fitout remembers of a machine; what it made stays
     Reset(reset::Arguments),
+    /// When the machine starts and stops
+    Schedule(schedule::Arguments),
     /// The owner's scripts: what became of them, what they printed, and advice on new ones
     Script(script::Arguments),
     /// Explain why the last run failed, or what became of one resource
@@ -187,6 +190,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::History(arguments) => history::run(&arguments, global),
         Verb::Diff(arguments) => diff::run(&arguments, global),
         Verb::Reset(arguments) => reset::run(&arguments, global),
+        Verb::Schedule(arguments) => schedule::run(&arguments, global),
         Verb::Script(arguments) => script::run(&arguments, global),
         Verb::Why(arguments) => why::run(&arguments, global),
         Verb::Explain(arguments) => explain::run(&arguments, global),

@@ -288,7 +288,7 @@ impl<'de> de::MapAccess<'de> for KeyAccess<'_, '_> {
 
 /// Choices of Azure's, whose words its tools take in every case, with or without `_`: `Stop`, `SystemAssigned`.
 const AZURES_CHOICES: [&str; 9] =
-    ["MachineType", "IdentityKind", "PowerAction", "Switch", "TriggerKind", "Frequency", "WeekDay", "ApplicationKind", "SharingPolicy"];
+    ["MachineType", "IdentityKind", "Action", "Switch", "TriggerKind", "Frequency", "WeekDay", "ApplicationKind", "SharingPolicy"];
 
 /// Whether Azure's tools take a word for a variant.
 fn is_azures(variant: &str, word: &str) -> bool {

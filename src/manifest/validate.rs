@@ -9,6 +9,7 @@ mod desk;
 mod environments;
 mod gpu;
 mod keys;
+mod power;
 mod protected;
 mod requirements;
 mod scripts;
@@ -52,6 +53,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         software::jupyter(manifest, &mut desk),
         storage::shares(manifest, &mut desk),
         storage::guards(manifest, kind, &mut desk),
+        power::power(manifest, kind, &mut desk),
         scripts::scripts(manifest, &mut desk),
         scripts::checks(manifest, &mut desk),
     ];

@@ -15,6 +15,7 @@ mod jupyter;
 mod kernelspec;
 mod owner;
 mod packages;
+mod power;
 mod question;
 mod sayings;
 mod service;
@@ -40,6 +41,7 @@ pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
+pub use power::PowerPolicy;
 pub use question::{Answer, Answers, CondaAnswer, Question, RedistAnswer, WheelAnswer};
 pub use sayings::{Made, Sayings};
 pub use service::{PROGRAM, Service};
@@ -173,6 +175,8 @@ wants! {
     Share,
     /// `disk.guards`
     DiskGuard,
+    /// `schedules`, `idle_time_before_shutdown_minutes`, `power`
+    PowerPolicy,
     /// `state: absent` of several sections
     Gone,
     /// `setup_scripts`

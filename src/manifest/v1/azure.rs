@@ -3,9 +3,8 @@
 //! These fields keep Azure's names and rules. Most are only checked or recorded here: the table in `disposition` says which.
 
 use super::super::at::At;
-use super::cron::Cron;
 use super::words::{ArmId, Guid, ImageReference, Label, NetworkName, Subnet, VariableName, WallTime};
-use super::zones::ZoneName;
+use crate::schedule::{Action, Cron, Frequency, WeekDay, ZoneName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
@@ -93,24 +92,12 @@ pub struct Schedules {
 #[serde(deny_unknown_fields)]
 pub struct PowerSchedule {
     /// What happens.
-    #[expect(dead_code, reason = "checked by being read")]
-    pub action: PowerAction,
+    pub action: Action,
     /// Whether it happens at all.
     #[schemars(extend("default" = "enabled"))]
-    #[expect(dead_code, reason = "checked by being read")]
     pub state: Option<Switch>,
     /// When it happens.
     pub trigger: At<Trigger>,
-}
-
-/// What a schedule does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PowerAction {
-    /// The machine starts.
-    Start,
-    /// The machine stops.
-    Stop,
 }
 
 /// On or off, in Azure's words.
@@ -140,11 +127,9 @@ pub struct Trigger {
     /// At which hours, minutes and days; for recurrence.
     pub schedule: Option<At<Recurrence>>,
     /// From when on, such as `2026-03-01T18:00:00`, on the clock of `time_zone`.
-    #[expect(dead_code, reason = "checked by being read")]
-    pub start_time: Option<WallTime>,
+    pub start_time: Option<At<WallTime>>,
     /// Whose clock is meant: Windows' name of a time zone, as Azure takes it (`Pacific Standard Time`), or IANA's (`Europe/Amsterdam`).
     #[schemars(extend("default" = "UTC"))]
-    #[expect(dead_code, reason = "checked by being read")]
     pub time_zone: Option<ZoneName>,
 }
 
@@ -156,22 +141,6 @@ pub enum TriggerKind {
     Cron,
     /// By a frequency.
     Recurrence,
-}
-
-/// A unit of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Frequency {
-    /// Minutes.
-    Minute,
-    /// Hours.
-    Hour,
-    /// Days.
-    Day,
-    /// Weeks.
-    Week,
-    /// Months.
-    Month,
 }
 
 /// At which hours, minutes and days.
@@ -188,26 +157,6 @@ pub struct Recurrence {
     pub week_days: Option<At<Vec<WeekDay>>>,
     /// Days of the month, from 1 to 31; for months.
     pub month_days: Option<At<Vec<At<u32>>>>,
-}
-
-/// A day of the week.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum WeekDay {
-    /// Monday.
-    Monday,
-    /// Tuesday.
-    Tuesday,
-    /// Wednesday.
-    Wednesday,
-    /// Thursday.
-    Thursday,
-    /// Friday.
-    Friday,
-    /// Saturday.
-    Saturday,
-    /// Sunday.
-    Sunday,
 }
 
 /// A container that runs beside Jupyter, such as `RStudio`.

@@ -7,22 +7,21 @@
 
 mod access;
 mod azure;
-mod cron;
 mod gpu;
 mod ownership;
+mod power;
 mod software;
 mod state;
 mod storage;
 mod words;
-mod zones;
 
 pub use access::{FormerUser, FormerUserState, Network, RunAs, Script, SetupScripts, SshSettings, User, UserState};
 pub use azure::{
-    CustomApplication, Frequency, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Trigger,
-    TriggerKind,
+    CustomApplication, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Switch, Trigger, TriggerKind,
 };
 pub use gpu::{CudaComponent, CudaSource, Gpu, Library};
 pub use ownership::{OnDrift, OnRemoval};
+pub use power::Power;
 pub use software::{
     Check, Conda, DebconfType, Environment, EnvironmentExtras, EnvironmentOwner, FileEntry, FileState, From, Jupyter, Packages, Repository,
     Requirements, Unit,
@@ -33,13 +32,13 @@ pub use words::{Console, CudaVersion, ImageName, KernelName, PackageRequest, Req
 
 use super::at::At;
 use crate::model::{ComputeName, Span};
+use crate::schedule::ZoneName;
 use azure::{AutologgerSettings, OnBehalfOf, SharingPolicy, Verbatim};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use words::{ArmId, Label, VmSize};
 use words::{LocaleName, PathPattern, SysctlKey};
-use zones::ZoneName;
 
 /// A machine-learning workstation, described. What is not mentioned is not managed.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -133,6 +132,8 @@ pub struct Manifest {
     pub idle_time_before_shutdown_minutes: Option<At<u32>>,
     /// The same as a length of time, such as `PT30M`. Azure's older way to say it.
     pub idle_time_before_shutdown: Option<At<Span>>,
+    /// How the machine stops itself, by its schedules or for want of use.
+    pub power: Option<Power>,
     /// Containers that run beside Jupyter, such as `RStudio`.
     #[serde(default)]
     pub custom_applications: Vec<At<CustomApplication>>,

