@@ -33,7 +33,7 @@ pub const TARGETS: [Target; 9] = [
 ];
 
 fn source(text: &str) -> Source {
-    Source { name: "any.yaml".into(), text: text.to_owned() }
+    Source { name: "any.yaml".into(), text: text.into() }
 }
 
 /// A manifest: good, or refused with problems that can be shown.
@@ -43,7 +43,7 @@ pub fn manifest(data: &[u8]) {
 }
 
 fn told(sheets: &Sheets) {
-    let files = MemoryFiles(BTreeMap::from([("part.yaml".to_owned(), sheets.manifest.text.clone().into_bytes())]));
+    let files = MemoryFiles(BTreeMap::from([("part.yaml".to_owned(), sheets.manifest.text.clone().as_bytes().to_vec())]));
     match load(sheets, files).and_then(|manifest| foresee(&manifest).map(|()| manifest)) {
         Ok(manifest) => drop(manifest.fields()),
         Err(rejected) => assert!(!rejected.problems.is_empty() && !rejected.to_string().is_empty()),
@@ -54,7 +54,7 @@ fn told(sheets: &Sheets) {
 pub fn overlay(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (base, over) = text.split_once("\n%\n").unwrap_or((&text, "include: [part.yaml]\n"));
-    let machine = Some(Source { name: "machine.yaml".into(), text: over.to_owned() });
+    let machine = Some(Source { name: "machine.yaml".into(), text: over.into() });
     let settings = over.lines().filter_map(|line| line.split_once('=')).map(|(path, value)| (path.to_owned(), value.to_owned()));
     told(&Sheets { settings: settings.take(4).collect(), machine, ..Sheets::new(source(base)) });
 }

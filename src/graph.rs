@@ -54,8 +54,7 @@ impl Graph {
     /// # Errors
     /// As [`Graph::order`].
     pub fn order_as(specs: Vec<Spec>, said: &[Said]) -> Result<Self, Vec<Problem>> {
-        let specs = distinct(specs)?;
-        let names: Vec<ResourceId> = specs.iter().map(Spec::id).collect();
+        let (names, specs) = distinct(specs)?;
         let ids: Ids<'_> = names.iter().enumerate().map(|(n, id)| (id, n)).collect();
         let places = places(&specs);
         let mut problems = nowhere(said, &names, &ids);
@@ -78,7 +77,7 @@ impl Graph {
         if order.len() < specs.len() {
             problems.extend(circles(&specs, &requires, said));
         }
-        if problems.is_empty() { Ok(laid_out(specs, &requires, &stages, &order)) } else { Err(problems) }
+        if problems.is_empty() { Ok(laid_out(names.into_iter().zip(specs), &requires, &stages, &order)) } else { Err(problems) }
     }
 
     /// The guards of file systems.
@@ -102,8 +101,8 @@ impl AsRef<[usize]> for Node {
 /// Positions by name.
 type Ids<'s> = HashMap<&'s ResourceId, usize>;
 
-/// One of each name; two that contradict each other are a problem.
-fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
+/// One of each name, and the names; two that contradict each other are a problem.
+fn distinct(specs: Vec<Spec>) -> Result<(Vec<ResourceId>, Vec<Spec>), Vec<Problem>> {
     let mut seen: HashMap<ResourceId, usize> = HashMap::new();
     let (mut kept, mut problems): (Vec<Spec>, Vec<Problem>) = (Vec::new(), Vec::new());
     for spec in specs {
@@ -120,7 +119,12 @@ fn distinct(specs: Vec<Spec>) -> Result<Vec<Spec>, Vec<Problem>> {
             None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
         }
     }
-    if problems.is_empty() { Ok(kept) } else { Err(problems) }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut names: Vec<(ResourceId, usize)> = seen.into_iter().collect();
+    names.sort_unstable_by_key(|(_, n)| *n);
+    Ok((names.into_iter().map(|(id, _)| id).collect(), kept))
 }
 
 fn unknown(own: &ResourceId, id: &ResourceId, names: &[ResourceId]) -> Problem {
@@ -249,17 +253,17 @@ fn required_by<E: AsRef<[usize]>>(requires: &[E]) -> Vec<Vec<usize>> {
 }
 
 /// The graph: its order is one of stages too, for nothing is required that is of a later stage.
-fn laid_out(specs: Vec<Spec>, requires: &[Vec<usize>], stage: &[u8], order: &[usize]) -> Graph {
-    let mut position = vec![0; specs.len()];
+fn laid_out(named: impl Iterator<Item = (ResourceId, Spec)>, requires: &[Vec<usize>], stage: &[u8], order: &[usize]) -> Graph {
+    let mut position = vec![0; order.len()];
     for (at, n) in order.iter().enumerate() {
         position[*n] = at;
     }
-    let mut slots: Vec<Option<Spec>> = specs.into_iter().map(Some).collect();
+    let mut slots: Vec<Option<(ResourceId, Spec)>> = named.map(Some).collect();
     let node = |n: &usize| {
-        let spec = slots[*n].take()?;
+        let (id, spec) = slots[*n].take()?;
         let from = spec.from().min(stage[*n]);
         let after = order.partition_point(|other| stage[*other] < from);
-        Some(Node { id: spec.id(), spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
+        Some(Node { id, spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
     };
     Graph { nodes: order.iter().filter_map(node).collect() }
 }
@@ -274,7 +278,7 @@ mod tests {
     fn file(path: &str, requires: &[&str]) -> Spec {
         let requires = requires.iter().map(|id| ResourceId::try_from((*id).to_owned()).unwrap()).collect();
         let path = TargetPath::parse(path).unwrap();
-        Spec::File(File { requires, ..File::new(path, Content::Inline(String::new()), Meta::root(Mode::FILE)) })
+        Spec::File(File { requires, ..File::new(path, Content::Inline("".into()), Meta::root(Mode::FILE)) })
     }
 
     fn names(graph: &Graph) -> Vec<String> {
@@ -298,7 +302,7 @@ mod tests {
         assert_eq!(circle[0].code, Code::Cycle);
         let other = Spec::File(File {
             meta: Meta::root(Mode::OPEN),
-            ..File::new(TargetPath::parse("/a").unwrap(), Content::Inline(String::new()), Meta::root(Mode::FILE))
+            ..File::new(TargetPath::parse("/a").unwrap(), Content::Inline("".into()), Meta::root(Mode::FILE))
         });
         assert_eq!(Graph::order(vec![file("/a", &[]), other]).unwrap_err()[0].code, Code::Conflict);
     }

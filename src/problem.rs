@@ -4,14 +4,15 @@
 //! changes its meaning; `fitout explain CODE` prints [`Code::explanation`].
 
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 /// A place in a file, counted from one, as editors count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Place {
     /// The file as the user named it; `-` for standard input.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line, from 1.
     pub line: u32,
     /// Column in characters, from 1.
@@ -208,28 +209,38 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The texts that problems point into, by file name.
-#[derive(Debug, Clone, Default)]
-pub struct Sources(BTreeMap<String, String>);
+/// The texts that problems point into, by file name. They are shared with their readers, so what must not be seen is masked when a line is
+/// shown.
+#[derive(Clone, Default)]
+pub struct Sources {
+    texts: BTreeMap<String, Arc<str>>,
+    hidden: BTreeSet<Place>,
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.texts.keys()).finish()
+    }
+}
 
 impl Sources {
-    /// Remembers a text, users and passwords of its addresses masked.
-    pub fn add(&mut self, file: &str, text: &str) {
-        self.0.insert(file.to_owned(), masked(text));
+    /// Remembers a text.
+    pub fn add(&mut self, file: &str, text: impl Into<Arc<str>>) {
+        self.texts.insert(file.to_owned(), text.into());
     }
 
     /// Makes the rest of the line at a place unreadable: a secret may stand there by mistake.
     pub fn hide(&mut self, place: &Place) {
-        let Some(text) = self.0.get_mut(&place.file) else { return };
-        let Some(line) = text.lines().nth(place.line.saturating_sub(1) as usize) else { return };
-        let start = line.as_ptr() as usize - text.as_ptr() as usize;
-        let (from, to) = (start + offset(line, place.column.saturating_sub(1) as usize), start + line.len());
-        let mask = "*".repeat(text.get(from..to).map_or(0, |hidden| hidden.chars().count()));
-        text.replace_range(from..to, &mask);
+        self.hidden.insert(place.clone());
     }
 
-    fn line(&self, place: &Place) -> Option<&str> {
-        self.0.get(&place.file)?.lines().nth(place.line.checked_sub(1)? as usize)
+    /// The line of a place, users and passwords of its addresses masked, and what is hidden.
+    fn line(&self, place: &Place) -> Option<String> {
+        let line = self.texts.get(&*place.file)?.lines().nth(place.line.checked_sub(1)? as usize)?;
+        let hidden = self.hidden.iter().filter(|hidden| (&hidden.file, hidden.line) == (&place.file, place.line));
+        let shown = hidden.map(|hidden| hidden.column.saturating_sub(1) as usize).min().unwrap_or(usize::MAX);
+        let mask = |(n, c)| if n < shown { c } else { '*' };
+        Some(masked(line).chars().enumerate().map(mask).collect())
     }
 }
 
@@ -290,7 +301,7 @@ fn render_one(what: &str, problem: &Problem, sources: &Sources) -> String {
 
 /// The line of a place, with carets under what is meant.
 fn pointed(place: &Place, sources: &Sources) -> Option<String> {
-    let (shown, caret) = excerpt(sources.line(place)?, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
+    let (shown, caret) = excerpt(&sources.line(place)?, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
     Some(format!("  {gutter} |\n  {number} | {shown}\n  {gutter} | {caret}\n"))

@@ -33,7 +33,7 @@ fn load_file(path: &Path) -> Result<Machine, Rejected> {
 
 /// The machine, and the fields of its manifest.
 fn load_on(path: &Path) -> Result<(Machine, Vec<Field>), Rejected> {
-    let source = |path: &Path| Source { name: path.to_string_lossy().into_owned(), text: fs::read_to_string(path).unwrap() };
+    let source = |path: &Path| Source { name: path.to_string_lossy().into_owned(), text: fs::read_to_string(path).unwrap().into() };
     let mut sheets = Sheets::new(source(path));
     let overlay = path.with_extension("machine");
     sheets.machine = overlay.exists().then(|| source(&overlay));
@@ -181,7 +181,7 @@ proptest! {
     #[test]
     fn any_text_is_answered(pieces in proptest::collection::vec(piece(), 0..40)) {
         let text: String = pieces.concat();
-        let sheets = Sheets::new(Source { name: "any.yaml".into(), text: text.clone() });
+        let sheets = Sheets::new(Source { name: "any.yaml".into(), text: text.as_str().into() });
         if let Err(rejected) = load(&sheets, MemoryFiles::default()) {
             prop_assert!(!rejected.problems.is_empty());
             let lines = text.split('\n').count();

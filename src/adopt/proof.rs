@@ -29,7 +29,7 @@ pub fn proved(mut section: Section, on: &dyn Probe, facts: &Facts, store: &Store
 
 /// What a manifest would do to the machine, or what is wrong with it; `None` where it is so already.
 fn difference(text: &str, on: &dyn Probe, facts: &Facts, store: &Store) -> Result<Option<String>, ProbeError> {
-    let source = Source { name: "manifest".into(), text: text.to_owned() };
+    let source = Source { name: "manifest".into(), text: text.into() };
     let wanted = load(&Sheets::new(source), MemoryFiles::default()).and_then(|manifest| manifest.on(facts)).map_err(SessionError::Manifest);
     let work = match wanted.and_then(|wanted| Work::of(&wanted, Scope::Beside, facts, &Answers::default(), on)) {
         Ok(work) => work,

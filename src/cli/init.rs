@@ -75,7 +75,7 @@ fn azure(origin: &str, into: Option<&str>) -> Result<String, Refusal> {
     let source = if origin == "-" {
         let text =
             io::read_to_string(io::stdin()).map_err(|error| Refusal::Unread("standard input".into(), TextError::Unreadable(error)))?;
-        Source { name: "-".into(), text }
+        Source { name: "-".into(), text: text.into() }
     } else {
         Source::read(&HostFiles, origin).map_err(|error| Refusal::Unread(origin.into(), error))?
     };

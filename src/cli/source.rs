@@ -177,7 +177,7 @@ fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
 pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Sheets), Refusal> {
     let source = if name == "-" {
         let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;
-        Source { name: "-".into(), text }
+        Source { name: "-".into(), text: text.into() }
     } else {
         Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.into(), e))?
     };

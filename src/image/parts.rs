@@ -8,6 +8,7 @@ use crate::model::{Invalid, Meta, Mode, Span, TargetPath, UnitName};
 use crate::recipe::{Check, PROGRAM, Service, Subject, Want};
 use crate::resource::{Apt, Directory, File, Policy, Spec, Switch, Unit};
 use crate::step::{Blob, Content};
+use std::sync::Arc;
 
 /// Packages without which an image does not start, reach a network, or know the time.
 pub const PACKAGES: [&str; 12] = [
@@ -50,7 +51,7 @@ const UNITS: [&str; 3] = ["systemd-networkd.service", "systemd-resolved.service"
 /// How long the program may take to say its version.
 const QUICK: Span = Span::seconds(30);
 
-fn file(path: &str, text: impl Into<String>) -> Result<File, Invalid> {
+fn file(path: &str, text: impl Into<Arc<str>>) -> Result<File, Invalid> {
     let file = File::new(TargetPath::parse(path)?, Content::Inline(text.into()), Meta::root(Mode::FILE));
     // A base may bring its own; the image's counts.
     Ok(File { policy: Policy::Enforce, ..file })

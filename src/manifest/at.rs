@@ -6,6 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// The name by which [`At`] asks the manifest's deserializer for a place; no Rust type can have it.
 pub const MARKER: &str = "$at";
@@ -42,7 +43,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for AtVisitor<T> {
         fn part<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(seq: &mut A) -> Result<T, A::Error> {
             seq.next_element()?.ok_or_else(|| A::Error::custom("a place has six parts"))
         }
-        let (file, line, column, width) = (part(&mut seq)?, part(&mut seq)?, part(&mut seq)?, part(&mut seq)?);
+        let (file, line, column, width) = (part::<Arc<str>, A>(&mut seq)?, part(&mut seq)?, part(&mut seq)?, part(&mut seq)?);
         Ok(At { place: Place { file, line, column, width }, whole: part(&mut seq)?, value: part(&mut seq)? })
     }
 }

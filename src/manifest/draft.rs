@@ -38,7 +38,7 @@ pub fn from_azure(source: &Source, name: &str, files: &(impl Files + Clone + 'st
     let is_there = |path: &str| files.read(&folder(name).join(path), LONGEST).is_ok_and(|file| file.is_some());
     let was_converted = converted.is_some();
     let text = draft(converted.unwrap_or_else(|| root.clone()), &source.name, is_there);
-    match valid(&Source { name: name.to_owned(), text: text.clone() }, files) {
+    match valid(&Source { name: name.to_owned(), text: text.as_str().into() }, files) {
         Err(rejected) if was_converted => Err(placed(rejected, &text, &root, source)),
         other => other.map(|()| text),
     }
@@ -55,7 +55,7 @@ fn placed(rejected: Rejected, made: &str, root: &Node, source: &Source) -> Rejec
     };
     let moved = |problem: Problem| Problem { place: problem.place.as_ref().and_then(&origin), earlier: None, ..problem };
     let mut sources = Sources::default();
-    sources.add(&source.name, &source.text);
+    sources.add(&source.name, source.text.clone());
     Rejected { problems: rejected.problems.into_iter().map(moved).collect(), sources }
 }
 

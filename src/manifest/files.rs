@@ -33,7 +33,9 @@ impl Files for HostFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let mut bytes = Vec::new();
+        // As long as it says it is, and not twice that.
+        let length = file.metadata().map_or(0, |seen| seen.len().min(limit)) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         file.take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit { Err(too_long(limit)) } else { Ok(Some(bytes)) }
     }

@@ -141,7 +141,7 @@ const SMALLEST: ByteSize = ByteSize(2 << 30);
 /// Everything that is wrong with it, at once.
 pub fn load_image(source: &Source) -> Result<ImageDefinition, Rejected> {
     let mut sources = Sources::default();
-    sources.add(&source.name, &source.text);
+    sources.add(&source.name, source.text.clone());
     let Parsed { root, mut problems } = parse(&source.name, &source.text, &mut Tally::default());
     let Some(root) = root else {
         if problems.is_empty() {
@@ -167,7 +167,7 @@ pub fn load_image(source: &Source) -> Result<ImageDefinition, Rejected> {
 
 /// A path of the definition, which is relative to it.
 fn beside(path: &At<SourcePath>) -> PathBuf {
-    Path::new(&path.place.file).parent().unwrap_or(Path::new("")).join(path.value.as_str())
+    Path::new(&*path.place.file).parent().unwrap_or(Path::new("")).join(path.value.as_str())
 }
 
 fn definition(sheet: &Sheet, problems: &mut Vec<Problem>) -> Option<ImageDefinition> {
@@ -234,7 +234,7 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("images");
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            let source = Source { name: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap() };
+            let source = Source { name: path.display().to_string(), text: std::fs::read_to_string(&path).unwrap().into() };
             let definition = load_image(&source).unwrap_or_else(|rejected| panic!("{rejected}"));
             assert!(definition.manifest.is_file(), "{}", definition.manifest.display());
         }

@@ -107,12 +107,12 @@ impl Texts {
 }
 
 /// Reads all sheets; `Err` is what the text is instead of a manifest.
-pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Result<(Texts, Vec<Problem>), Box<Problem>> {
+pub fn assemble(sheets: &Sheets, files: &dyn Files, sources: &mut Sources) -> Result<(Texts, Vec<Problem>), Problem> {
     let mut set = Set { files, sources, problems: Vec::new(), texts: Texts::default(), seen: HashSet::new() };
     match set.read(&sheets.manifest) {
         Some(root) => {
             if let Some(problem) = other::than_manifest(&sheets.manifest.name, &sheets.manifest.text, &root) {
-                return Err(Box::new(problem));
+                return Err(problem);
             }
             set.add(&sheets.manifest.name, root, &[]);
         }
@@ -144,7 +144,7 @@ impl Set<'_> {
     }
 
     fn read(&mut self, source: &Source) -> Option<Node> {
-        self.sources.add(&source.name, &source.text);
+        self.sources.add(&source.name, source.text.clone());
         let Parsed { root, problems } = parse(&source.name, &source.text, &mut self.texts.tally);
         self.problems.extend(problems);
         root
@@ -248,7 +248,7 @@ impl Set<'_> {
         }
         let name = path.to_string_lossy().into_owned();
         match text(self.files, path, MAX_BYTES as u64) {
-            Ok(text) => self.fragment(&Source { name, text }, place, trail),
+            Ok(text) => self.fragment(&Source { name, text: text.into() }, place, trail),
             Err(TextError::Absent) => {
                 self.say(Code::MissingFile, place, format!("there is no file {name}"), "paths are relative to the file that names them");
             }
@@ -286,7 +286,7 @@ impl Set<'_> {
 
     fn settings(&mut self, settings: &[(String, String)]) {
         for (path, value) in settings {
-            self.sources.add(&setting_file(path), value);
+            self.sources.add(&setting_file(path), value.as_str());
             self.texts.layers.push(Layer::Setting(path.clone(), value.clone()));
         }
     }

@@ -19,6 +19,7 @@ use crate::problem::{Code, Problem, Sources, render};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A text and the name that the user knows it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub struct Source {
     /// The file as the user named it; `-` for standard input. Relative paths in the text are relative to its directory.
     pub name: String,
     /// The text.
-    pub text: String,
+    pub text: Arc<str>,
 }
 
 impl Source {
@@ -35,7 +36,7 @@ impl Source {
     /// # Errors
     /// It is absent, unreadable, too long, or no UTF-8.
     pub fn read(files: &dyn Files, name: &str) -> Result<Self, TextError> {
-        Ok(Self { name: name.to_owned(), text: text(files, Path::new(name), MAX_BYTES as u64)? })
+        Ok(Self { name: name.to_owned(), text: text(files, Path::new(name), MAX_BYTES as u64)?.into() })
     }
 }
 
@@ -114,7 +115,7 @@ pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Re
     let (files, mut sources) = (Kept::new(files), Sources::default());
     let (texts, problems) = match assemble(sheets, &files, &mut sources) {
         Ok(read) => read,
-        Err(problem) => return Err(rejected(vec![*problem], sources)),
+        Err(problem) => return Err(rejected(vec![problem], sources)),
     };
     let file = sheets.manifest.name.clone();
     let manifest = Manifest { name: None, warnings: Vec::new(), file, texts, problems, files, sources, settled: None };

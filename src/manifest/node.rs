@@ -143,7 +143,7 @@ impl Mark {
     /// The same as a problem carries it.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { file: self.file.to_string(), line: self.line, column: self.column, width: self.width }
+        Place { file: self.file.clone(), line: self.line, column: self.column, width: self.width }
     }
 }
 

@@ -18,7 +18,7 @@ const CLOUD_CONFIG: &str = "#cloud-config";
 /// What a text is that was given as a manifest and is none.
 pub fn than_manifest(file: &str, text: &str, root: &Node) -> Option<Problem> {
     if text.starts_with(CLOUD_CONFIG) {
-        let place = Place { file: file.to_owned(), line: 1, column: 1, width: 13 };
+        let place = Place { file: file.into(), line: 1, column: 1, width: 13 };
         let problem = Problem::at(Code::WrongType, &place, "this is a file of cloud-init, not a manifest");
         return Some(problem.suggest("`fitout explain` lists the keys of a manifest"));
     }

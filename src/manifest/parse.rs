@@ -54,7 +54,7 @@ pub struct Parsed {
 /// Reads one document. `tally` goes on counting from one text to the next.
 #[must_use]
 pub fn parse(file: &str, text: &str, tally: &mut Tally) -> Parsed {
-    let start = Place { file: file.to_owned(), line: 1, column: 1, width: 1 };
+    let start = Place { file: file.into(), line: 1, column: 1, width: 1 };
     tally.bytes = tally.bytes.saturating_add(text.len());
     if tally.bytes > MAX_BYTES {
         let with = if tally.bytes == text.len() { "the text has" } else { "with this text the manifest has" };
@@ -71,14 +71,11 @@ pub fn parse(file: &str, text: &str, tally: &mut Tally) -> Parsed {
     match builder.document() {
         Ok(root) => Parsed { root, problems: builder.problems },
         Err(fatal) => {
-            builder.problems.push(*fatal);
+            builder.problems.push(fatal);
             Parsed { root: None, problems: builder.problems }
         }
     }
 }
-
-/// Ends the reading of a text.
-type Fatal = Box<Problem>;
 
 struct Builder<'a, I> {
     file: Arc<str>,
@@ -109,13 +106,13 @@ struct Spot<'m> {
 }
 
 impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I> {
-    fn document(&mut self) -> Result<Option<Node>, Fatal> {
+    fn document(&mut self) -> Result<Option<Node>, Problem> {
         let mut root = None;
         while let Some((event, span)) = self.next()? {
             if matches!(event, Event::DocumentStart(..)) && root.is_some() {
                 let message = "a second document starts here; a manifest is one";
                 let problem = Problem::at(Code::Syntax, &self.mark(span).place(), message);
-                return Err(Box::new(problem.suggest("keep each manifest in a file of its own, and remove the line `---`")));
+                return Err(problem.suggest("keep each manifest in a file of its own, and remove the line `---`"));
             }
             if event.is_node() {
                 root = Some(self.node(event, span, Spot { key: None, depth: 1 })?.0);
@@ -124,29 +121,28 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         Ok(root)
     }
 
-    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Fatal> {
+    fn next(&mut self) -> Result<Option<(Event<'a>, Span)>, Problem> {
         if self.problems.len() > MOST_PROBLEMS {
-            return Err(Box::new(cut()));
+            return Err(cut());
         }
         match self.events.next() {
             None => Ok(None),
             Some(Ok(event)) => Ok(Some(event)),
             Some(Err(error)) => {
                 let at = *error.marker();
-                Err(Box::new(syntax::explain(&error, &self.mark(Span::new(at, at)).place())))
+                Err(syntax::explain(&error, &self.mark(Span::new(at, at)).place()))
             }
         }
     }
 
     /// The next event inside a collection, which a well-formed text always has.
-    fn inside(&mut self) -> Result<(Event<'a>, Span), Fatal> {
-        let end = || Box::new(Problem::general(Code::Syntax, format!("{} ends within a collection", self.file)));
-        let end = end();
-        self.next()?.ok_or(end)
+    fn inside(&mut self) -> Result<(Event<'a>, Span), Problem> {
+        let next = self.next()?;
+        next.ok_or_else(|| Problem::general(Code::Syntax, format!("{} ends within a collection", self.file)))
     }
 
     /// A node and its height: 0 for a scalar.
-    fn node(&mut self, event: Event<'a>, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
+    fn node(&mut self, event: Event<'a>, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Problem> {
         let before = self.tally.nodes;
         self.count(1, span)?;
         self.refuse_tag(event.tag(), span);
@@ -181,10 +177,13 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         let elsewhere = text.is_empty() && plain || matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
         let mark = spot.key.filter(|_| elsewhere).cloned().unwrap_or_else(|| self.mark(span));
         let style = if plain { Style::Plain } else { Style::Quoted };
-        self.make(Value::Scalar(Scalar { text: text.into_owned(), style }), mark)
+        let mut text = text.into_owned();
+        // The parser's own grow by doubling, and are kept for as long as the document.
+        text.shrink_to_fit();
+        self.make(Value::Scalar(Scalar { text, style }), mark)
     }
 
-    fn list(&mut self, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
+    fn list(&mut self, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Problem> {
         self.bound_depth(spot.depth, span)?;
         let (mut items, mut height): (Vec<Node>, usize) = (Vec::new(), 0);
         loop {
@@ -202,7 +201,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         Ok((self.make(Value::List(items), mark), height + 1))
     }
 
-    fn map(&mut self, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
+    fn map(&mut self, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Problem> {
         self.bound_depth(spot.depth, span)?;
         let (mut entries, mut height): (Vec<Entry>, usize) = (Vec::new(), 0);
         loop {
@@ -244,7 +243,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
     }
 
     /// The text of a key; `None`, with a problem, for a key that is none.
-    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Option<(String, Mark)>, Fatal> {
+    fn key(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Option<(String, Mark)>, Problem> {
         let mark = self.mark(span);
         self.count(1, span)?;
         if let Event::Scalar(text, style, _, tag) = &event {
@@ -263,9 +262,9 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         Ok(None)
     }
 
-    fn alias(&mut self, id: usize, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Fatal> {
+    fn alias(&mut self, id: usize, span: Span, spot: Spot<'_>) -> Result<(Node, usize), Problem> {
         let mark = self.mark(span);
-        let refuse = |code, message: String| Err(Box::new(Problem::at(code, &mark.place(), message)));
+        let refuse = |code, message: String| Err(Problem::at(code, &mark.place(), message));
         self.aliases += 1;
         if self.aliases > MAX_ALIASES {
             return refuse(Code::TooLarge, format!("more than {MAX_ALIASES} aliases"));
@@ -286,27 +285,27 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Builder<'a, I
         Node { id: self.tally.id(), value, mark }
     }
 
-    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Fatal> {
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), Problem> {
         self.tally.nodes += nodes;
         self.bound_nodes(self.tally.nodes, span)
     }
 
-    fn bound_nodes(&self, nodes: usize, span: Span) -> Result<(), Fatal> {
+    fn bound_nodes(&self, nodes: usize, span: Span) -> Result<(), Problem> {
         if nodes <= MAX_NODES {
             return Ok(());
         }
         Err(self.too_large(format!("more than {MAX_NODES} values and keys"), span))
     }
 
-    fn bound_depth(&self, depth: usize, span: Span) -> Result<(), Fatal> {
+    fn bound_depth(&self, depth: usize, span: Span) -> Result<(), Problem> {
         if depth <= MAX_DEPTH {
             return Ok(());
         }
         Err(self.too_large(format!("nested deeper than {MAX_DEPTH} levels"), span))
     }
 
-    fn too_large(&self, message: String, span: Span) -> Fatal {
-        Box::new(Problem::at(Code::TooLarge, &self.mark(span).place(), message))
+    fn too_large(&self, message: String, span: Span) -> Problem {
+        Problem::at(Code::TooLarge, &self.mark(span).place(), message)
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, span: Span) {

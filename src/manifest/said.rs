@@ -13,6 +13,7 @@ use crate::problem::{Code, Place, Problem, nearest};
 use crate::recipe::{Item, Made, Recipe, Want};
 use crate::resource::{KINDS, OnDrift};
 use crate::target::OnRemoval;
+use std::borrow::Cow;
 
 /// The key.
 pub const REQUIRES: &str = "requires";
@@ -62,9 +63,9 @@ struct Taking<'p> {
 impl Taking<'_> {
     fn below(&mut self, node: &mut Node, spot: Spot, section: &str) {
         if spot.is_part() {
-            let name = name_of(node).filter(|_| spot == Spot::Item).map(|(_, name)| name.to_owned());
-            let item = Item { section: section.to_owned(), name };
-            let named = name_of(node).filter(|_| spot == Spot::Item).and_then(|(key, _)| get(node, key));
+            let name = name_of(node).filter(|_| spot == Spot::Item);
+            let named = name.and_then(|(key, _)| get(node, key));
+            let item = Item { section: section.to_owned(), name: name.map(|(_, name)| name.to_owned()) };
             self.found.places.push((item.clone(), named.unwrap_or(node).mark.place()));
             if let Some(entry) = take(node, REQUIRES) {
                 self.read(&entry, &item);
@@ -79,7 +80,7 @@ impl Taking<'_> {
             Value::List(items) => items.iter_mut().for_each(|item| self.below(item, Spot::Item, section)),
             Value::Map(entries) => {
                 for entry in entries {
-                    let part = if spot == Spot::Section { format!("{section}.{}", entry.key) } else { section.to_owned() };
+                    let part: Cow<'_, str> = if spot == Spot::Section { format!("{section}.{}", entry.key).into() } else { section.into() };
                     self.below(&mut entry.value, spot.inside(), &part);
                 }
             }

@@ -35,8 +35,12 @@ pub fn folder<'f>(file: &'f str, manifest: &'f str) -> &'f Path {
 /// The path or the value is none.
 pub fn set(root: &mut Node, path: &str, value: &str, tally: &mut Tally) -> Result<(), Vec<Problem>> {
     let file = setting_file(path);
-    let place =
-        Place { file: file.clone(), line: 1, column: 1, width: u32::try_from(value.trim_end().chars().count()).unwrap_or(1).max(1) };
+    let place = Place {
+        file: file.as_str().into(),
+        line: 1,
+        column: 1,
+        width: u32::try_from(value.trim_end().chars().count()).unwrap_or(1).max(1),
+    };
     let Parsed { root: value, problems } = parse(&file, value, tally);
     if !problems.is_empty() {
         return Err(problems);

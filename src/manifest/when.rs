@@ -160,7 +160,7 @@ impl Conditions {
 
     /// Whether a place stands below a condition.
     pub fn covers(&self, place: &Place) -> bool {
-        self.below.contains(&(place.file.as_str().into(), place.line, place.column))
+        self.below.contains(&(place.file.clone(), place.line, place.column))
     }
 
     /// What the conditions ask, as a machine answers it: `gpu: absent`.

@@ -188,7 +188,7 @@ fn base(root: &TargetPath, environment: &Spec) -> Result<Vec<Spec>, Vec<Problem>
     // Conda looks for environments beside itself, which is not where they are.
     let text = format!("# {}\nenvs_dirs:\n  - {root}/envs\n", crate::resource::HEADER);
     let at = TargetPath::parse("/etc/conda/condarc.d/fitout.yaml").map_err(fail)?;
-    let places = Spec::File(File::new(at, Content::Inline(text), Meta::root(Mode::FILE)));
+    let places = Spec::File(File::new(at, Content::Inline(text.into()), Meta::root(Mode::FILE)));
     OF_BASE.iter().map(link).chain([Ok(places)]).collect()
 }
 

@@ -86,7 +86,7 @@ impl Recipe for Jupyter {
         let user = ResourceId::new("user", owner);
         let environment = Spec::PythonEnvironment(environment);
         let file = |at: &str, text: String| -> Result<File, Vec<Problem>> {
-            Ok(File { read_by: vec![unit.clone()], ..File::new(path(at)?, Content::Inline(text), Meta::root(Mode::FILE)) })
+            Ok(File { read_by: vec![unit.clone()], ..File::new(path(at)?, Content::Inline(text.into()), Meta::root(Mode::FILE)) })
         };
         let config = file("/etc/fitout/jupyter/server.json", self.config(&root))?;
         let service = file("/etc/systemd/system/fitout-jupyter.service", Self::unit(owner.as_str(), context.home, &prefix))?;

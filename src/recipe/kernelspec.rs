@@ -98,11 +98,11 @@ pub(super) fn remains(name: &str) -> Result<[TargetPath; 2], Invalid> {
 /// The files of one kernel, under its name and under those that it had before.
 pub(super) fn lower(kernel: &Kernel, home: Home<'_>, environment: ResourceId) -> Result<Vec<Spec>, Invalid> {
     let path = TargetPath::parse(&format!("{LAUNCHERS}/{}", kernel.name))?;
-    let text = Content::Inline(launcher(home));
+    let text = Content::Inline(launcher(home).into());
     let launcher = File { requires: vec![environment.clone()], ..File::new(path.clone(), text, Meta::root(Mode::OPEN)) };
     let requires = vec![environment, ResourceId::new("file", &path)];
     let file = |name: &str, display_name: &str| -> Result<Spec, Invalid> {
-        let text = Content::Inline(spec(&path, display_name, home.language));
+        let text = Content::Inline(spec(&path, display_name, home.language).into());
         let at = TargetPath::parse(&format!("{KERNELS}/{name}/kernel.json"))?;
         Ok(Spec::File(File { requires: requires.clone(), ..File::new(at, text, Meta::root(Mode::FILE)) }))
     };

@@ -37,7 +37,7 @@ impl OwnerAccount {
         match self.sudo {
             Sudo::Everything => {
                 let text = format!("# {}\n{} ALL=(ALL:ALL) NOPASSWD: ALL\n", crate::resource::HEADER, self.name);
-                let file = File::new(path, Content::Inline(text), Meta::root(Mode::SUDOERS));
+                let file = File::new(path, Content::Inline(text.into()), Meta::root(Mode::SUDOERS));
                 Some(Spec::File(File { requires: vec![ResourceId::new("user", &self.name)], proof: Some(Proof::Sudoers), ..file }))
             }
             Sudo::Nothing => Some(Spec::Absent(Absent::if_ours(path))),
@@ -62,7 +62,10 @@ impl Recipe for OwnerAccount {
             let keys = path(format!("{directory}/authorized_keys"))?;
             specs.push(Spec::Directory(Directory::new(directory, Meta::of(owner.clone(), Mode::PRIVATE_DIRECTORY), vec![id.clone()])));
             let text = format!("{}\n", self.authorized_keys.join("\n"));
-            specs.push(Spec::File(File { requires: vec![id], ..File::new(keys, Content::Inline(text), Meta::of(owner, Mode::PRIVATE)) }));
+            specs.push(Spec::File(File {
+                requires: vec![id],
+                ..File::new(keys, Content::Inline(text.into()), Meta::of(owner, Mode::PRIVATE))
+            }));
         }
         Ok(specs)
     }

@@ -100,7 +100,8 @@ impl Recipe for Repository {
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let path = |text: String| TargetPath::parse(&text).map_err(|e| vec![Problem::general(Code::BadValue, e.0)]);
         let (key, sources) = (path(key_path(&self.name))?, path(sources_path(&self.name))?);
-        let file = |path, text, requires| File { requires, ..File::new(path, Content::Inline(text), Meta::root(Mode::FILE)) };
+        let file =
+            |path, text: String, requires| File { requires, ..File::new(path, Content::Inline(text.into()), Meta::root(Mode::FILE)) };
         let mut specs = Vec::new();
         let mut requires = vec![ResourceId::new("file", &key)];
         if self.uri.starts_with("https:") {

@@ -68,7 +68,7 @@ impl Recipe for SshPolicy {
             requires: requires.clone(),
             proof: Some(Proof::Sshd { user: owner.clone(), expect: expect.clone() }),
             read_by: vec![unit.clone()],
-            ..File::new(path, Content::Inline(format!("# {}\n{lines}", crate::resource::HEADER)), Meta::root(Mode::FILE))
+            ..File::new(path, Content::Inline(format!("# {}\n{lines}", crate::resource::HEADER).into()), Meta::root(Mode::FILE))
         };
         let reads = vec![file.clone()];
         let policy = SshdPolicy { user: owner.clone(), expect, requires: vec![file.id()] };

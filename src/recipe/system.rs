@@ -33,7 +33,7 @@ impl Recipe for Sysctl {
             let _ = writeln!(text, "{name} = {value}");
             text
         });
-        let file = File::new(path(SYSCTL)?, Content::Inline(text), Meta::root(Mode::FILE));
+        let file = File::new(path(SYSCTL)?, Content::Inline(text.into()), Meta::root(Mode::FILE));
         let file = File { read_by: vec![unit.clone()], ..file };
         let unit = Unit { reads: vec![file.clone()], requires: vec![file.id()], ..Unit::new(unit) };
         Ok(vec![Spec::File(file), Spec::Unit(unit)])
@@ -79,7 +79,7 @@ impl Recipe for Timezone {
         // timedatectl(1) writes it so.
         let link = Symlink { also: Some(format!("..{}", link.to)), ..link };
         // Debian's own tools read the name from here.
-        let name = File::new(path("/etc/timezone")?, Content::Inline(format!("{}\n", self.name)), Meta::root(Mode::FILE));
+        let name = File::new(path("/etc/timezone")?, Content::Inline(format!("{}\n", self.name).into()), Meta::root(Mode::FILE));
         Ok(vec![Spec::Apt(data), Spec::Symlink(link), Spec::File(name)])
     }
 }

@@ -31,7 +31,7 @@ impl ManagedUnit {
         let file = |(name, text): (String, &String)| {
             let path =
                 TargetPath::parse(&format!("/etc/systemd/system/{name}")).map_err(|e| vec![Problem::general(Code::BadValue, e.0)])?;
-            Ok(File { read_by: vec![self.name.clone()], ..File::new(path, Content::Inline(text.clone()), Meta::root(Mode::FILE)) })
+            Ok(File { read_by: vec![self.name.clone()], ..File::new(path, Content::Inline(text.as_str().into()), Meta::root(Mode::FILE)) })
         };
         own.chain(extended).map(file).collect()
     }

@@ -34,7 +34,7 @@ impl Guard {
     fn file(&self) -> Result<File, ProbeError> {
         let path = Self::path(&self.mount)?;
         let text = serde_json::to_string_pretty(self).map_err(|e| ProbeError::new("write a guard", e))?;
-        Ok(File { policy: super::Policy::Enforce, ..File::new(path, Content::Inline(format!("{text}\n")), Meta::root(Mode::FILE)) })
+        Ok(File { policy: super::Policy::Enforce, ..File::new(path, Content::Inline(format!("{text}\n").into()), Meta::root(Mode::FILE)) })
     }
 
     /// The guards of a machine.

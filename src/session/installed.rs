@@ -147,7 +147,7 @@ impl Installable {
         let absolute = |path: &Path| std::path::absolute(path).map_or_else(|_| normal(path), |path| normal(&path));
         let mut files: BTreeMap<String, Vec<u8>> = read.iter().map(|(path, bytes)| (absolute(path), bytes.clone())).collect();
         let own = own.map_or_else(|| "/manifest.yaml".to_owned(), |path| normal(&path));
-        files.insert(own.clone(), manifest.text.clone().into_bytes());
+        files.insert(own.clone(), manifest.text.as_bytes().to_vec());
         if !sheets.settings.is_empty() {
             files.insert(settings_of(&own), serde_json::json!(sheets.settings).to_string().into_bytes());
         }
@@ -166,7 +166,7 @@ impl Installable {
         for (path, bytes) in &self.files {
             let text = String::from_utf8(bytes.clone()).map_err(|_| OpError::new(format!("install {path}"), "it is not text"))?;
             let at = target_path(&format!("{BUNDLES}/{digest}/{path}"))?;
-            let content = Content::Inline(text);
+            let content = Content::Inline(text.into());
             if !on.holds(&at, &content)? {
                 let op = Op::WriteFile { path: at, content, meta: Meta::root(Mode::FILE), proof: None, read_by: Vec::new() };
                 on.perform(&op, &Silent)?;

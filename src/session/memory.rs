@@ -108,12 +108,11 @@ fn is_done(report: &Report) -> bool {
 
 /// Whether every resource is remembered with what becomes of it, and nothing else is.
 pub(super) fn is_current(work: &Work, records: &Records) -> bool {
-    let remembered = |id: &ResourceId| {
-        work.scope == Scope::Beside || records.resources.get(id).is_none_or(|record| record.on_removal == work.on_removal.of(id))
-    };
+    if work.scope == Scope::Beside {
+        return true;
+    }
     let present: HashSet<&ResourceId> = work.graph.nodes.iter().map(|node| &node.id).collect();
-    let gone = || work.scope == Scope::Machine && records.resources.keys().any(|id| !present.contains(id));
-    present.iter().copied().all(remembered) && !gone()
+    records.resources.iter().all(|(id, record)| present.contains(id) && record.on_removal == work.on_removal.of(id))
 }
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.

@@ -3,13 +3,14 @@
 use crate::model::{ByteSize, Owner, SecretRef, Sha256, TargetPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a file is to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Small content, carried along. Bytes that are not UTF-8 travel as a blob.
-    Inline(String),
+    Inline(Arc<str>),
     /// A blob of the store.
     Blob(Blob),
     /// Text in which `{{secret:N}}` stands for the N-th reference; only a target ever renders it.

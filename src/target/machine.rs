@@ -216,7 +216,7 @@ impl Probe for Machine {
                 let now = Sha256::of_reader(file).map_err(|e| ProbeError::new(format!("read {path}"), e))?;
                 return Ok(now == blob.sha256);
             }
-            Content::Inline(text) => Cow::Borrowed(text),
+            Content::Inline(text) => Cow::Borrowed(&**text),
             Content::Secret { template, refs } => Cow::Owned(self.rendered(template, refs)?),
         };
         let Some(file) = self.files.open_file(path)? else { return Ok(false) };

@@ -8,6 +8,7 @@ use crate::model::{Meta, Sha256, Span, TargetPath, UnitName};
 use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, Stat, UnitVerb};
 use nix::sys::stat::Mode as Bits;
 use std::io::Read;
+use std::sync::Arc;
 
 fn path(text: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(text).map_err(|e| OpError::new(format!("use path {text}"), e))
@@ -198,7 +199,7 @@ impl Machine {
 
     fn source(&self, content: &Content) -> Result<Source, OpError> {
         match content {
-            Content::Inline(text) => Ok(Source::of(text.clone().into_bytes(), Some(Sha256::of(text.as_bytes())))),
+            Content::Inline(text) => Ok(Source::of(Arc::<[u8]>::from(text.clone()), Some(Sha256::of(text.as_bytes())))),
             // A digest of a secret would be a hint at it: secrets are not in the ledger.
             Content::Secret { template, refs } => Ok(Source::of(self.rendered(template, refs)?.into_bytes(), None)),
             Content::Blob(blob) => {
@@ -305,7 +306,7 @@ struct Source {
 }
 
 impl Source {
-    fn of(bytes: Vec<u8>, digest: Option<Sha256>) -> Self {
+    fn of(bytes: impl AsRef<[u8]> + Send + 'static, digest: Option<Sha256>) -> Self {
         Self { bytes: Box::new(std::io::Cursor::new(bytes)), digest }
     }
 }

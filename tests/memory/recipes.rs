@@ -15,7 +15,7 @@ fn joined(items: &[impl ToString]) -> String {
 
 fn file(file: &File) -> String {
     let text = match &file.content {
-        Content::Inline(text) => text.clone(),
+        Content::Inline(text) => text.to_string(),
         Content::Secret { template, refs } => format!("{template}(secrets: {})\n", joined(refs)),
         Content::Blob(blob) => format!("(download: {})\n", blob.url),
     };

@@ -7,7 +7,7 @@ use std::fs;
 fn machine(text: &str) -> Machine {
     let key = fs::read("manifests/keys/quickstart.pub").unwrap();
     let files = MemoryFiles([("keys/ada.pub".into(), key), ("setup-scripts/create.sh".into(), b"echo made\n".to_vec())].into());
-    let source = Source { name: "lab.yaml".into(), text: text.to_owned() };
+    let source = Source { name: "lab.yaml".into(), text: text.into() };
     load(&Sheets::new(source), files)
         .and_then(|manifest| manifest.on(&crate::facts("")))
         .unwrap_or_else(|rejected| panic!("{rejected}\n{text}"))
@@ -38,9 +38,9 @@ fn azures_instances_become_manifests() {
     ];
     for case in cases {
         let name = format!("tests/cases/{case}");
-        let source = Source { text: fs::read_to_string(&name).unwrap(), name: name.clone() };
+        let source = Source { text: fs::read_to_string(&name).unwrap().into(), name: name.clone() };
         let text = from_azure(&source, &name, &HostFiles).unwrap_or_else(|rejected| panic!("{rejected}"));
-        let again = Source { name, text: text.clone() };
+        let again = Source { name, text: text.as_str().into() };
         load(&Sheets::new(again), HostFiles).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
         write!(all, "=== {case}\n{text}").unwrap();
     }
@@ -55,10 +55,10 @@ fn what_is_wrong_with_azures_file_is_told_where_it_stands() {
     assert_eq!(places, ["ci.yaml:2:7", "ci.yaml:3:36"]);
     let template = fs::read_to_string("tests/cases/azure/arm.json").unwrap();
     let wrong = template.replace("\"PT30M\"", "\"30 min\"").replace("\"lab/ci-arm\"", "\"lab/1\"").replace("\"Week\"", "\"Fortnight\"");
-    let rejected = from_azure(&Source { name: "ci.json".into(), text: wrong }, "lab.yaml", &MemoryFiles::default()).unwrap_err();
+    let rejected = from_azure(&Source { name: "ci.json".into(), text: wrong.into() }, "lab.yaml", &MemoryFiles::default()).unwrap_err();
     insta::assert_snapshot!(rejected.to_string());
     let expression = template.replace("\"lab/ci-arm\"", "\"[concat(parameters('ws'), '/ci')]\"");
-    let made = from_azure(&Source { name: "ci.json".into(), text: expression }, "lab.yaml", &MemoryFiles::default()).unwrap();
+    let made = from_azure(&Source { name: "ci.json".into(), text: expression.into() }, "lab.yaml", &MemoryFiles::default()).unwrap();
     assert!(made.contains("#name: \"[concat(parameters('ws'), '/ci')]\""), "{made}");
     for text in ["", "- a\n", "a: [\n", "type: amlcompute\n", "{\"properties\": {\"computeType\": \"AKS\"}}"] {
         assert!(from_azure(&Source { name: "x".into(), text: text.into() }, "y", &MemoryFiles::default()).is_err(), "{text}");

@@ -10,7 +10,7 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 }
 
 fn refused(text: String) -> Rejected {
-    let source = Source { name: "hostile.yaml".into(), text };
+    let source = Source { name: "hostile.yaml".into(), text: text.into() };
     load(&Sheets::new(source), HostFiles).and_then(|manifest| foresee(&manifest)).unwrap_err()
 }
 
@@ -101,6 +101,6 @@ fn includes_share_the_limits() {
     let list = format!("packages: {{install: [{}]}}\n", "git, ".repeat(50_000));
     let files = (0..6).map(|n| (format!("{n}.yaml"), list.clone().into_bytes())).collect();
     let text = "include: [0.yaml, 1.yaml, 2.yaml, 3.yaml, 4.yaml, 5.yaml]\n".to_owned();
-    let rejected = load(&Sheets::new(Source { name: "m.yaml".into(), text }), MemoryFiles(files)).map(|_| ()).unwrap_err();
+    let rejected = load(&Sheets::new(Source { name: "m.yaml".into(), text: text.into() }), MemoryFiles(files)).map(|_| ()).unwrap_err();
     assert!(rejected.to_string().contains("more than 250000 values and keys"), "{rejected}");
 }

@@ -17,7 +17,7 @@ pub fn current(path: &str, text: &str) {
 fn said(code: Code) -> String {
     let text = code.example().to_owned();
     let files = MemoryFiles([("manifest.yaml".to_owned(), text.clone().into_bytes())].into());
-    let rejected = load(&Sheets::new(Source { name: "manifest.yaml".into(), text }), files).map(|_| code).unwrap_err();
+    let rejected = load(&Sheets::new(Source { name: "manifest.yaml".into(), text: text.into() }), files).map(|_| code).unwrap_err();
     let codes: Vec<Code> = rejected.problems.iter().map(|problem| problem.code).collect();
     assert_eq!(codes, [code], "{rejected}");
     rejected.to_string()

@@ -14,6 +14,7 @@ use serde::de::{Deserializer, Error, IntoDeserializer, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Packages of the distribution, and where they come from.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -120,7 +121,7 @@ pub struct FileEntry {
     #[schemars(extend("default" = "present"))]
     pub state: Option<FileState>,
     /// What it holds.
-    pub content: Option<String>,
+    pub content: Option<Arc<str>>,
     /// The file, relative to the manifest, whose text it holds.
     pub source: Option<At<SourcePath>>,
     /// Where it points, for a symbolic link.

@@ -44,7 +44,7 @@ impl Named {
     /// A line of it.
     pub fn line(&self, number: usize, width: usize) -> Place {
         let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        Place { file: self.name(), line: short(number), column: 1, width: short(width.max(1)) }
+        Place { file: self.name().into(), line: short(number), column: 1, width: short(width.max(1)) }
     }
 }
 
@@ -113,7 +113,7 @@ impl<'a> Desk<'a> {
 
     /// Shows lines of a file that the manifest names in problems.
     pub fn show(&mut self, file: &Named) {
-        self.sources.add(&file.name(), &file.text);
+        self.sources.add(&file.name(), file.text.as_str());
     }
 
     /// Makes the rest of the line at a place unreadable in what is shown.

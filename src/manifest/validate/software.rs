@@ -176,7 +176,7 @@ fn text(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     let file = &item.value;
     let content = match (&file.content, &file.source) {
         (Some(content), None) => content.clone(),
-        (None, Some(source)) => desk.file(source, CARRIED)?.text,
+        (None, Some(source)) => desk.file(source, CARRIED)?.text.into(),
         (Some(_), Some(source)) => {
             desk.say(Code::Conflict, &source.place, "a file has `content` or a `source`, not both", "keep one of the two");
             return None;

@@ -169,7 +169,7 @@ fn path(text: &str) -> Result<TargetPath, Vec<Problem>> {
 
 /// A file of Fitout's own that is there when the trees are.
 fn file(at: &str, text: String, requires: &[ResourceId]) -> Result<File, Vec<Problem>> {
-    Ok(File { requires: requires.to_vec(), ..File::new(path(at)?, Content::Inline(text), Meta::root(Mode::FILE)) })
+    Ok(File { requires: requires.to_vec(), ..File::new(path(at)?, Content::Inline(text.into()), Meta::root(Mode::FILE)) })
 }
 
 impl Recipe for Cuda {

@@ -53,7 +53,7 @@ fn configuration(share: &Share, container: &str, credential: &BlobCredential, ca
     );
     Ok(match secret {
         Some(secret) => Content::Secret { template: text, refs: vec![secret.clone()] },
-        None => Content::Inline(text),
+        None => Content::Inline(text.into()),
     })
 }
 

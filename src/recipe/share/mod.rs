@@ -135,7 +135,7 @@ fn assemble(parts: Parts, repositories: Vec<ResourceId>) -> Result<Vec<Spec>, In
     let file = |path, content, mode| File { read_by: vec![name.clone()], ..File::new(path, content, Meta::root(mode)) };
     let config = file(parts.config.0, parts.config.1, Mode::PRIVATE);
     let unit_path = TargetPath::parse(&format!("/etc/systemd/system/{name}"))?;
-    let unit_file = file(unit_path, Content::Inline(text), Mode::FILE);
+    let unit_file = file(unit_path, Content::Inline(text.into()), Mode::FILE);
     let reads = vec![config.clone(), unit_file.clone()];
     let requires = vec![ResourceId::new("apt", &apt.name), config.id(), unit_file.id()];
     let unit = Unit { enabled: Some(Switch::On), active: Some(Switch::On), reads, requires, ..Unit::new(name) };

@@ -22,7 +22,7 @@ fn page(share: &Share) -> String {
     let line = |spec: &Spec| {
         if let Spec::File(file) = spec {
             let text = match &file.content {
-                Content::Inline(text) => text.clone(),
+                Content::Inline(text) => text.to_string(),
                 Content::Secret { template, refs } => format!("{template}(secrets: {})\n", joined(refs)),
                 Content::Blob(_) => unreachable!("shares download nothing"),
             };

@@ -168,7 +168,7 @@ impl Fake {
     /// The bytes of a content.
     fn rendered(&self, content: &Content) -> Result<Vec<u8>, ProbeError> {
         match content {
-            Content::Inline(text) => Ok(text.clone().into_bytes()),
+            Content::Inline(text) => Ok(text.as_bytes().to_vec()),
             Content::Blob(blob) => Err(ProbeError::new(format!("open the download of {}", blob.url), "a machine in memory has no store")),
             Content::Secret { template, refs } => {
                 let mut text = template.clone();
