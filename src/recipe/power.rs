@@ -25,7 +25,7 @@ impl Recipe for PowerPolicy {
         let fail = |error: crate::model::Invalid| vec![Problem::general(Code::BadValue, error.0)];
         let own = |at: &str, text: String| -> Result<File, Vec<Problem>> {
             let path = TargetPath::parse(at).map_err(fail)?;
-            Ok(File { policy: Policy::Enforce, ..File::new(path, Content::Inline(text), Meta::root(Mode::FILE)) })
+            Ok(File { policy: Policy::Enforce, ..File::new(path, Content::Inline(text.into()), Meta::root(Mode::FILE)) })
         };
         let power = Power { owner: context.owner.map(ToString::to_string), ..self.power.clone() };
         Ok(vec![Spec::File(own(POWER, power.text())?)])
