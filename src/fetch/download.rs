@@ -1,27 +1,20 @@
 //! Downloads into the store: hashed while they are written, published when they are what was pinned.
 
-use super::client::{Http, Place, checked, pause_after, place};
+use super::client::{Http, Place, Trials, place};
 use super::error::{Cause, FetchError};
-use crate::model::{ByteSize, Sha256};
+use super::incoming::Incoming;
+use crate::model::Sha256;
 use crate::step::Blob;
 use crate::store::Store;
-use crate::target::{Progress, go_on};
-use reqwest::header::{ETAG, IF_RANGE, RANGE};
-use reqwest::{Response, StatusCode};
-use sha2::Digest;
+use crate::target::Progress;
+use reqwest::header::{IF_RANGE, RANGE};
 use std::collections::BTreeSet;
-use std::io::{self, Read, Seek, Write};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
-use tempfile::NamedTempFile;
 use url::Url;
 
-/// No download of unknown size may be larger: the largest packages of this field take a few GB.
-const LARGEST: u64 = 64 << 30;
 /// Downloads at a time: enough to hide the latency of small files, polite to servers.
 const AT_A_TIME: usize = 4;
-/// How much of a local file is read at a time.
-const CHUNK: usize = 256 * 1024;
 
 impl Http {
     /// Sees to it that the store holds this download.
@@ -35,11 +28,18 @@ impl Http {
                 return Ok(());
             }
             let mut incoming = Incoming::new(store, blob)?;
-            match place(&blob.url)? {
-                Place::File(path) => incoming.copy(std::fs::File::open(path)?, progress)?,
-                Place::Server(url) => self.wait(self.bring(&url, &mut incoming, progress))?,
+            match self.bring(&mut incoming, progress) {
+                Ok(()) => incoming.publish(),
+                // What is another file is of no use to any later run.
+                Err(cause) if cause.is_other_file() => {
+                    store.forget(&blob.sha256)?;
+                    Err(cause)
+                }
+                Err(cause) => {
+                    incoming.leave()?;
+                    Err(cause)
+                }
             }
-            incoming.publish(store)
         };
         bring().map_err(|cause: Cause| cause.at(&blob.url))
     }
@@ -56,7 +56,7 @@ impl Http {
             while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if let Err(error) = self.download(store, blob, &Part { sum: &sum, seen: AtomicU64::new(0) }) {
                     next.store(blobs.len(), Ordering::Relaxed);
-                    failed.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+                    failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
                 }
             }
         };
@@ -65,49 +65,55 @@ impl Http {
                 scope.spawn(work);
             }
         });
-        failed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).map_or(Ok(()), Err)
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    /// Tries until all bytes came; a try that brought new ones does not count against the number of tries.
-    async fn bring(&self, url: &Url, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
-        let (mut failures, mut furthest) = (0, 0);
-        loop {
-            let cause = match self.bring_once(url, incoming, progress).await {
-                Ok(()) if incoming.joined && incoming.digest() != incoming.blob.sha256 => {
+    fn bring(&self, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
+        let brought = match place(&incoming.blob.url)? {
+            Place::File(path) => std::fs::File::open(path).map_err(Cause::from).and_then(|file| incoming.copy(file, progress)),
+            Place::Server(url) => self.wait(self.persist_with(&url, incoming, progress)),
+        };
+        brought.and_then(|()| incoming.must_match()).map_err(|cause| incoming.explained(cause))
+    }
+
+    /// Tries until all bytes came; a try that brought many does not count against the number of tries.
+    async fn persist_with(&self, url: &Url, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
+        let mut trials = Trials::new(&self.limits, progress);
+        while !incoming.is_whole() {
+            let before = incoming.length;
+            let cause = match self.bring_once(url, incoming, &trials).await {
+                Ok(()) if incoming.joined && !incoming.is_whole() => {
                     incoming.restart()?;
                     Cause::Network("the file changed while it was fetched".into())
                 }
                 Ok(()) => return Ok(()),
                 Err(cause) => cause,
             };
-            if incoming.length > furthest {
-                (failures, furthest) = (0, incoming.length);
-            }
-            match self.pauses.get(failures) {
-                Some(pause) if cause.is_passing() => pause_after(&cause, *pause, progress).await,
-                _ => return Err(cause),
-            }
-            failures += 1;
+            trials.brought(incoming.length.saturating_sub(before));
+            trials.pause_after(cause).await?;
         }
+        Ok(())
     }
 
-    async fn bring_once(&self, url: &Url, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
+    async fn bring_once(&self, url: &Url, incoming: &mut Incoming<'_>, trials: &Trials<'_>) -> Result<(), Cause> {
         let mut request = self.client.get(url.clone());
-        if let (true, Some(tag)) = (incoming.length > 0, &incoming.tag) {
-            request = request.header(RANGE, format!("bytes={}-", incoming.length)).header(IF_RANGE, tag.clone());
+        if let (true, Some(version)) = (incoming.length > 0, &incoming.version) {
+            request = request.header(RANGE, format!("bytes={}-", incoming.length)).header(IF_RANGE, version.clone());
         }
-        let mut response = request.send().await?;
-        checked(&response)?;
-        if continues(&response, incoming.length) {
-            incoming.joined = true;
-        } else {
-            incoming.restart()?;
+        let mut response = match trials.head(request).await {
+            // There is no such part: the file is another, or shorter.
+            Err(Cause::Status { status: 416, .. }) if incoming.length > 0 => {
+                incoming.restart()?;
+                return Err(Cause::Network("the server has no such part of the file".into()));
+            }
+            answer => answer?,
+        };
+        incoming.begin(&response)?;
+        let mut pace = trials.pace();
+        while let Some(chunk) = pace.chunk(&mut response).await? {
+            incoming.take(&chunk, trials.progress)?;
         }
-        incoming.tag = response.headers().get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| !tag.starts_with("W/")).map(Into::into);
-        while let Some(chunk) = response.chunk().await? {
-            incoming.take(&chunk, progress)?;
-        }
-        incoming.must_be_whole()
+        if incoming.is_whole() { Ok(()) } else { incoming.must_be_whole() }
     }
 }
 
@@ -131,83 +137,6 @@ impl Drop for Claim {
     fn drop(&mut self) {
         ON_THEIR_WAY.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
         ARRIVED.notify_all();
-    }
-}
-
-/// Whether an answer holds what comes after the first `length` bytes, and only that.
-fn continues(response: &Response, length: u64) -> bool {
-    let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
-    response.status() == StatusCode::PARTIAL_CONTENT && range.is_some_and(|range| range.starts_with(&format!("bytes {length}-")))
-}
-
-/// A download on its way: a file of the store without its final name.
-struct Incoming<'a> {
-    blob: &'a Blob,
-    file: NamedTempFile,
-    hash: sha2::Sha256,
-    length: u64,
-    /// What the server calls this version of the file; without it a download cannot be gone on with.
-    tag: Option<String>,
-    /// Whether it is put together from several answers.
-    joined: bool,
-}
-
-impl<'a> Incoming<'a> {
-    fn new(store: &Store, blob: &'a Blob) -> io::Result<Self> {
-        Ok(Self { blob, file: store.incoming()?, hash: sha2::Sha256::default(), length: 0, tag: None, joined: false })
-    }
-
-    fn restart(&mut self) -> io::Result<()> {
-        self.file.as_file().set_len(0)?;
-        self.file.rewind()?;
-        (self.hash, self.length, self.tag, self.joined) = (sha2::Sha256::default(), 0, None, false);
-        Ok(())
-    }
-
-    fn take(&mut self, bytes: &[u8], progress: &dyn Progress) -> Result<(), Cause> {
-        go_on()?;
-        if let Some(why) = progress.must_end() {
-            return Err(io::Error::other(why).into());
-        }
-        let limit = self.blob.size.map_or(LARGEST, |size| size.0);
-        if self.length + bytes.len() as u64 > limit {
-            return Err(Cause::TooLarge(ByteSize(limit)));
-        }
-        self.file.write_all(bytes)?;
-        self.hash.update(bytes);
-        self.length += bytes.len() as u64;
-        progress.advance(self.length, self.blob.size.map_or(0, |size| size.0));
-        Ok(())
-    }
-
-    fn copy(&mut self, mut source: impl Read, progress: &dyn Progress) -> Result<(), Cause> {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match source.read(&mut chunk)? {
-                0 => return self.must_be_whole(),
-                n => self.take(&chunk[..n], progress)?,
-            }
-        }
-    }
-
-    fn must_be_whole(&self) -> Result<(), Cause> {
-        match self.blob.size {
-            Some(size) if self.length < size.0 => Err(Cause::Short(ByteSize(self.length))),
-            _ => Ok(()),
-        }
-    }
-
-    fn digest(&self) -> Sha256 {
-        Sha256::from_bytes(self.hash.clone().finalize().into())
-    }
-
-    fn publish(self, store: &Store) -> Result<(), Cause> {
-        let (wanted, got) = (self.blob.sha256, self.digest());
-        if got != wanted {
-            return Err(Cause::Digest { wanted, got });
-        }
-        store.publish(self.file, &wanted)?;
-        Ok(())
     }
 }
 

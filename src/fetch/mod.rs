@@ -7,8 +7,12 @@
 mod client;
 mod download;
 mod error;
+mod incoming;
+mod limits;
+mod redirect;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 pub use client::{Http, Page};
 pub use error::{Cause, FetchError};

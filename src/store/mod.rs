@@ -1,9 +1,11 @@
 //! Downloads on the host, by their SHA-256: a file is at its final name only once it was verified.
 
 use crate::model::Sha256;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::{NamedTempFile, TempPath};
 
 /// The store of one host.
 #[derive(Debug, Clone)]
@@ -13,6 +15,11 @@ pub struct Store {
 
 /// Where the store is unless a setting says otherwise.
 pub const DEFAULT: &str = "/var/cache/fitout";
+
+/// What stands at the end of the name of a note.
+const NOTE: &str = ".note";
+/// How long a part of a download waits for the run that goes on with it.
+const KEPT: Duration = Duration::from_hours(7 * 24);
 
 impl Store {
     /// The store in a folder of the host, made when first written to.
@@ -51,37 +58,92 @@ impl Store {
     ///
     /// # Errors
     /// The folder or the file cannot be made.
-    pub fn incoming(&self) -> io::Result<tempfile::NamedTempFile> {
+    pub fn incoming(&self) -> io::Result<NamedTempFile> {
+        let (folder, _alone) = self.enter()?;
+        fresh_in(&folder)
+    }
+
+    /// The file of a download, with what an earlier run left in it; an empty one where another process fills that.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be made.
+    pub fn partial(&self, digest: &Sha256) -> io::Result<NamedTempFile> {
+        let (folder, _alone) = self.enter()?;
+        let path = folder.join(digest.to_string());
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?)),
+            Err(TryLockError::WouldBlock) => fresh_in(&folder),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    /// Keeps a word about a download that is not whole; it goes when the download is.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn note(&self, digest: &Sha256, text: &str) -> io::Result<()> {
+        fs::write(self.note_path(digest), text)
+    }
+
+    /// What was noted of a download that is not whole.
+    #[must_use]
+    pub fn noted(&self, digest: &Sha256) -> Option<String> {
+        fs::read_to_string(self.note_path(digest)).ok()
+    }
+
+    fn note_path(&self, digest: &Sha256) -> PathBuf {
+        self.folder.join("incoming").join(format!("{digest}{NOTE}"))
+    }
+
+    /// The folder of what is on its way, and the right to be alone in it: held until a fresh file is locked, so that no other run
+    /// takes it for a leftover.
+    fn enter(&self) -> io::Result<(PathBuf, File)> {
         let folder = self.folder.join("incoming");
         fs::create_dir_all(&folder)?;
-        // Held until the fresh file is locked, so that no other run takes it for a leftover.
         let alone = File::open(&folder)?;
         alone.lock()?;
         for entry in fs::read_dir(&folder)? {
             remove_if_abandoned(&entry?.path())?;
         }
-        let file = tempfile::NamedTempFile::new_in(&folder)?;
-        file.as_file().lock()?;
-        Ok(file)
+        Ok((folder, alone))
     }
 
     /// Gives a filled and verified file its final name.
     ///
     /// # Errors
     /// It could not be synced or renamed.
-    pub fn publish(&self, file: tempfile::NamedTempFile, digest: &Sha256) -> io::Result<PathBuf> {
+    pub fn publish(&self, file: NamedTempFile, digest: &Sha256) -> io::Result<PathBuf> {
         let path = self.path(digest);
         fs::create_dir_all(self.folder.join("blobs"))?;
         file.as_file().sync_all()?;
         file.persist(&path).map_err(|e| e.error)?;
+        self.forget(digest)?;
         Ok(path)
+    }
+
+    /// Forgets what was noted of a download.
+    ///
+    /// # Errors
+    /// It is still there.
+    pub fn forget(&self, digest: &Sha256) -> io::Result<()> {
+        match fs::remove_file(self.note_path(digest)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
     }
 }
 
-/// Removes a file that nobody fills any more.
+fn fresh_in(folder: &Path) -> io::Result<NamedTempFile> {
+    let file = NamedTempFile::new_in(folder)?;
+    file.as_file().lock()?;
+    Ok(file)
+}
+
+/// Removes a file that nobody fills any more, and that nobody may go on with.
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
     match File::open(path) {
-        Ok(file) if file.try_lock().is_ok() => fs::remove_file(path),
+        Ok(file) if file.try_lock().is_ok() && !may_go_on(path, &file) => fs::remove_file(path),
         Ok(_) => Ok(()),
         // Published or given up meanwhile.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -89,9 +151,40 @@ fn remove_if_abandoned(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Whether a file is a part of a download, or what was noted of one, and not too old to be gone on with.
+fn may_go_on(path: &Path, file: &File) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_part = Sha256::parse(name.strip_suffix(NOTE).unwrap_or(name)).is_ok();
+    let age = || file.metadata()?.modified()?.elapsed().map_err(io::Error::other);
+    is_part && age().is_ok_and(|age| age < KEPT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_of_a_download_is_gone_on_with_unless_another_fills_it() {
+        use std::io::{Seek, Write};
+        let folder = tempfile::tempdir().unwrap();
+        let (store, digest) = (Store::at(folder.path()), Sha256::of(b"whole"));
+        let mut part = store.partial(&digest).unwrap();
+        part.write_all(b"who").unwrap();
+        assert_eq!(store.partial(&digest).unwrap().as_file().metadata().unwrap().len(), 0);
+        drop(part.keep().unwrap());
+        store.note(&digest, "tag").unwrap();
+        drop(store.incoming().unwrap());
+        let mut part = store.partial(&digest).unwrap();
+        assert_eq!(
+            (std::io::read_to_string(part.reopen().unwrap()).unwrap().as_str(), store.noted(&digest).as_deref()),
+            ("who", Some("tag"))
+        );
+        part.seek(std::io::SeekFrom::End(0)).unwrap();
+        part.write_all(b"le").unwrap();
+        store.publish(part, &digest).unwrap();
+        assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
+        assert_eq!(fs::read(store.path(&digest)).unwrap(), b"whole");
+    }
 
     #[test]
     fn what_nobody_fills_is_removed() {

@@ -1,57 +1,35 @@
 //! Downloads from a server that misbehaves on purpose.
 
+mod faults;
+mod server;
+mod tls;
+
+use super::limits::Limits;
+use super::redirect::Guard;
 use super::*;
 use crate::model::{ByteSize, Sha256};
 use crate::step::Blob;
 use crate::store::Store;
 use crate::target::Silent;
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-/// A server on loopback that gives one prepared answer per request, the last one again and again.
-struct Server {
-    url: String,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    fn answering(answers: Vec<Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&heads);
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-                let number = seen.lock().unwrap().len();
-                seen.lock().unwrap().push(head.join("\n"));
-                stream.write_all(answers.get(number).or(answers.last()).unwrap()).ok();
-            }
-        });
-        Self { url, heads }
-    }
-
-    fn requests(&self) -> usize {
-        self.heads.lock().unwrap().len()
-    }
-}
+use server::{Answer, Server};
 
 /// An answer of this status with these headers; `promised` bytes are announced.
-fn answer(status: &str, headers: &str, body: &[u8], promised: usize) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {promised}\r\nConnection: close\r\n{headers}\r\n");
-    [head.as_bytes(), body].concat()
+fn answer(status: &str, headers: &str, body: &[u8], promised: usize) -> Answer {
+    Answer::framed(status, &format!("Content-Length: {promised}\r\n{headers}"), body)
 }
 
-fn ok(body: &[u8]) -> Vec<u8> {
+fn ok(body: &[u8]) -> Answer {
     answer("200 OK", "", body, body.len())
 }
 
+/// Patient with a busy machine, and quick to try again.
+fn quick() -> Limits {
+    let limits = Limits::default();
+    Limits { connect: limits.connect, head: limits.head, window: limits.window, ..limits.over(1000) }
+}
+
 fn http() -> Http {
-    Http { pauses: vec![Duration::ZERO; 4], ..Http::new().unwrap() }
+    Http::with(quick(), Guard::default(), |client| client).unwrap()
 }
 
 fn blob(url: &str, body: &[u8]) -> Blob {
@@ -86,7 +64,7 @@ fn a_download_is_stored_and_not_fetched_again() {
     for _ in 0..2 {
         assert_eq!(bench.download(&blob).unwrap(), b"content");
     }
-    assert_eq!((server.requests(), bench.leftovers()), (1, 0));
+    assert_eq!((server.count(), bench.leftovers()), (1, 0));
 }
 
 #[test]
@@ -97,7 +75,7 @@ fn other_content_is_refused_and_named() {
         assert!(error.contains(part), "{error}");
     }
     assert!(bench.store.open(&Sha256::of(b"good")).unwrap().is_none());
-    assert_eq!((server.requests(), bench.leftovers()), (1, 0));
+    assert_eq!((server.count(), bench.leftovers()), (1, 0));
 }
 
 #[test]
@@ -107,8 +85,8 @@ fn a_cut_download_goes_on_where_it_stopped() {
     let rest = answer("206 Partial Content", &format!("{tag}Content-Range: bytes 4-9/10\r\n"), b"456789", 6);
     let (bench, server) = (Bench::new(), Server::answering(vec![cut, rest]));
     assert_eq!(bench.download(&blob(&server.url, b"0123456789")).unwrap(), b"0123456789");
-    let heads = server.heads.lock().unwrap();
-    assert!(heads[1].contains("range: bytes=4-") && heads[1].contains("if-range: \"1\""), "{}", heads[1]);
+    let heads = server.requests.lock().unwrap();
+    assert!(heads[1].from() == Some(4) && heads[1].header("if-range") == Some("\"1\""), "{:?}", heads[1]);
 }
 
 #[test]
@@ -131,14 +109,14 @@ fn a_refusal_is_final_and_a_busy_server_is_asked_again() {
     let bench = Bench::new();
     let missing = Server::answering(vec![answer("404 Not Found", "", b"", 0)]);
     assert!(bench.download(&blob(&missing.url, b"x")).unwrap_err().ends_with("the server answers 404"));
-    assert_eq!(missing.requests(), 1);
+    assert_eq!(missing.count(), 1);
 
     let busy = answer("503 Service Unavailable", "", b"", 0);
     let recovers = Server::answering(vec![busy.clone(), busy.clone(), ok(b"x")]);
     assert_eq!(bench.download(&blob(&recovers.url, b"x")).unwrap(), b"x");
     let down = Server::answering(vec![busy]);
     assert!(bench.download(&blob(&down.url, b"y")).unwrap_err().ends_with("the server answers 503"));
-    assert_eq!(down.requests(), 5);
+    assert_eq!(down.count(), 5);
 }
 
 #[test]
@@ -146,18 +124,20 @@ fn sizes_are_held() {
     let (bench, server) = (Bench::new(), Server::answering(vec![ok(b"0123456789")]));
     let too_long = Blob { size: Some(ByteSize(4)), ..blob(&server.url, b"0123456789") };
     assert!(bench.download(&too_long).unwrap_err().contains("larger than 4 B"));
-    let too_short = Blob { size: Some(ByteSize(11)), ..blob(&server.url, b"0123456789") };
+    let too_short = Blob { size: Some(ByteSize(11)), ..blob(&server.url, b"0123456789a") };
     assert!(bench.download(&too_short).unwrap_err().contains("ended after 10 B"));
 }
 
 #[test]
 fn redirects_are_followed_five_times() {
     let bench = Bench::new();
-    let hop = || answer("302 Found", "Location: /next\r\n", b"", 0);
-    let near = Server::answering((0..5).map(|_| hop()).chain([ok(b"there")]).collect());
+    let hop = |to: &str| answer("302 Found", &format!("Location: /{to}\r\n"), b"", 0);
+    let near = Server::answering(["1", "2", "3", "4", "5"].map(hop).into_iter().chain([ok(b"there")]).collect());
     assert_eq!(bench.download(&blob(&near.url, b"there")).unwrap(), b"there");
-    let endless = Server::answering(vec![hop()]);
-    assert!(bench.download(&blob(&endless.url, b"x")).unwrap_err().contains("more than 5 times"));
+    let far = Server::answering(["1", "2", "3", "4", "5", "6"].map(hop).into_iter().chain([ok(b"x")]).collect());
+    assert!(bench.download(&blob(&far.url, b"x")).unwrap_err().contains("more than 5 times"));
+    let endless = Server::answering(vec![hop("next")]);
+    assert!(bench.download(&blob(&endless.url, b"x")).unwrap_err().contains("in a circle"));
 }
 
 #[test]
@@ -211,7 +191,7 @@ fn every_bit_counts() {
     let server = Server::answering((0..FLIPS).map(flipped).collect());
     let blob = blob(&server.url, &good);
     let refused = (0..FLIPS).filter(|_| bench.download(&blob).is_err_and(|error| error.contains("was pinned"))).count();
-    assert_eq!((refused, server.requests()), (FLIPS, FLIPS));
+    assert_eq!((refused, server.count()), (FLIPS, FLIPS));
     assert!(bench.store.open(&blob.sha256).unwrap().is_none());
     assert_eq!(bench.leftovers(), 0);
 }
