@@ -18,6 +18,7 @@
 //! | [`recipe`] | conveniences that lower to plain kinds |
 //! | [`manifest`] | text to a validated machine; the only YAML |
 //! | [`fetch`] | downloads: fills the store |
+//! | [`cloud`] | the cloud around a machine, which can stop it |
 //! | [`resolve`] | open questions, answered once |
 //! | [`graph`] | the order of work |
 //! | [`plan`] | the forecast |
@@ -35,6 +36,7 @@ pub mod adopt;
 pub mod agent;
 pub mod apply;
 pub mod cli;
+pub mod cloud;
 pub mod datasource;
 pub mod doctor;
 pub mod fetch;

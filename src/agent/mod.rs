@@ -4,14 +4,21 @@
 //! `state` decides and is pure; [`Work`] is what it decides about; this file joins the two in one loop. Whatever takes long runs on
 //! a thread of its own and reports back, so that the loop always answers: to the service manager's watchdog, and to SIGTERM.
 
+mod activity;
+mod asks;
+mod ending;
 mod guard;
+mod idle;
 mod instance;
 mod page;
 mod state;
+mod stops;
 mod work;
 
-use crate::target::{notify, say};
+use crate::target::{SOCKET, notify, say};
+use asks::Waiting;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::select;
@@ -19,10 +26,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{MissedTickBehavior, interval};
 
+pub use ending::{HOOKS, How, Stop};
 pub use guard::{Disk, HOLD, MARGIN, Room, Sample};
+pub use idle::{IdleLine, Idleness, Life, Seen, Sign};
 pub use page::{DiskLine, PAGE, Page};
-pub use state::{Effect, Event, Fault, Phase, SetUp, State, Told, next};
-pub use work::{Work, Workstation};
+pub use state::{Effect, Event, Fault, Look, Phase, SetUp, Signs, State, Told, next};
+pub use stops::{Act, Answer, Ask, Cause, Clocks, Stops, StopsLine};
+pub use work::{Work, Workstation, read_power};
 
 /// How often the disks are looked at: a disk that fills at 500 MB/s is seen before a floor of 5 GB is used up.
 pub const SAMPLE: Duration = Duration::from_secs(10);
@@ -49,7 +59,10 @@ async fn serve(work: &Arc<dyn Work>) -> io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut ticks = interval(SAMPLE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let agent = Agent { work: Arc::clone(work), sender, began: Instant::now() };
+    let agent = Agent { work: Arc::clone(work), sender, began: Instant::now(), waiting: Waiting::default() };
+    if let Err(error) = asks::serve(Path::new(SOCKET), work, agent.sender.clone(), agent.waiting.clone()) {
+        tracing::error!(%error, "nobody can ask the agent anything at {SOCKET}");
+    }
     let (mut state, mut event) = (State::default(), Event::Begun);
     loop {
         let (after, effects) = next(state, event);
@@ -75,6 +88,7 @@ struct Agent {
     work: Arc<dyn Work>,
     sender: UnboundedSender<Event>,
     began: Instant,
+    waiting: Waiting,
 }
 
 impl Agent {
@@ -90,6 +104,10 @@ impl Agent {
                 let began = self.began;
                 self.aside(move |work, _| Event::Sampled(work.sample(), began.elapsed()));
             }
+            Effect::Look(signs) => self.aside(move |work, _| Event::Looked(Box::new(work.look(signs)))),
+            Effect::Tell(text) => self.work.tell(&text),
+            Effect::Answer(number, answer) => self.waiting.answer(number, answer),
+            Effect::StopMachine(_) => self.aside(|work, _| Event::Ended(work.stop())),
             Effect::Publish => self.work.publish(&Page::of(state)),
             Effect::Say(line) => {
                 tracing::info!("{line}");

@@ -4,6 +4,7 @@
 
 use super::guard::{Disk, Room};
 use super::state::{Phase, State};
+use super::stops::StopsLine;
 use crate::apply::Counts;
 use crate::model::{ByteSize, TargetPath};
 use crate::target::{Probe, ProbeError};
@@ -37,6 +38,30 @@ pub struct Page {
     pub setup: Option<Counts>,
     /// What people should know and nobody has to act on.
     pub warnings: Vec<String>,
+    /// When the machine stops.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stops: Option<StopsLine>,
+    /// What failed, as Azure ML names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<PageError>,
+}
+
+/// What failed, by the code that Azure ML has for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageError {
+    /// Azure ML's code.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+}
+
+/// Azure ML's code for a script of the owner's that failed.
+const SCRIPTS: &str = "SetupScriptsError";
+
+fn error_of(state: &State) -> Option<PageError> {
+    let name = state.name.as_deref().unwrap_or("this machine");
+    let why = state.reason.as_deref().filter(|_| state.phase == Phase::UserSetupFailed)?;
+    Some(PageError { code: SCRIPTS.into(), message: format!("{name}: user script setup failed with error \"{why}\"") })
 }
 
 /// One guarded file system.
@@ -74,6 +99,8 @@ impl Page {
             disks: state.disks.values().map(line).collect(),
             setup: state.counts,
             warnings: state.warnings.clone(),
+            stops: state.stops.line(),
+            error: error_of(state),
         }
     }
 

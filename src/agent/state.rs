@@ -10,8 +10,11 @@
 //! and is degraded.
 
 use super::guard::{Disk, Sample};
+use super::idle::{Life, Seen, Sign};
+use super::stops::{Act, Answer, Ask, Cause, Clocks, Stops};
 use crate::apply::Counts;
 use crate::model::{ResourceId, TargetPath};
+use crate::schedule::Power;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -34,6 +37,8 @@ pub enum Phase {
     UserSetupFailed,
     /// It has too little room to be set up.
     Unusable,
+    /// It is about to stop.
+    Stopping,
 }
 
 impl fmt::Display for Phase {
@@ -99,8 +104,34 @@ pub enum Event {
     Tick,
     /// The disks were looked at, at this time of a monotonic clock.
     Sampled(Result<Vec<Sample>, String>, Duration),
+    /// The clocks were read, and perhaps signs of use were looked for.
+    Looked(Box<Look>),
+    /// Somebody asks something of the machine's stops; the answer goes to this number.
+    Asked(u64, Ask),
+    /// Stopping the machine was begun, or failed.
+    Ended(Result<(), String>),
     /// Someone asks for the end.
     Stop,
+}
+
+/// What a look showed that is about the machine's stops.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The clocks.
+    pub clocks: Clocks,
+    /// What the manifest says of stops; nothing where it says nothing.
+    pub power: Result<Option<Power>, String>,
+    /// Signs of use, if they were looked for.
+    pub seen: Option<Seen>,
+}
+
+/// Whether a look is for signs of use as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// It is.
+    Wanted,
+    /// It is for the clocks alone.
+    Unwanted,
 }
 
 /// Something to be done.
@@ -112,6 +143,14 @@ pub enum Effect {
     SetUp,
     /// Look at the disks; [`Event::Sampled`] follows.
     Sample,
+    /// Read the clocks, and perhaps look for signs of use; [`Event::Looked`] follows.
+    Look(Signs),
+    /// Tell everyone on the machine.
+    Tell(String),
+    /// Answer whoever has this number.
+    Answer(u64, Answer),
+    /// Stop the machine; [`Event::Ended`] follows.
+    StopMachine(Cause),
     /// Write the status page.
     Publish,
     /// Say a line on the console.
@@ -165,9 +204,21 @@ pub struct State {
     pub disks: BTreeMap<TargetPath, Disk>,
     /// What people should know and nobody has to act on.
     pub warnings: Vec<String>,
+    /// What is known of its stops.
+    pub stops: Stops,
+    looking: Looking,
     sampling: Sampling,
     attempt: Attempt,
     failures: u32,
+    /// The phase before it began to stop.
+    before: Option<(Phase, Option<String>)>,
+}
+
+/// Whether a look is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looking {
+    No,
+    Yes,
 }
 
 impl Default for State {
@@ -180,18 +231,21 @@ impl Default for State {
             counts: None,
             disks: BTreeMap::new(),
             warnings: Vec::new(),
+            stops: Stops::default(),
+            looking: Looking::No,
             sampling: Sampling::Idle,
             attempt: Attempt::None,
             failures: 0,
+            before: None,
         }
     }
 }
 
 impl State {
-    /// What is the matter with the disks.
+    /// What is the matter with the disks, and with stops.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        self.disks.values().filter_map(Disk::complaint).collect()
+        self.disks.values().filter_map(Disk::complaint).chain(self.stops.complaints()).collect()
     }
 
     /// The state in a line: `fitout: lab is Running`.
@@ -221,6 +275,9 @@ pub fn next(mut state: State, event: Event) -> (State, Vec<Effect>) {
         Event::SetUp(end) => set_up(&mut state, end),
         Event::Tick => tick(&mut state),
         Event::Sampled(samples, now) => sampled(&mut state, samples, now),
+        Event::Looked(look) => looked(&mut state, *look),
+        Event::Asked(who, ask) => vec![Effect::Answer(who, state.stops.ask(ask)), Effect::Publish],
+        Event::Ended(end) => ended(&mut state, end),
         Event::Stop => vec![Effect::Exit],
     };
     (state, effects)
@@ -311,6 +368,52 @@ fn judge(faults: &[Fault]) -> (Phase, Option<String>) {
     (phase, Some(format!("{about}{why}{rest}")))
 }
 
+fn looked(state: &mut State, look: Look) -> Vec<Effect> {
+    state.looking = Looking::No;
+    let mut effects = Vec::new();
+    match look.power {
+        Ok(power) => state.stops.set_power(power.unwrap_or_default()),
+        // What was said before holds.
+        Err(why) => effects.push(Effect::Warn(format!("when to stop cannot be read: {why}"))),
+    }
+    if let Some(why) = state.stops.overdue(look.clocks.boot) {
+        effects.extend(ended(state, Err(why)));
+    }
+    let mut seen = look.seen;
+    if let (Some(seen), Attempt::Running) = (&mut seen, state.attempt) {
+        seen.signs.push(Sign { what: "setting up".into(), life: Life::Now });
+    }
+    for act in state.stops.tick(look.clocks, seen) {
+        effects.extend(match act {
+            Act::Tell(text) => vec![Effect::Warn(text.clone()), Effect::Tell(text), Effect::Publish],
+            Act::Log(text) => vec![Effect::Warn(text)],
+            Act::Stop(cause) => {
+                state.before = Some((state.phase, state.reason.take()));
+                state.enter(Phase::Stopping, Some(cause.to_string()));
+                vec![Effect::Say(state.line()), Effect::Status(state.line()), Effect::Publish, Effect::StopMachine(cause)]
+            }
+        });
+    }
+    effects
+}
+
+/// A stop that was begun ends this process soon; one that failed is an alarm.
+fn ended(state: &mut State, end: Result<(), String>) -> Vec<Effect> {
+    let Err(why) = end else { return Vec::new() };
+    if let Some((phase, reason)) = state.before.take() {
+        state.enter(phase, reason);
+    }
+    state.stops.stop_failed(why.clone());
+    let alarm = format!("ALARM: this machine should stop and cannot: {why}");
+    vec![
+        Effect::Warn(alarm.clone()),
+        Effect::Say(format!("fitout: {alarm}")),
+        Effect::Tell(alarm),
+        Effect::Status(state.line()),
+        Effect::Publish,
+    ]
+}
+
 fn tick(state: &mut State) -> Vec<Effect> {
     let mut effects = match state.attempt {
         Attempt::After(0) => begin(state),
@@ -320,6 +423,10 @@ fn tick(state: &mut State) -> Vec<Effect> {
         }
         Attempt::None | Attempt::Running | Attempt::WhenRoom => Vec::new(),
     };
+    if state.looking == Looking::No {
+        state.looking = Looking::Yes;
+        effects.push(Effect::Look(state.stops.signs_wanted()));
+    }
     match state.sampling {
         Sampling::Idle => {
             state.sampling = Sampling::Busy(0);
@@ -366,149 +473,4 @@ fn sampled(state: &mut State, samples: Result<Vec<Sample>, String>, now: Duratio
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ByteSize;
-
-    fn id(text: &str) -> ResourceId {
-        ResourceId::try_from(text.to_owned()).unwrap()
-    }
-
-    fn done(faults: &[(&str, &str)]) -> Event {
-        let faults = faults.iter().map(|(what, why)| Fault { id: Some(id(what)), reason: (*why).to_owned() }).collect();
-        Event::SetUp(SetUp::Done { name: Some("lab".into()), counts: Counts::default(), faults })
-    }
-
-    fn sample(free: u64) -> Vec<Sample> {
-        vec![Sample { mount: TargetPath::root(), free: ByteSize(free), minimum_free: ByteSize(5_000_000_000) }]
-    }
-
-    fn run(events: impl IntoIterator<Item = Event>) -> (State, Vec<Vec<Effect>>) {
-        events.into_iter().fold((State::default(), Vec::new()), |(state, mut all), event| {
-            let (state, effects) = next(state, event);
-            all.push(effects);
-            (state, all)
-        })
-    }
-
-    #[test]
-    fn a_first_boot_ends_running() {
-        let told = Told { instance: Some("i-1".into()), warnings: vec!["odd".into()] };
-        let working = |what| Event::Working(id(what));
-        let events = [Event::Begun, Event::Told(Ok(told)), working("apt:packages"), working("script:creation"), done(&[])];
-        let (state, effects) = run(events);
-        insta::assert_debug_snapshot!(effects, @r#"
-        [
-            [
-                ReadDatasource,
-                Publish,
-            ],
-            [
-                Warn(
-                    "datasource: odd",
-                ),
-                SetUp,
-                Status(
-                    "SettingUp",
-                ),
-                Publish,
-            ],
-            [
-                Status(
-                    "SettingUp: apt:packages",
-                ),
-            ],
-            [
-                Status(
-                    "UserSettingUp: script:creation",
-                ),
-                Publish,
-            ],
-            [
-                Say(
-                    "fitout: lab is Running",
-                ),
-                Ready(
-                    "fitout: lab is Running",
-                ),
-                Publish,
-            ],
-        ]
-        "#);
-        assert_eq!((state.phase, state.instance.as_deref()), (Phase::Running, Some("i-1")));
-    }
-
-    #[test]
-    fn failures_are_named_for_whose_they_are() {
-        for (faults, line) in [
-            (
-                &[(
-                    "script:startup",
-                    "exit 3
-secret",
-                )][..],
-                "fitout: lab is UserSetupFailed: script:startup: exit 3",
-            ),
-            (
-                &[
-                    ("script:startup", "exit 3"),
-                    (
-                        "apt:x", "no
-more",
-                    ),
-                ],
-                "fitout: lab is SetupFailed: apt:x: no (and 1 more)",
-            ),
-        ] {
-            let (state, _) = run([Event::Begun, Event::Told(Ok(Told::default())), done(faults)]);
-            assert_eq!(state.line(), line);
-        }
-    }
-
-    #[test]
-    fn a_datasource_that_cannot_be_read_does_not_stop_the_machine() {
-        let (_, effects) = run([Event::Begun, Event::Told(Err("broken".into()))]);
-        assert!(effects[1].contains(&Effect::SetUp) && effects[1].contains(&Effect::Warn("datasource: broken".into())));
-    }
-
-    #[test]
-    fn sets_up_again_when_the_other_run_ended_or_the_disk_has_room() {
-        let (state, effects) = run([Event::SetUp(SetUp::Busy("process 1".into())), Event::Tick]);
-        assert!(effects[1].contains(&Effect::SetUp));
-        assert_eq!(state.attempt, Attempt::Running);
-        let hour = Duration::from_hours(1);
-        let (state, effects) = run([
-            Event::SetUp(SetUp::NoRoom("/ is full".into())),
-            Event::Sampled(Ok(sample(1)), Duration::ZERO),
-            Event::Sampled(Ok(sample(9_000_000_000)), hour),
-        ]);
-        assert!(!effects[1].contains(&Effect::SetUp) && effects[2].contains(&Effect::SetUp));
-        assert_eq!(state.complaints(), Vec::<String>::new());
-    }
-
-    #[test]
-    fn a_failure_that_may_pass_is_tried_again_ever_more_rarely() {
-        let mut pauses = Vec::new();
-        let mut state = State::default();
-        for _ in 0..8 {
-            (state, _) = next(state, done(&[("apt:x", "no network")]));
-            let mut ticks = 0;
-            while state.attempt != Attempt::Running {
-                (state, _) = next(state, Event::Tick);
-                ticks += 1;
-            }
-            pauses.push(ticks - 1);
-        }
-        assert_eq!(pauses, [6, 12, 24, 48, 96, 192, 360, 360]);
-        for end in [done(&[("apt:x", "no"), ("script:startup", "exit 3")]), done(&[]), Event::SetUp(SetUp::Refused("E0101".into()))] {
-            assert_eq!(next(state.clone(), end).0.attempt, Attempt::None);
-        }
-    }
-
-    #[test]
-    fn a_disk_that_hangs_is_asked_once_and_told_once() {
-        let (_, effects) = run([Event::Tick, Event::Tick, Event::Tick]);
-        assert_eq!(effects[0], [Effect::Sample]);
-        assert!(matches!(effects[1][..], [Effect::Warn(_)]) && effects[2].is_empty());
-    }
-}
+mod tests;

@@ -1,9 +1,13 @@
 //! What the agent does to the machine it runs on: the same functions as the verbs of the command line.
 
+use super::activity::{self, Processes};
+use super::ending::{How, Stop};
 use super::guard::Sample;
+use super::idle::Seen;
 use super::instance::Instance;
 use super::page::{self, Page};
-use super::state::{Fault, SetUp, Told};
+use super::state::{Fault, Look, SetUp, Signs, Told};
+use super::stops::Clocks;
 use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
 use crate::datasource::{self, MACHINE, Overlay, is_own};
 use crate::journal::Journal;
@@ -11,10 +15,11 @@ use crate::manifest::load;
 use crate::model::{Facts, ResourceId, TargetPath};
 use crate::problem::Problem;
 use crate::resource::Guard;
+use crate::schedule::{POWER, Power};
 use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed};
 use crate::store::Store;
-use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target};
-use std::sync::Arc;
+use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target, now, since_boot, tell_terminals};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the loop asks for. Everything may take long, except the last two.
 pub trait Work: Send + Sync {
@@ -33,6 +38,24 @@ pub trait Work: Send + Sync {
     /// The guards cannot be read, or a file system does not answer.
     fn sample(&self) -> Result<Vec<Sample>, String>;
 
+    /// Reads the clocks and what the manifest says of stops, and looks for signs of use where these are wanted.
+    fn look(&self, signs: Signs) -> Look;
+
+    /// Whether somebody may put a stop off.
+    ///
+    /// # Errors
+    /// They may not, or it cannot be told; in words for them.
+    fn may_ask(&self, uid: u32) -> Result<(), String>;
+
+    /// Tells everyone on the machine.
+    fn tell(&self, text: &str);
+
+    /// Stops the machine.
+    ///
+    /// # Errors
+    /// It goes on.
+    fn stop(&self) -> Result<(), String>;
+
     /// Writes the status page.
     fn publish(&self, page: &Page);
 
@@ -45,6 +68,7 @@ pub trait Work: Send + Sync {
 pub struct Workstation {
     machine: Arc<Machine>,
     store: Store,
+    processes: Mutex<Processes>,
 }
 
 impl Workstation {
@@ -53,7 +77,7 @@ impl Workstation {
     /// # Errors
     /// Its root cannot be opened.
     pub fn open(store: Store) -> std::io::Result<Self> {
-        Ok(Self { machine: Arc::new(Machine::open(&Ground::Live, store.clone())?), store })
+        Ok(Self { machine: Arc::new(Machine::open(&Ground::Live, store.clone())?), store, processes: Mutex::default() })
     }
 
     fn apply(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> Result<SetUp, SetUp> {
@@ -116,6 +140,16 @@ impl Workstation {
     }
 }
 
+/// What the manifest says of stops, as it was applied.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn read_power(on: &dyn Probe) -> Result<Option<Power>, String> {
+    let path = TargetPath::parse(POWER).map_err(|e| e.to_string())?;
+    let bytes = on.read(&path).map_err(|e| e.to_string())?;
+    bytes.map(|bytes| Power::parse(&bytes).map_err(|why| format!("{POWER}: {why}"))).transpose()
+}
+
 /// The first of a manifest's problems; `fitout validate` shows all.
 fn first_problem(problems: &[Problem]) -> String {
     problems.first().map_or_else(|| "the manifest does not fit this machine".into(), ToString::to_string)
@@ -167,6 +201,43 @@ impl Work for Workstation {
         };
         let samples: Result<Vec<Sample>, ProbeError> = Guard::all(machine).and_then(|guards| guards.into_iter().map(sample).collect());
         samples.map_err(|e| e.to_string())
+    }
+
+    fn look(&self, signs: Signs) -> Look {
+        let clocks = Clocks { wall: now(), boot: since_boot() };
+        let power = read_power(self.machine.as_ref());
+        let said = power.as_ref().ok().and_then(Option::as_ref).filter(|_| signs == Signs::Wanted);
+        let seen = said.map(|power| {
+            let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+            let looked = activity::look(self.machine.as_ref(), power, &mut processes, clocks.boot);
+            looked.unwrap_or_else(|error| Seen { signs: Vec::new(), unknown: vec![error.to_string()] })
+        });
+        Look { clocks, power, seen }
+    }
+
+    fn may_ask(&self, uid: u32) -> Result<(), String> {
+        let owner = read_power(self.machine.as_ref())?.and_then(|power| power.owner);
+        let accounts = self.machine.accounts().map_err(|e| e.to_string())?;
+        let number = owner.as_deref().and_then(|owner| accounts.user(owner)).map(|account| account.uid);
+        if uid == 0 || number == Some(uid) {
+            return Ok(());
+        }
+        let owner = owner.map_or_else(|| "root".to_owned(), |owner| format!("{owner}, whose machine this is, and root"));
+        Err(format!("only {owner} may put a stop off"))
+    }
+
+    fn tell(&self, text: &str) {
+        match tell_terminals(text) {
+            Ok(told) => tracing::info!("told on {told} terminals: {text}"),
+            Err(error) => tracing::warn!(%error, "nobody could be told: {text}"),
+        }
+    }
+
+    fn stop(&self) -> Result<(), String> {
+        let machine = self.machine.as_ref();
+        let power = read_power(machine)?.unwrap_or_default();
+        let how = How::to_stop(machine, power.stop).map_err(|e| e.to_string())?;
+        Stop::plan(machine, how).map_err(|e| e.to_string())?.perform(&|why| tracing::warn!("{why}"))
     }
 
     fn publish(&self, page: &Page) {

@@ -27,6 +27,7 @@ mod schedule;
 mod script;
 mod source;
 mod status;
+mod stop;
 mod validate;
 mod verify;
 mod why;
@@ -134,6 +135,10 @@ enum Verb {
     Fetch(fetch::Arguments),
     /// Look whether the machine is what the manifest says, and run its checks
     Verify(verify::Arguments),
+    /// Stop this machine: shares are let go, hooks run, and its cloud stops the bill where it can
+    Stop(stop::Arguments),
+    /// Restart this machine
+    Restart(stop::Arguments),
     /// Show how the machine is
     Status(status::Arguments),
     /// Look at a machine as it is: who else configures it, and what stands in the way
@@ -185,6 +190,8 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Lock(arguments) => lock::run(&arguments, global),
         Verb::Fetch(arguments) => ending::cleanly(|| fetch::run(&arguments, global)),
         Verb::Verify(arguments) => verify::run(&arguments, global),
+        Verb::Stop(arguments) => stop::stop(&arguments, global),
+        Verb::Restart(arguments) => stop::restart(&arguments, global),
         Verb::Status(arguments) => status::run(&arguments, global),
         Verb::Doctor(arguments) => doctor::run(&arguments, global),
         Verb::History(arguments) => history::run(&arguments, global),

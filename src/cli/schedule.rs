@@ -3,15 +3,16 @@
 use super::output::{self, complain, say};
 use super::source::{self, Refusal};
 use super::{Exit, Form, Global};
-use crate::model::TargetPath;
+use crate::agent::{Answer, Ask, IdleLine, Page, StopsLine, read_power};
+use crate::model::Span;
 use crate::recipe::Want;
-use crate::schedule::{Firing, POWER, Power};
+use crate::schedule::{Action, Firing, Power};
 use crate::session::SessionError;
-use crate::target::{Probe, now, read_facts};
+use crate::target::{Probe, ProbeError, SOCKET, ask_at, now, read_facts};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `fitout schedule`.
 #[derive(Debug, Args)]
@@ -24,6 +25,12 @@ pub struct Arguments {
 enum Verb {
     /// Show the next starts and stops
     Next(Next),
+    /// Show the schedules of this machine, when it stops next, and what keeps it from it
+    List(List),
+    /// Put stops off, for all who work on this machine; its owner and root may
+    Postpone(Postpone),
+    /// Have stops happen as before
+    Cancel,
 }
 
 #[derive(Debug, Args)]
@@ -49,16 +56,37 @@ struct Next {
     after: Option<Timestamp>,
 }
 
+#[derive(Debug, Args)]
+struct List {
+    /// An offline root directory instead of this machine
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  fitout schedule postpone 2h
+  fitout schedule cancel")]
+struct Postpone {
+    /// For how long, from now on, such as 2h or 1h30m
+    #[arg(value_name = "TIME", value_parser = Span::parse)]
+    by: Span,
+}
+
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     match &arguments.verb {
         Verb::Next(next) => show_next(next, global).unwrap_or_else(|refusal| refusal.tell(global)),
+        Verb::List(list) => show_list(list, global).unwrap_or_else(|refusal| refusal.tell(global)),
+        Verb::Postpone(postpone) => ask(Ask::Postpone(postpone.by.as_duration().as_secs()), global),
+        Verb::Cancel => ask(Ask::Cancel, global),
     }
 }
 
 fn show_next(next: &Next, global: &Global) -> Result<Exit, Refusal> {
     let power = match &next.file {
         Some(file) => Some(of_manifest(file, next, global)?),
-        None => of_machine(next, global)?,
+        None => of_machine(source::machine(next.root.as_deref(), global)?.as_ref())?,
     };
     let Some(power) = power else {
         complain("no schedule was applied to this machine", Some("name a manifest with -f FILE, or apply one that has `schedules`"));
@@ -83,12 +111,100 @@ fn of_manifest(file: &str, next: &Next, global: &Global) -> Result<Power, Refusa
     Ok(power.unwrap_or_default())
 }
 
-fn of_machine(next: &Next, global: &Global) -> Result<Option<Power>, Refusal> {
-    let machine = source::machine(next.root.as_deref(), global)?;
-    let path = TargetPath::parse(POWER).map_err(|e| crate::target::ProbeError::new("use a path", e));
-    let bytes = path.and_then(|path| machine.read(&path)).map_err(SessionError::Probe)?;
-    let power = bytes.map(|bytes| Power::parse(&bytes).map_err(|e| crate::target::ProbeError::new(format!("read {POWER}"), e)));
-    Ok(power.transpose().map_err(SessionError::Probe)?)
+fn of_machine(on: &dyn Probe) -> Result<Option<Power>, Refusal> {
+    Ok(read_power(on).map_err(|why| SessionError::Probe(ProbeError::new("read when this machine stops", why)))?)
+}
+
+fn show_list(list: &List, global: &Global) -> Result<Exit, Refusal> {
+    let machine = source::machine(list.root.as_deref(), global)?;
+    let power = of_machine(machine.as_ref())?;
+    let page = Page::read(machine.as_ref()).map_err(SessionError::Probe)?;
+    let stops = page.as_ref().and_then(|page| page.stops.as_ref());
+    let power = power.unwrap_or_default();
+    let agent = if page.is_some() { Agent::Runs } else { Agent::Absent };
+    match global.output {
+        Form::Json => output::json(&serde_json::json!({"version": 1, "power": power, "agent": page.is_some(), "stops": stops})),
+        Form::Human => output::data(&lines(&power, stops, agent).iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>()),
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether somebody is there to stop the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Agent {
+    Runs,
+    Absent,
+}
+
+fn lines(power: &Power, stops: Option<&StopsLine>, agent: Agent) -> Vec<String> {
+    let mut lines = Vec::new();
+    for rule in &power.rules {
+        let by = match (rule.action, rule.calendar()) {
+            (Action::Start, _) => "the machine's cloud has to do it".to_owned(),
+            (Action::Stop, Some(calendar)) => format!("the agent, else systemd: {calendar}"),
+            (Action::Stop, None) => "the agent; systemd cannot say it".to_owned(),
+        };
+        let next = rule.next(now()).map_or_else(|| "never".to_owned(), |time| shown(time, &rule.zone.zone()));
+        lines.push(format!("schedule:  {rule}; next {next}; by {by}"));
+    }
+    if let Some(seconds) = power.idle_seconds {
+        lines.push(format!("idle:      stop after {} without use", Span::seconds(seconds)));
+    }
+    if lines.is_empty() {
+        lines.push("Nothing starts or stops this machine by itself.".into());
+        return lines;
+    }
+    if let Some(StopsLine { idle, put_off_until, notice, .. }) = stops {
+        lines.extend(idle.iter().flat_map(idle_lines));
+        lines.extend(put_off_until.map(|until| format!("put off:   no stop before {until}")));
+        lines.extend(notice.iter().map(|notice| format!("notice:    {notice}")));
+    }
+    if agent == Agent::Absent {
+        lines.push("agent:     not running: only what systemd can say happens (`systemctl start fitout-agent`)".into());
+    }
+    lines
+}
+
+fn idle_lines(idle: &IdleLine) -> Vec<String> {
+    let state = match idle.quiet_seconds {
+        Some(seconds) => format!("not in use for {}", Span::seconds(seconds)),
+        None => "in use".to_owned(),
+    };
+    let used = idle.in_use.iter().map(|what| format!("in use:    {what}"));
+    let unknown = idle.unknown.iter().map(|what| format!("unknown:   {what}"));
+    [format!("now:       {state}")].into_iter().chain(used).chain(unknown).collect()
+}
+
+/// Asks the agent, which knows who asks.
+fn ask(ask: Ask, global: &Global) -> Exit {
+    let question = serde_json::to_string(&ask).unwrap_or_default();
+    let said = ask_at(Path::new(SOCKET), &question);
+    let answer = match said.map(|line| serde_json::from_str::<Answer>(&line)) {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Answer::Refused("the agent that runs is of another version; restart it: systemctl restart fitout-agent".into()),
+        Err(error) => {
+            let hint = "only the agent puts stops off; `systemctl start fitout-agent` starts it";
+            complain(&format!("the agent cannot be asked: {error}"), Some(hint));
+            return Exit::Failed;
+        }
+    };
+    match answer {
+        Answer::Done(words) => {
+            match global.output {
+                Form::Json => output::json(&serde_json::json!({"version": 1, "done": words})),
+                Form::Human => say(&words),
+            }
+            Exit::Done
+        }
+        Answer::Refused(words) => {
+            complain(&words, None);
+            Exit::Failed
+        }
+    }
+}
+
+fn shown(time: Timestamp, zone: &TimeZone) -> String {
+    time.to_zoned(zone.clone()).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// A line a firing: on the clock of its rule, in UTC, and what happens.
@@ -96,7 +212,7 @@ fn table(power: &Power, firings: &[Firing]) -> String {
     let line = |firing: &Firing| {
         let rule = power.rules.iter().find(|rule| rule.action == firing.action && rule.is_at(firing.time));
         let zone = rule.map_or(TimeZone::UTC, |rule| rule.zone.zone());
-        let local = firing.time.to_zoned(zone).strftime("%a %Y-%m-%d %H:%M:%S %Z").to_string();
+        let local = shown(firing.time, &zone);
         format!("{:<5}  {local:<32}  {}\n", firing.action.to_string(), firing.time)
     };
     firings.iter().map(line).collect()

@@ -116,6 +116,12 @@ fn show(status: &Status) -> String {
     let mut lines = vec![format!("status:    {word}")];
     lines.push(format!("agent:     {}", status.agent.as_ref().map_or_else(|| "not running".to_owned(), Page::line)));
     lines.extend(status.agent.iter().flat_map(|page| &page.warnings).map(|warning| format!("note:      {warning}")));
+    lines.extend(
+        status.agent.iter().filter_map(|page| page.error.as_ref()).map(|error| format!("error:     {}: {}", error.code, error.message)),
+    );
+    let stops = status.agent.iter().filter_map(|page| page.stops.as_ref());
+    lines.extend(stops.clone().filter_map(|stops| stops.notice.as_ref()).map(|notice| format!("notice:    {notice}")));
+    lines.extend(stops.filter_map(|stops| stops.put_off_until).map(|until| format!("put off:   no stop before {until}")));
     lines.push(format!("manifest:  {}", status.manifest.as_deref().unwrap_or("none installed")));
     let last = match (status.last_run, &status.counts) {
         (None, _) if !nix::unistd::geteuid().is_root() => "known to root only".to_owned(),

@@ -9,6 +9,7 @@ mod download;
 mod error;
 mod incoming;
 mod limits;
+mod near;
 mod redirect;
 #[cfg(test)]
 mod tests;
@@ -16,3 +17,4 @@ mod tls;
 
 pub use client::{Http, Page};
 pub use error::{Cause, FetchError};
+pub use near::{Near, Question, Reply, Verb};

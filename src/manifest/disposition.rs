@@ -39,7 +39,8 @@ impl Disposition {
 type Row = (&'static str, &'static str, Disposition, &'static str);
 
 const OUTSIDE: &str = "said by Azure, not to it; kept for reports";
-const POWER: &str = "this version starts and stops no machine: use the schedules of its cloud";
+const POWER: &str = "the agent stops the machine; a start is its cloud's to do, and is only checked";
+const IDLE: &str = "the agent stops the machine after so long without use";
 const CONTAINERS: &str = "this version runs no containers: start them in `setup_scripts` or as `units`";
 const NETWORK: &str = "the machine is in its network already: its cloud put it there";
 const IDENTITY: &str = "its cloud gives a machine its identity; shares name theirs in `credential`";
@@ -65,11 +66,11 @@ const ROWS: &[Row] = &[
     ("Manifest", "identity", Checked, IDENTITY),
     ("Identity", "principal_id", Recorded, OUTSIDE),
     ("Identity", "tenant_id", Recorded, OUTSIDE),
-    ("Manifest", "schedules", Checked, POWER),
+    ("Manifest", "schedules", Enforced, POWER),
     ("PowerSchedule", "schedule_id", Recorded, OUTSIDE),
     ("PowerSchedule", "provisioning_state", Recorded, OUTSIDE),
-    ("Manifest", "idle_time_before_shutdown", Checked, POWER),
-    ("Manifest", "idle_time_before_shutdown_minutes", Checked, POWER),
+    ("Manifest", "idle_time_before_shutdown", Enforced, IDLE),
+    ("Manifest", "idle_time_before_shutdown_minutes", Enforced, IDLE),
     ("Manifest", "custom_applications", Checked, CONTAINERS),
     ("Manifest", "application_sharing_policy", Recorded, CONTAINERS),
     ("Manifest", "setup_scripts", Enforced, "run as root: creation once, startup at each start"),

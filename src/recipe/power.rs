@@ -1,10 +1,11 @@
-//! `schedules`, `idle_time_before_shutdown_minutes` and `power`: one file that says when the machine stops.
+//! `schedules`, `idle_time_before_shutdown_minutes` and `power`: one file that the agent reads, and a timer of systemd for the stops that
+//! systemd can say, which stops a machine whose agent is not there to do it.
 
-use super::{Context, Item, Recipe};
-use crate::model::{Meta, Mode, TargetPath};
+use super::{Context, Item, PROGRAM, Recipe};
+use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
-use crate::resource::{File, Policy, Spec};
-use crate::schedule::{POWER, Power};
+use crate::resource::{Apt, File, HEADER, Policy, Spec, Switch, Unit};
+use crate::schedule::{Action, POWER, Power, Rule};
 use crate::step::Content;
 
 /// The stops of a machine.
@@ -14,6 +15,32 @@ pub struct PowerPolicy {
     pub power: Power,
     /// The section of the manifest that asks for it.
     pub section: &'static str,
+}
+
+/// The timer, and what it starts.
+const TIMER: &str = "fitout-stop.timer";
+const STOP: &str = "fitout-stop.service";
+
+impl PowerPolicy {
+    /// The timer; `None` where no stop can be said in systemd's words.
+    fn timer(&self) -> Option<String> {
+        let stops = self.power.rules.iter().filter(|rule| rule.action == Action::Stop);
+        let lines: String = stops.filter_map(|rule| Some(format!("OnCalendar={}\n", rule.calendar()?))).collect();
+        (!lines.is_empty()).then(|| {
+            format!(
+                "# {HEADER}\n[Unit]\nDescription=Fitout: scheduled stops of this machine\nDocumentation=man:fitout(1)\n\n[Timer]\n{lines}\
+                 AccuracySec=1s\n# A stop that was missed, because the machine was off, is no stop that is due.\nPersistent=false\n\n\
+                 [Install]\nWantedBy=timers.target\n"
+            )
+        })
+    }
+
+    fn service() -> String {
+        format!(
+            "# {HEADER}\n[Unit]\nDescription=Fitout: stop this machine as scheduled, unless its agent does\nDocumentation=man:fitout(1)\n\
+             ConditionPathExists={PROGRAM}\n\n[Service]\nType=oneshot\nExecStart={PROGRAM} stop --scheduled\n"
+        )
+    }
 }
 
 impl Recipe for PowerPolicy {
@@ -28,6 +55,29 @@ impl Recipe for PowerPolicy {
             Ok(File { policy: Policy::Enforce, ..File::new(path, Content::Inline(text.into()), Meta::root(Mode::FILE)) })
         };
         let power = Power { owner: context.owner.map(ToString::to_string), ..self.power.clone() };
-        Ok(vec![Spec::File(own(POWER, power.text())?)])
+        let mut specs = vec![Spec::File(own(POWER, power.text())?)];
+        let stops = self.power.rules.iter().filter(|rule| rule.action == Action::Stop);
+        let mut calendars = stops.filter_map(Rule::calendar);
+        if calendars.any(|calendar| !calendar.ends_with(" UTC")) {
+            // systemd reads no calendar in a zone that is not there.
+            specs.push(Spec::Apt(Apt::new("tzdata", vec!["tzdata".into()], Vec::new())));
+        }
+        if let Some(timer) = self.timer() {
+            let files =
+                [own(&format!("/etc/systemd/system/{TIMER}"), timer)?, own(&format!("/etc/systemd/system/{STOP}"), Self::service())?];
+            let name = UnitName::parse(TIMER).map_err(fail)?;
+            let files = files.map(|file| File { read_by: vec![name.clone()], ..file });
+            let data = specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).map(Spec::id);
+            let requires = files.iter().map(File::id).chain(data).collect();
+            specs.extend(files.iter().cloned().map(Spec::File));
+            specs.push(Spec::Unit(Unit {
+                enabled: Some(Switch::On),
+                active: Some(Switch::On),
+                requires,
+                reads: files.into(),
+                ..Unit::new(name)
+            }));
+        }
+        Ok(specs)
     }
 }

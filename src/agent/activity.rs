@@ -1,0 +1,264 @@
+//! Looks for signs that a machine is in use: notebooks and terminals (by Jupyter's own API), jobs at work, editors, SSH sessions, custom applications,
+//! GPUs. It reads /proc and asks servers on loopback; it needs no other program.
+
+use super::idle::{Life, Seen, Sign};
+use crate::fetch::{Near, Question, Verb};
+use crate::model::{TargetPath, UnitName};
+use crate::schedule::{Power, Weight};
+use crate::step::Query;
+use crate::target::look::{names, stat, text};
+use crate::target::{Account, Probe, ProbeError};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use url::Url;
+
+/// Numbers of people begin here, and end before `nobody` (Debian Policy 9.2.2).
+const PEOPLE: std::ops::Range<u32> = 1000..65_534;
+/// A process that took this share of a processor since the last look, in hundredths, is at work.
+const AT_WORK: u64 = 10;
+/// Ticks of a processor in a second: the kernel's own for user space, everywhere.
+const TICKS: u64 = 100;
+/// An editor counts for so long after it last did something (Azure ML, "Enable idle shutdown": VS Code's sessions end after 3 hours).
+const EDITOR: Duration = Duration::from_hours(3);
+/// What begins the names of the units of custom applications.
+pub const APPLICATION: &str = "fitout-app-";
+/// Those who hold a GPU open and compute nothing.
+const HOLDERS: [&str; 5] = ["nvidia-persiste", "Xorg", "nv-hostengine", "dcgm", "systemd-logind"];
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Process {
+    /// What it is called.
+    name: String,
+    uid: u32,
+    /// Of a processor, since it began.
+    ticks: u64,
+}
+
+/// All processes, by number and start, as one look found them.
+#[derive(Debug, Clone, Default)]
+pub struct Processes {
+    at: Duration,
+    all: BTreeMap<(u32, u64), Process>,
+}
+
+/// Looks. `before` is what the last look found, and becomes what this one does.
+///
+/// # Errors
+/// Processes cannot be listed.
+pub fn look(on: &dyn Probe, power: &Power, before: &mut Processes, now: Duration) -> Result<Seen, ProbeError> {
+    let processes = Processes::read(on, now)?;
+    let mut seen = Seen::default();
+    let people = on.accounts()?;
+    let people: Vec<&Account> = people.users().iter().filter(|account| PEOPLE.contains(&account.uid)).collect();
+    let name_of = |uid: u32| people.iter().find(|one| one.uid == uid).map_or_else(|| format!("user {uid}"), |one| one.name.clone());
+    jobs(on, before, &processes, &name_of, &mut seen);
+    for (&(pid, _), process) in &processes.all {
+        if let Some(sign) = session(on, pid, process, power.ssh_sessions).or_else(|| editor(on, pid, process, &name_of)) {
+            seen.signs.push(sign);
+        }
+    }
+    gpus(on, &processes, &mut seen)?;
+    if power.custom_applications == Weight::Counted {
+        seen.signs.extend(applications(on)?);
+    }
+    for person in &people {
+        notebooks(on, person, &processes, &mut seen)?;
+    }
+    *before = processes;
+    Ok(seen)
+}
+
+impl Processes {
+    fn read(on: &dyn Probe, at: Duration) -> Result<Self, ProbeError> {
+        let numbers: Vec<u32> = names(on, "/proc")?.iter().filter_map(|name| name.parse().ok()).collect();
+        // One that ended meanwhile is not there.
+        let all = numbers.into_iter().filter_map(|pid| process(on, pid)).collect();
+        Ok(Self { at, all })
+    }
+
+    fn is_alive(&self, pid: u32) -> bool {
+        self.all.range((pid, 0)..=(pid, u64::MAX)).next().is_some()
+    }
+}
+
+fn process(on: &dyn Probe, pid: u32) -> Option<((u32, u64), Process)> {
+    let line = text(on, &format!("/proc/{pid}/stat")).ok()??;
+    // The name stands in parentheses, and may hold some (proc_pid_stat(5)).
+    let (head, tail) = line.rsplit_once(')')?;
+    let name = head.split_once('(')?.1.to_owned();
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    let number = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok());
+    let (ticks, start) = (number(14)? + number(15)?, number(22)?);
+    let uid = stat(on, &format!("/proc/{pid}")).ok()??.uid;
+    Some(((pid, start), Process { name, uid, ticks }))
+}
+
+/// Processes of people, and of people's containers, that took their share of a processor.
+fn jobs(on: &dyn Probe, before: &Processes, now: &Processes, name_of: &dyn Fn(u32) -> String, seen: &mut Seen) {
+    let passed = u64::try_from(now.at.saturating_sub(before.at).as_millis()).unwrap_or(u64::MAX);
+    for (key, process) in &now.all {
+        let Some(earlier) = before.all.get(key) else { continue };
+        let took = process.ticks.saturating_sub(earlier.ticks);
+        // ticks / (TICKS * seconds) >= AT_WORK / 100
+        if took * 100 * 1000 < AT_WORK * TICKS * passed.max(1) || !is_peoples(on, key.0, process) {
+            continue;
+        }
+        seen.signs.push(Sign { what: format!("{} of {} at work", process.name, name_of(process.uid)), life: Life::Now });
+    }
+}
+
+/// Whether a process is somebody's, and not the system's own.
+fn is_peoples(on: &dyn Probe, pid: u32, process: &Process) -> bool {
+    /// Where what people start runs: sessions, and containers of docker and podman.
+    const GROUPS: [&str; 4] = ["/user.slice", "docker", "libpod", "machine.slice"];
+    if PEOPLE.contains(&process.uid) {
+        return true;
+    }
+    let group = text(on, &format!("/proc/{pid}/cgroup")).ok().flatten().unwrap_or_default();
+    GROUPS.iter().any(|mark| group.contains(mark))
+}
+
+fn command(on: &dyn Probe, pid: u32) -> String {
+    text(on, &format!("/proc/{pid}/cmdline")).ok().flatten().unwrap_or_default().replace('\0', " ")
+}
+
+/// An SSH session: sshd names its processes after who came in.
+fn session(on: &dyn Probe, pid: u32, process: &Process, weight: Weight) -> Option<Sign> {
+    if weight == Weight::Ignored || !process.name.starts_with("sshd") {
+        return None;
+    }
+    let title = command(on, pid);
+    let (_, who) = title.split_once(": ")?;
+    let user = who.split_once('@')?.0.trim();
+    Some(Sign { what: format!("SSH session of {user}"), life: Life::Now })
+}
+
+/// An editor's server, while a window of it is open.
+fn editor(on: &dyn Probe, pid: u32, process: &Process, name_of: &dyn Fn(u32) -> String) -> Option<Sign> {
+    if process.name != "node" && process.name != "code-server" {
+        return None;
+    }
+    let command = command(on, pid);
+    let is_window = command.contains("--type=extensionHost") && (command.contains(".vscode-server") || command.contains("code-server"));
+    // A second of work is something; what it does when left alone is less.
+    let stamp = (process.ticks / TICKS).to_string();
+    is_window.then(|| Sign { what: format!("VS Code of {} (process {pid})", name_of(process.uid)), life: Life::Changing(stamp, EDITOR) })
+}
+
+/// Who holds a GPU open. What it is used for cannot be told here.
+fn gpus(on: &dyn Probe, processes: &Processes, seen: &mut Seen) -> Result<(), ProbeError> {
+    if stat(on, "/dev/nvidia0")?.is_none() {
+        return Ok(());
+    }
+    for (&(pid, _), process) in &processes.all {
+        let folder = format!("/proc/{pid}/fd");
+        let open = names(on, &folder).unwrap_or_default();
+        let is_gpu = |link: &str| link.strip_prefix("/dev/nvidia").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+        let holds =
+            |fd: &String| stat(on, &format!("{folder}/{fd}")).ok().flatten().and_then(|stat| stat.link).is_some_and(|link| is_gpu(&link));
+        if !HOLDERS.contains(&process.name.as_str()) && open.iter().any(holds) {
+            seen.unknown.push(format!("{} (process {pid}) holds a GPU; how much of it is used cannot be read", process.name));
+        }
+    }
+    Ok(())
+}
+
+/// Custom applications that run.
+fn applications(on: &dyn Probe) -> Result<Vec<Sign>, ProbeError> {
+    let mut signs = Vec::new();
+    for (folder, ending) in [("/etc/systemd/system", ".service"), ("/etc/containers/systemd", ".container")] {
+        for name in names(on, folder)?.iter().filter_map(|file| file.strip_prefix(APPLICATION)?.strip_suffix(ending)) {
+            let unit =
+                UnitName::parse(&format!("{APPLICATION}{name}.service")).map_err(|e| ProbeError::new("look at an application", e))?;
+            if on.query(&Query::UnitActive(unit))?.status == 0 {
+                signs.push(Sign { what: format!("custom application {name}"), life: Life::Now });
+            }
+        }
+    }
+    Ok(signs)
+}
+
+/// What a server of Jupyter's says of itself, in its runtime folder.
+#[derive(Debug, Deserialize)]
+struct Server {
+    pid: u32,
+    port: u16,
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    base_url: String,
+}
+
+/// What its API says of a kernel or a terminal.
+#[derive(Debug, Deserialize)]
+struct Kernel {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    execution_state: String,
+    #[serde(default)]
+    last_activity: String,
+}
+
+/// No file of a runtime folder is larger.
+const LARGEST: u64 = 64 << 10;
+/// Nobody runs more servers.
+const MOST_SERVERS: usize = 16;
+
+/// Kernels and terminals of a person's Jupyter servers.
+fn notebooks(on: &dyn Probe, person: &Account, processes: &Processes, seen: &mut Seen) -> Result<(), ProbeError> {
+    let folder = format!("{}/.local/share/jupyter/runtime", person.home);
+    let Ok(files) = names(on, &folder) else { return Ok(()) };
+    let servers = files.iter().filter(|file| file.starts_with("jpserver-") && matches!(file.rsplit_once('.'), Some((_, "json"))));
+    for file in servers.take(MOST_SERVERS) {
+        let at = TargetPath::parse(&format!("{folder}/{file}")).map_err(|e| ProbeError::new("look at a Jupyter server", e))?;
+        // The file is the person's: what it says is used for loopback only.
+        if on.stat(&at)?.is_none_or(|stat| stat.size > LARGEST) {
+            continue;
+        }
+        let server = on.read(&at)?.and_then(|bytes| serde_json::from_slice::<Server>(&bytes).ok());
+        if let Some(server) = server.filter(|server| processes.is_alive(server.pid)) {
+            ask(&server, &person.name, seen);
+        }
+    }
+    Ok(())
+}
+
+fn ask(server: &Server, owner: &str, seen: &mut Seen) {
+    for (what, path) in [("notebook kernel", "api/kernels"), ("Jupyter terminal", "api/terminals")] {
+        match list(server, path) {
+            Ok(all) => seen.signs.extend(all.into_iter().map(|kernel| sign(what, kernel, owner))),
+            Err(why) => seen.unknown.push(format!("Jupyter of {owner} on port {} does not say what runs in it: {why}", server.port)),
+        }
+    }
+}
+
+fn sign(what: &str, kernel: Kernel, owner: &str) -> Sign {
+    let id: String = kernel.id.chars().take(8).collect();
+    let what = format!("{what} {}{}{id} of {owner}", kernel.name, if id.is_empty() { "" } else { " " });
+    let idle = matches!(kernel.execution_state.as_str(), "idle" | "");
+    let life = if idle { Life::Changing(kernel.last_activity, Duration::ZERO) } else { Life::Now };
+    Sign { what, life }
+}
+
+fn list(server: &Server, path: &str) -> Result<Vec<Kernel>, String> {
+    let base = server.base_url.trim_matches('/');
+    let base = if base.is_empty() { String::new() } else { format!("{base}/") };
+    let url = Url::parse(&format!("http://127.0.0.1:{}/{base}{path}", server.port)).map_err(|e| e.to_string())?;
+    if url.host_str() != Some("127.0.0.1") {
+        return Err("its address is not this machine's".into());
+    }
+    let token = format!("token {}", server.token);
+    let near = Near::new().map_err(|e| e.to_string())?;
+    let reply = near.ask(&Question { url, headers: &[("Authorization", &token)], verb: Verb::Get }).map_err(|e| e.to_string())?;
+    match reply.status {
+        200 => serde_json::from_slice(&reply.body).map_err(|_| "its answer is no list".to_owned()),
+        // A server without terminals has no such address.
+        404 => Ok(Vec::new()),
+        status => Err(format!("it answers {status}")),
+    }
+}
