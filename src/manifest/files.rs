@@ -1,7 +1,8 @@
 //! The files that a manifest points at, behind a trait: tests need no disk, and nothing else here opens a file.
 
+use crate::step::FileKind;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,6 +21,12 @@ pub trait Files {
     /// # Errors
     /// The folder is there and cannot be read.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+
+    /// What is at a path, if anything; links are not followed.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>>;
 }
 
 /// The files of this host.
@@ -48,6 +55,42 @@ impl Files for HostFiles {
             Err(error) => Err(error),
         }
     }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        match std::fs::symlink_metadata(path) {
+            Ok(seen) if seen.is_dir() => Ok(Some(FileKind::Directory)),
+            Ok(seen) if seen.is_file() => Ok(Some(FileKind::File)),
+            Ok(seen) => Ok(Some(if seen.is_symlink() { FileKind::Symlink } else { FileKind::Other })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The files below a folder, at most `most` of them, by their paths from there, in order.
+///
+/// # Errors
+/// The folder cannot be read, holds more, or something that is neither a file nor a folder.
+pub fn below(files: &dyn Files, folder: &Path, most: usize) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    gather(files, folder, "", most, &mut found)?;
+    found.sort();
+    Ok(found)
+}
+
+fn gather(files: &dyn Files, top: &Path, inside: &str, most: usize, found: &mut Vec<String>) -> io::Result<()> {
+    for name in files.list(&top.join(inside))? {
+        let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
+        match files.kind(&top.join(&path))? {
+            Some(FileKind::Directory) => gather(files, top, &path, most, found)?,
+            Some(FileKind::File) => found.push(path),
+            _ => return Err(io::Error::other(format!("{path} is neither a file nor a folder"))),
+        }
+        if found.len() > most {
+            return Err(io::Error::other(format!("it holds more than {most} files")));
+        }
+    }
+    Ok(())
 }
 
 /// Files that are remembered as they are read: read once, however often they are asked for.
@@ -84,6 +127,10 @@ impl Files for Kept {
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
         self.files.list(folder)
     }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        self.files.kind(path)
+    }
 }
 
 /// Files in memory, by path.
@@ -99,8 +146,15 @@ impl Files for MemoryFiles {
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let inside = self.0.keys().map(Path::new).filter(|path| path.parent() == Some(folder));
-        Ok(inside.filter_map(Path::file_name).map(|name| name.to_string_lossy().into_owned()).collect())
+        let inside = self.0.keys().filter_map(|key| Path::new(key).strip_prefix(folder).ok()?.components().next());
+        let names: BTreeSet<String> = inside.map(|name| name.as_os_str().to_string_lossy().into_owned()).collect();
+        Ok(names.into_iter().collect())
+    }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        let is_above = || self.0.keys().any(|key| Path::new(key).starts_with(path));
+        let is_file = path.to_str().is_some_and(|path| self.0.contains_key(path));
+        Ok(if is_file { Some(FileKind::File) } else { is_above().then_some(FileKind::Directory) })
     }
 }
 

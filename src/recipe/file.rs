@@ -1,10 +1,11 @@
 //! `files`: files with given content, directories, links, and paths where nothing is to be.
 
 use super::{Context, Item, Recipe};
-use crate::model::{HomePath, Meta, Mode, Owner};
-use crate::problem::Problem;
+use crate::model::{HomePath, Meta, Mode, Owner, TargetPath};
+use crate::problem::{Code, Problem};
 use crate::resource::{Absent, Directory, File, Policy, Spec, Symlink};
 use crate::step::{Content, Proof};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One item of `files`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Form {
     File(Content, Policy),
     /// A directory.
     Directory,
+    /// A directory with files in it, by their paths from there, and whether they are kept up to date or only made once.
+    Tree(BTreeMap<String, Content>, Policy),
     /// A link with this text.
     Link(String),
     /// Nothing.
@@ -53,8 +56,30 @@ impl Recipe for ManagedFile {
                 Spec::File(File { policy: *policy, proof, ..File::new(path, text.clone(), meta(Mode::FILE)) })
             }
             Form::Directory => Spec::Directory(Directory::new(path, meta(Mode::OPEN), Vec::new())),
+            Form::Tree(files, policy) => return tree(&path, files, *policy, &meta(Mode::OPEN)),
             Form::Link(to) => Spec::Symlink(Symlink::new(path, to.as_str(), Vec::new())),
             Form::Absent => Spec::Absent(Absent::whoever_wrote_it(path)),
         }])
     }
+}
+
+/// A directory, and what is in it.
+fn tree(top: &TargetPath, files: &BTreeMap<String, Content>, policy: Policy, meta: &Meta) -> Result<Vec<Spec>, Vec<Problem>> {
+    let at = |name: &str| top.join(name).map_err(|error| vec![Problem::general(Code::BadValue, error.0)]);
+    let of = |mode: Mode| Meta::of(meta.owner.clone(), mode);
+    let mut specs = vec![Spec::Directory(Directory::new(top.clone(), meta.clone(), Vec::new()))];
+    let folders: BTreeSet<&str> = files.keys().flat_map(|name| name.match_indices('/').map(|(end, _)| &name[..end])).collect();
+    for folder in folders {
+        specs.push(Spec::Directory(Directory::new(at(folder)?, of(Mode::OPEN), Vec::new())));
+    }
+    for (name, content) in files {
+        let mode = if is_program(content) { Mode::OPEN } else { Mode::FILE };
+        specs.push(Spec::File(File { policy, ..File::new(at(name)?, content.clone(), of(mode)) }));
+    }
+    Ok(specs)
+}
+
+/// Whether a text names what runs it. Permission bits of the sources are not asked: they differ from checkout to checkout.
+fn is_program(content: &Content) -> bool {
+    matches!(content, Content::Inline(text) if text.starts_with("#!"))
 }

@@ -48,6 +48,11 @@ impl<P: Deref<Target: Probe>> Files for TargetFiles<P> {
         let path = target_path(&normal(folder)).map_err(io::Error::other)?;
         Ok(self.0.list(&path).map_err(io::Error::other)?.unwrap_or_default())
     }
+
+    fn kind(&self, path: &Path) -> io::Result<Option<FileKind>> {
+        let path = target_path(&normal(path)).map_err(io::Error::other)?;
+        Ok(self.0.stat(&path).map_err(io::Error::other)?.map(|seen| seen.kind))
+    }
 }
 
 /// A path with its `.` and `..` parts worked out, as text.

@@ -122,7 +122,8 @@ pub struct FileEntry {
     pub state: Option<FileState>,
     /// What it holds.
     pub content: Option<Arc<str>>,
-    /// The file, relative to the manifest, whose text it holds.
+    /// The file, relative to the manifest, whose text it holds. Of a directory: the folder whose files are to be in it, with all folders below;
+    /// those that begin with `#!` are executable.
     pub source: Option<At<SourcePath>>,
     /// Where it points, for a symbolic link.
     pub link: Option<At<LinkText>>,

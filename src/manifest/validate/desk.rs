@@ -1,16 +1,20 @@
 //! What validation works with: the report, the files, the owner, and the few questions that every part asks.
 
 use crate::manifest::at::At;
-use crate::manifest::files::{Files, TextError, text};
+use crate::manifest::files::{Files, TextError, below, text};
 use crate::manifest::setting::folder;
 use crate::manifest::v1::SourcePath;
 use crate::model::{HomePath, UserName};
 use crate::problem::{Code, Place, Problem, Sources};
+use crate::step::FileKind;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Longest file whose text a plan carries along: scripts, keys, configuration. Larger ones belong in a package or on a share.
 pub const CARRIED: u64 = 1024 * 1024;
+
+/// Most files of one folder that a manifest carries along: a tree of configuration, not a data set.
+const MOST_FILES: usize = 1000;
 
 /// The report in progress.
 pub struct Desk<'a> {
@@ -123,7 +127,42 @@ impl<'a> Desk<'a> {
 
     /// The text of a file that the manifest names; `None`, with a problem, where there is none.
     pub fn file(&mut self, path: &At<SourcePath>, limit: u64) -> Option<Named> {
-        let path_there = folder(&path.place.file, self.manifest).join(path.value.as_str());
+        self.file_at(self.there(path), &path.place, limit)
+    }
+
+    /// Where a path that the manifest names leads.
+    fn there(&self, path: &At<SourcePath>) -> PathBuf {
+        folder(&path.place.file, self.manifest).join(path.value.as_str())
+    }
+
+    /// Whether what the manifest names is a folder, or a link to one.
+    pub fn is_folder(&self, path: &At<SourcePath>) -> bool {
+        self.files.kind(&self.there(path).join(".")).is_ok_and(|kind| kind == Some(FileKind::Directory))
+    }
+
+    /// The texts of the files below a folder that the manifest names, by their paths from there; `None`, with a problem, where there is none.
+    pub fn folder(&mut self, path: &At<SourcePath>, limit: u64) -> Option<Vec<(String, String)>> {
+        let there = self.there(path);
+        let shown = there.display();
+        let is_folder = self.is_folder(path);
+        let problem = match below(self.files, &there, MOST_FILES) {
+            Ok(names) if is_folder && !names.is_empty() => {
+                let mut text = |name: String| Some((name.clone(), self.file_at(there.join(&name), &path.place, limit)?.text));
+                return names.into_iter().map(&mut text).collect();
+            }
+            Ok(_) if is_folder => Problem::at(Code::BadValue, &path.place, format!("there is no file in {shown}"))
+                .suggest("put a file into it, or remove `source`, which leaves a directory"),
+            Err(error) if is_folder => {
+                Problem::at(Code::BadValue, &path.place, format!("{shown} cannot be used: {error}")).suggest("name a folder of text files")
+            }
+            Ok(_) | Err(_) => Problem::at(Code::MissingFile, &path.place, format!("there is no folder {shown}"))
+                .suggest("paths are relative to the file that names them; the `source` of a directory is a folder of files"),
+        };
+        self.report(problem);
+        None
+    }
+
+    fn file_at(&mut self, path_there: PathBuf, place: &Place, limit: u64) -> Option<Named> {
         match text(self.files, &path_there, limit) {
             Ok(text) => Some(Named { path: path_there, text }),
             Err(error) => {
@@ -136,7 +175,7 @@ impl<'a> Desk<'a> {
                     TextError::Absent => format!("there is no file {shown}"),
                     TextError::Unreadable(_) | TextError::NotText(_) => format!("{shown} cannot be used: {error}"),
                 };
-                self.say(code, &path.place, message, help);
+                self.say(code, place, message, help);
                 None
             }
         }

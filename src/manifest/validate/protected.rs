@@ -102,7 +102,7 @@ pub fn check(path: &At<HomePath>, form: &Form, desk: &mut Desk<'_>) {
     let message = match form {
         Form::Absent if directory || file => format!("a system cannot be without {at}"),
         Form::File(..) | Form::Link(_) if directory => format!("{at} is a directory that a system cannot be without"),
-        Form::Directory | Form::File(..) | Form::Link(_) | Form::Absent => return,
+        Form::Directory | Form::Tree(..) | Form::File(..) | Form::Link(_) | Form::Absent => return,
     };
     desk.say(Code::Protected, &path.place, message, "name another path");
 }

@@ -4,7 +4,7 @@ use super::desk::{CARRIED, Desk};
 use super::environments;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, DebconfType, FileState, Manifest, State};
-use crate::model::{HomePath, Owner, UserName};
+use crate::model::{HomePath, Owner, TargetPath, UserName};
 use crate::problem::Code;
 use crate::recipe::{Form, Gone, Jupyter, Locale, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
 use crate::resource::{Policy, Reply, Switch};
@@ -149,7 +149,8 @@ fn one_file(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<ManagedFile
 fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     let file = &item.value;
     let state = file.state.unwrap_or(FileState::Present);
-    let said = file.content.is_some() || file.source.is_some() || file.create_only.is_some() || file.validate.is_some();
+    let tree = state == FileState::Directory && file.source.is_some();
+    let said = file.content.is_some() || file.validate.is_some() || !tree && (file.source.is_some() || file.create_only.is_some());
     if said && (state != FileState::Present || file.link.is_some()) {
         let message = "`content`, `source`, `create_only` and `validate` are for files, not for links, directories or what is absent";
         desk.say(Code::Conflict, &file.path.place, message, "keep one of the two");
@@ -163,7 +164,10 @@ fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     match (state, &file.link) {
         (FileState::Present, None) => text(item, desk),
         (FileState::Present, Some(link)) => Some(Form::Link(link.value.as_str().to_owned())),
-        (FileState::Directory, None) => Some(Form::Directory),
+        (FileState::Directory, None) => match &file.source {
+            Some(source) => Some(Form::Tree(tree_of(source, desk)?, policy(file))),
+            None => Some(Form::Directory),
+        },
         (FileState::Absent, None) => Some(Form::Absent),
         (FileState::Directory | FileState::Absent, Some(link)) => {
             desk.say(Code::Conflict, &link.place, "what has a `link` is a link", "remove `state`, or `link`");
@@ -172,10 +176,30 @@ fn form(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     }
 }
 
+/// The files of a folder beside the manifest.
+fn tree_of(source: &At<v1::SourcePath>, desk: &mut Desk<'_>) -> Option<BTreeMap<String, Content>> {
+    let files = desk.folder(source, CARRIED)?;
+    if let Some((name, _)) = files.iter().find(|(name, _)| TargetPath::root().join(name).is_err()) {
+        let message = format!("{} has a name that no path of a machine may have", name.escape_debug());
+        desk.say(Code::BadValue, &source.place, message, "rename the file");
+        return None;
+    }
+    Some(files.into_iter().map(|(name, text)| (name, Content::Inline(text.into()))).collect())
+}
+
+fn policy(file: &v1::FileEntry) -> Policy {
+    if file.create_only == Some(true) { Policy::CreateOnly } else { Policy::Keep }
+}
+
 fn text(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
     let file = &item.value;
     let content = match (&file.content, &file.source) {
         (Some(content), None) => content.clone(),
+        (None, Some(source)) if desk.is_folder(source) => {
+            let help = "add `state: directory` to have a directory with these files";
+            desk.say(Code::BadValue, &source.place, format!("`{}` is a folder", source.value.as_str()), help);
+            return None;
+        }
         (None, Some(source)) => desk.file(source, CARRIED)?.text.into(),
         (Some(_), Some(source)) => {
             desk.say(Code::Conflict, &source.place, "a file has `content` or a `source`, not both", "keep one of the two");
@@ -188,8 +212,7 @@ fn text(item: &At<v1::FileEntry>, desk: &mut Desk<'_>) -> Option<Form> {
             return None;
         }
     };
-    let policy = if file.create_only == Some(true) { Policy::CreateOnly } else { Policy::Keep };
-    Some(Form::File(Content::Inline(content), policy))
+    Some(Form::File(Content::Inline(content), policy(file)))
 }
 
 /// `sysctl`, `timezone`, `locale`.
