@@ -49,11 +49,14 @@ pub fn serve(at: &Path, work: &Arc<dyn Work>, events: UnboundedSender<Event>, wa
 
 fn accept(listener: &UnixListener, work: &dyn Work, events: &UnboundedSender<Event>, waiting: &Waiting) {
     for (number, stream) in (0..).zip(listener.incoming()) {
-        // One at a time: each has two seconds to ask.
+        // One at a time: each has two seconds to ask, and who may not is not listened to, so that nobody keeps the owner waiting.
         let served = stream.and_then(Caller::of).and_then(|mut caller| {
-            let answer = hear(&caller.question()?, caller.uid, work, |ask| {
-                waiting.wait(number, || events.send(Event::Asked(number, ask)).unwrap_or_default())
-            });
+            let answer = match work.may_ask(caller.uid) {
+                Ok(()) => {
+                    hear(&caller.question()?, |ask| waiting.wait(number, || events.send(Event::Asked(number, ask)).unwrap_or_default()))
+                }
+                Err(why) => Answer::Refused(why),
+            };
             caller.answer(&serde_json::to_string(&answer).unwrap_or_default())
         });
         if let Err(error) = served {
@@ -62,10 +65,6 @@ fn accept(listener: &UnixListener, work: &dyn Work, events: &UnboundedSender<Eve
     }
 }
 
-fn hear(question: &str, uid: u32, work: &dyn Work, ask: impl FnOnce(Ask) -> Answer) -> Answer {
-    let Ok(asked) = serde_json::from_str::<Ask>(question) else { return Answer::Refused("this is no question of this version".into()) };
-    match work.may_ask(uid) {
-        Ok(()) => ask(asked),
-        Err(why) => Answer::Refused(why),
-    }
+fn hear(question: &str, ask: impl FnOnce(Ask) -> Answer) -> Answer {
+    serde_json::from_str(question).map_or_else(|_| Answer::Refused("this is no question of this version".into()), ask)
 }
