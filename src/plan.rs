@@ -70,10 +70,11 @@ impl DiskPlan {
         ByteSize(self.space.free.0.saturating_sub(self.takes.0))
     }
 
-    /// Whether the floor would be broken.
+    /// Whether the work would break the floor. Work that takes nothing may make room where there is too little.
     #[must_use]
-    pub const fn breaks_floor(&self) -> bool {
-        self.free_after().0 < self.minimum_free.0
+    pub fn breaks_floor(&self) -> bool {
+        let takes = self.takes.0 > 0 || self.sure == Sure::Unknown;
+        takes && self.free_after() < self.minimum_free
     }
 }
 
@@ -146,7 +147,9 @@ fn planned(node: &Node, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Plann
     let id = node.id.clone();
     let look = match node.spec.look(on) {
         Ok(look) => look,
-        Err(error) => return Planned { id, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), problem: Some(error.to_string()) },
+        Err(error) => {
+            return Planned { id, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), problem: Some(error.to_string()) };
+        }
     };
     let (steps, deferred) = split(look.steps, on, waits_for);
     Planned { id, steps, deferred, drift: look.drift, problem: None }

@@ -3,6 +3,7 @@
 //! Every reader of manifests collects [`Problem`]s and goes on, so that all of them are reported at once. A code never
 //! changes its meaning; `fitout explain CODE` prints [`Code::explanation`].
 
+use crate::model::{covered, redacted};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -167,7 +168,7 @@ impl Problem {
 
     /// A problem that no text shows.
     pub fn general(code: Code, message: impl Into<String>) -> Self {
-        Self { code, place: None, earlier: None, message: readable(message.into()), suggestion: None }
+        Self { code, place: None, earlier: None, message: redacted(&readable(message.into())).into_owned(), suggestion: None }
     }
 
     /// With the place of what it contradicts.
@@ -180,7 +181,7 @@ impl Problem {
     /// With a suggestion.
     #[must_use]
     pub fn suggest(mut self, suggestion: impl Into<String>) -> Self {
-        self.suggestion = Some(suggestion.into());
+        self.suggestion = Some(redacted(&suggestion.into()).into_owned());
         self
     }
 }
@@ -260,6 +261,8 @@ fn masked(text: &str) -> String {
 
 /// Longest source line that is shown whole; longer ones are cut around the caret.
 const SHOWN: usize = 120;
+/// How much beside that is looked at for secrets.
+const BESIDE: usize = 4_000;
 
 /// All problems as a person reads them: place, message, the line, a caret, a suggestion; in the order of the text,
 /// what no text shows last.
@@ -312,8 +315,11 @@ fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
     let length = if line.is_ascii() { line.len() } else { line.chars().count() };
     let start = if length <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2).min(length - SHOWN) };
     let end = length.min(start + SHOWN);
-    let window = line.get(offset(line, start)..).unwrap_or_default();
-    let shown: String = window.chars().take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // What is a secret shows by what stands before it, which the window may not reach.
+    let before = start.saturating_sub(BESIDE);
+    let near: String = line.get(offset(line, before)..).unwrap_or_default().chars().take(start - before + SHOWN + BESIDE).collect();
+    let window = covered(&near);
+    let shown: String = window.chars().skip(start - before).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let room = end.saturating_sub(column).max(1);
     let caret = format!("{}{}", " ".repeat(column.saturating_sub(start)), "^".repeat(width.min(room)));
     (shown, caret)

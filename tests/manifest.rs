@@ -9,6 +9,8 @@ mod drafts;
 mod hostile;
 #[path = "support/pages.rs"]
 mod pages;
+#[path = "support/round.rs"]
+mod round;
 
 use fitout::manifest::{Disposition, Field, HostFiles, Machine, MemoryFiles, Rejected, Sheets, Source, explain, load, schema};
 use fitout::model::{Architecture, Distribution, Facts, Gpu};

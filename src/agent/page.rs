@@ -38,6 +38,9 @@ pub struct Page {
     pub setup: Option<Counts>,
     /// What people should know and nobody has to act on.
     pub warnings: Vec<String>,
+    /// Packages that ask for a restart of the machine; `None` where none is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot_required: Option<Vec<String>>,
     /// When the machine stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<StopsLine>,
@@ -99,6 +102,7 @@ impl Page {
             disks: state.disks.values().map(line).collect(),
             setup: state.counts,
             warnings: state.warnings.clone(),
+            reboot_required: None,
             stops: state.stops.line(),
             error: error_of(state),
         }

@@ -18,7 +18,7 @@ use crate::resource::Guard;
 use crate::schedule::{POWER, Power};
 use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed};
 use crate::store::Store;
-use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target, now, since_boot, tell_terminals};
+use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target, now, reboot_required, since_boot, tell_terminals};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the loop asks for. Everything may take long, except the last two.
@@ -242,7 +242,8 @@ impl Work for Workstation {
 
     fn publish(&self, page: &Page) {
         let written = page::path().map_err(Into::into).and_then(|path| {
-            let text = serde_json::to_string_pretty(page).unwrap_or_default();
+            let page = Page { reboot_required: reboot_required(self.machine.as_ref())?, ..page.clone() };
+            let text = serde_json::to_string_pretty(&page).unwrap_or_default();
             self.machine.publish(&path, format!("{text}\n").as_bytes())
         });
         written.unwrap_or_else(|error| tracing::warn!(%error, "the status page is out of date"));

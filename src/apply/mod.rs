@@ -9,10 +9,10 @@ mod event;
 mod fault;
 
 use crate::graph::{Graph, Node};
-use crate::model::ResourceId;
+use crate::model::{ByteSize, ResourceId, redacted};
 use crate::plan::{Deferred, Plan, Planned, split};
 use crate::resource::Guard;
-use crate::step::{Op, Step};
+use crate::step::{DiskForecast, Op, Step};
 use crate::target::{OpError, Progress, Target, asked_to_end, go_on};
 use crew::{Crew, Ready};
 use std::thread;
@@ -215,7 +215,13 @@ impl Engine<'_> {
     }
 
     fn progress<'a>(&'a self, id: &'a ResourceId) -> Telling<'a> {
-        Telling { engine: self, id }
+        Telling { engine: self, id, began_with: Vec::new() }
+    }
+
+    /// That of steps which take no room, as far as anybody can tell: they may make some.
+    fn unhurried<'a>(&'a self, id: &'a ResourceId) -> Telling<'a> {
+        let free = self.guards.iter().map(|guard| self.on.space(&guard.mount).ok().map(|space| space.free));
+        Telling { began_with: free.collect(), ..self.progress(id) }
     }
 
     /// Performs what these steps come to.
@@ -229,7 +235,8 @@ impl Engine<'_> {
         for (id, step) in steps {
             self.supply.supply(&step.op, &self.progress(id))?;
         }
-        self.on.perform(op, &self.progress(first))?;
+        let takes_room = steps.iter().any(|(_, step)| step.disk != DiskForecast::NONE);
+        self.on.perform(op, &if takes_room { self.progress(first) } else { self.unhurried(first) })?;
         for (id, step) in steps {
             let event = Event::StepFinished { id: (*id).clone(), summary: step.op.summary(), milliseconds: milliseconds(began) };
             self.observers.tell(&event);
@@ -281,25 +288,28 @@ impl Progress for Ahead<'_> {
 struct Telling<'a> {
     engine: &'a Engine<'a>,
     id: &'a ResourceId,
+    /// What each guarded file system had free when a step began that takes no room, where it can be told.
+    began_with: Vec<Option<ByteSize>>,
 }
 
 impl Progress for Telling<'_> {
     fn line(&self, text: &str) {
-        self.engine.observers.tell(&Event::Line { id: self.id.clone(), text: text.to_owned() });
+        self.engine.observers.tell(&Event::Line { id: self.id.clone(), text: redacted(text).into_owned() });
     }
 
     fn advance(&self, done: u64, total: u64) {
         self.engine.observers.tell(&Event::Advanced { id: self.id.clone(), done, total });
     }
 
-    /// No forecast is sure: whatever a step takes, the floors hold.
+    /// No forecast is sure: whatever a step takes, the floors hold. One that makes room where there is too little goes on.
     fn must_end(&self) -> Option<String> {
-        let broken = |guard: &&Guard| {
+        let began_with = self.began_with.iter().copied().chain(std::iter::repeat(None));
+        let broken = |(guard, began): (&&Guard, Option<ByteSize>)| {
             // What cannot be asked now is asked again in a moment.
             let free = self.engine.on.space(&guard.mount).ok()?.free;
             let left = format!("{} has {free} free, and {} must stay free", guard.mount, guard.minimum_free);
-            (free < guard.minimum_free).then(|| format!("{left} (disk.guards)"))
+            (free < guard.minimum_free && began.is_none_or(|began| free < began)).then(|| format!("{left} (disk.guards)"))
         };
-        self.engine.guards.iter().find_map(broken)
+        self.engine.guards.iter().zip(began_with).find_map(broken)
     }
 }

@@ -13,7 +13,7 @@ use crate::session::{
     names,
 };
 use crate::store::Store;
-use crate::target::{Ground as On, Machine, OpError, Trouble, read_facts};
+use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, read_facts};
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
@@ -141,7 +141,8 @@ fn session(error: &SessionError, global: &Global) -> Exit {
         SessionError::Missing(_) => {
             say(&message, Some("`fitout fetch FILE.lock --cache DIR` fills a cache where there is a network"), Exit::Unavailable)
         }
-        SessionError::Lock(_) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
+        SessionError::Lock(LockError::Held(_)) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
+        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Failed),
     }
 }
 

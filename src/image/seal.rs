@@ -218,4 +218,29 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.path().join("etc/machine-id")).unwrap(), "uninitialized\n");
         seal(&root).unwrap();
     }
+
+    /// Of what was made here an image knows that Fitout made it, and nothing by which the next machine could be found changed.
+    #[test]
+    fn records_say_what_was_made_and_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Rooted::open(folder.path()).unwrap();
+        let text = r#"{"version": 1, "resources": {
+            "file:/etc/motd": {"claims": {"present": "5891b5b522d5df08"}},
+            "file:/etc/lab": {"claims": {"meta": "0644 root", "present": "5891"}, "made": ["present"], "on_removal": "delete"},
+            "symlink:/srv/a": {"claims": {"target": "/srv/b"}, "made": ["target"]}}}"#;
+        let read = || -> Records {
+            crate::target::unseal(&Records::path().unwrap(), &root.read(&Records::path().unwrap()).unwrap().unwrap()).unwrap()
+        };
+        let records: Records = serde_json::from_str(text).unwrap();
+        root.write(&Records::path().unwrap(), &mut records.to_bytes().unwrap().as_slice(), 0o600, (0, 0)).unwrap();
+        seal(&root).unwrap();
+        let left: Vec<String> =
+            read().resources.iter().map(|(id, one)| format!("{id} {:?} {:?} {:?}", one.claims, one.made, one.on_removal)).collect();
+        let expected =
+            [r#"file:/etc/lab {} {"present"} Delete"#.to_owned(), r#"symlink:/srv/a {"target": "/srv/b"} {"target"} Release"#.to_owned()];
+        assert_eq!(left, expected);
+        // What was damaged is not sealed as if it were whole.
+        root.write(&Records::path().unwrap(), &mut b"{".as_slice(), 0o600, (0, 0)).unwrap();
+        assert!(seal(&root).is_err());
+    }
 }

@@ -46,4 +46,4 @@ pub use node::{Node, Value};
 pub use parse::{Parsed, Tally, parse};
 pub use reference::reference;
 pub use schema::{explain, meant, schema};
-pub use write::{field, word};
+pub use write::{Remarks, field, word, write};

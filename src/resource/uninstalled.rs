@@ -38,7 +38,7 @@ impl Resource for Uninstalled {
             let cause = "a system cannot be without it: dpkg has it as essential or protected; take it out of packages.remove";
             return Err(ProbeError::new(format!("uninstall {name}"), cause));
         }
-        Ok(self.packages.iter().filter(|name| packages.installed.contains_key(*name)).cloned().collect())
+        Ok(self.packages.iter().filter(|name| packages.has_any_of(name)).cloned().collect())
     }
 
     fn diff(&self, now: &Vec<String>) -> Vec<Step> {

@@ -15,7 +15,7 @@ use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Rejected};
-use crate::model::{ComputeName, Facts, ResourceId, TargetPath};
+use crate::model::{ByteSize, ComputeName, Facts, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
@@ -94,7 +94,11 @@ fn some(lines: &[String]) -> String {
 
 fn floors(disks: &[DiskPlan]) -> String {
     let one = |disk: &DiskPlan| {
-        format!("{} has {} free, the work takes {}, and {} must stay free", disk.mount, disk.space.free, disk.takes, disk.minimum_free)
+        // Where rounded numbers would contradict what is said of them, bytes are told.
+        let close = disk.free_after().to_string() == disk.minimum_free.to_string();
+        let told = |size: ByteSize| if close { format!("{} B", size.0) } else { size.to_string() };
+        let [free, takes, floor] = [disk.space.free, disk.takes, disk.minimum_free].map(told);
+        format!("{} has {free} free, the work takes {takes}, and {floor} must stay free", disk.mount)
     };
     disks.iter().map(one).collect::<Vec<_>>().join("; ")
 }

@@ -85,6 +85,12 @@ impl Packages {
         }
     }
 
+    /// Whether any of its files may be there: it is installed, or dpkg was cut short when it came or went.
+    #[must_use]
+    pub fn has_any_of(&self, name: &str) -> bool {
+        self.installed.contains_key(name) || self.half_installed.iter().chain(&self.unconfigured).any(|torn| torn == name)
+    }
+
     /// Whether dpkg left nothing in between.
     #[must_use]
     pub const fn is_whole(&self) -> bool {

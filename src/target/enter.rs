@@ -5,14 +5,15 @@
 //! process 1 of the namespace. Each asks the kernel to be killed with its parent, so a killed Fitout leaves nothing running.
 //! Mount points are resolved inside the root, so a hostile link in it leads nowhere.
 
+use super::policy::ServicePolicy;
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode as Bits, mkdirat};
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{Pid, UnlinkatFlags, linkat, unlinkat};
+use nix::unistd::Pid;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -271,7 +272,10 @@ fn furnish(entry: &Entry) -> io::Result<ServicePolicy> {
     nix::unistd::fchdir(&root)?;
     let inside = Inside { root };
     let policy = match entry.view {
-        View::Writable => ServicePolicy::impose(&inside)?,
+        View::Writable => match inside.open("usr/sbin", OFlag::O_RDONLY | OFlag::O_DIRECTORY) {
+            Ok(folder) => ServicePolicy::impose(folder)?,
+            Err(_) => ServicePolicy::None,
+        },
         View::ReadOnly => {
             read_only(&entry.root)?;
             ServicePolicy::None
@@ -348,55 +352,4 @@ fn read_only(root: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Keeps packages from starting services in a root where nothing runs (policy-rc.d of Debian's invoke-rc.d).
-enum ServicePolicy {
-    /// Nothing to take back.
-    None,
-    /// A file of ours in the root, removed when the command has ended; what a kill leaves is taken over by the next command.
-    Made(Flock<OwnedFd>),
-}
-
-const POLICY: &str = "usr/sbin/policy-rc.d";
-/// Beside it, while it is written.
-const POLICY_FRESH: &str = ".policy-rc.d.fitout-new";
-const POLICY_TEXT: &str = "#!/bin/sh\n# Fitout: nothing is started in a root where nothing runs.\nexit 101\n";
-
-impl ServicePolicy {
-    fn impose(inside: &Inside) -> io::Result<Self> {
-        let Ok(folder) = inside.open("usr/sbin", OFlag::O_RDONLY | OFlag::O_DIRECTORY) else { return Ok(Self::None) };
-        // Shared by all commands that run in the root: the last one takes the file away.
-        let folder = Flock::lock(folder, FlockArg::LockShared).map_err(|(_, e)| io::Error::from(e))?;
-        match Self::place(&folder) {
-            Ok(()) => Ok(Self::Made(folder)),
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
-                let there = inside.open(POLICY, OFlag::O_RDONLY)?;
-                let ours = io::read_to_string(fs::File::from(there)).is_ok_and(|text| text == POLICY_TEXT);
-                Ok(if ours { Self::Made(folder) } else { Self::None })
-            }
-            Err(e) => Err(io::Error::other(format!("/{POLICY}: {e}"))),
-        }
-    }
-
-    /// Puts the file there whole: half of it, left by a kill, would allow what it is to forbid, and look like somebody else's.
-    fn place(folder: &OwnedFd) -> io::Result<()> {
-        let sweep =
-            || unlinkat(folder, POLICY_FRESH, UnlinkatFlags::NoRemoveDir).or_else(|e| if e == Errno::ENOENT { Ok(()) } else { Err(e) });
-        sweep()?;
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(folder, POLICY_FRESH, flags, Bits::from_bits_truncate(0o755))?;
-        fs::File::from(fd).write_all(POLICY_TEXT.as_bytes())?;
-        let placed = linkat(folder, POLICY_FRESH, folder, "policy-rc.d", AtFlags::empty());
-        sweep()?;
-        Ok(placed?)
-    }
-
-    fn withdraw(self) {
-        let Self::Made(folder) = self else { return };
-        if folder.relock(FlockArg::LockExclusiveNonblock).is_ok() {
-            // A file left behind is harmless and taken over next time.
-            unlinkat(&*folder, "policy-rc.d", UnlinkatFlags::NoRemoveDir).ok();
-        }
-    }
 }

@@ -2,6 +2,7 @@
 //! the target can never lead to the host. Looking is here; `write` changes single things, `tree` whole trees.
 
 mod tree;
+mod way;
 mod write;
 
 use crate::model::TargetPath;
@@ -17,6 +18,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use way::NoWay;
 
 /// An open root directory, and what can be done below it.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ impl Rooted {
     /// # Errors
     /// There is no such directory.
     pub fn below(&self, path: &TargetPath) -> Result<Self, ProbeError> {
-        let root = self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(|e| failed("open", path, e))?;
+        let root = self.directory(path.relative()).map_err(|e| failed("open", path, e))?;
         Ok(Self { root, making: Mutex::default() })
     }
 
@@ -106,9 +108,10 @@ impl Rooted {
     fn parent(&self, path: &TargetPath) -> Result<Option<(OwnedFd, String)>, ProbeError> {
         let above = path.parent().unwrap_or_else(TargetPath::root);
         let name = if path.name().is_empty() { "." } else { path.name() };
-        match self.lookup(above.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY) {
+        match self.directory(above.relative()) {
             Ok(fd) => Ok(Some((fd, name.to_owned()))),
-            Err(e) => absent(e).map_err(|e| failed("open the directory of", path, e)),
+            Err(NoWay::Errno(e)) => absent(e).map_err(|e| failed("open the directory of", path, e)),
+            Err(astray) => Err(failed("open the directory of", path, astray)),
         }
     }
 
@@ -180,7 +183,7 @@ impl Rooted {
     /// # Errors
     /// There is no such directory.
     pub fn on_host(&self, path: &TargetPath) -> Result<PathBuf, ProbeError> {
-        let fd = self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).map_err(|e| failed("open", path, e))?;
+        let fd = self.directory(path.relative()).map_err(|e| failed("open", path, e))?;
         std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|e| failed("find", path, e))
     }
 }

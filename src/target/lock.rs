@@ -32,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const LOCK: &str = "/var/lib/fitout/lock";
 
 impl Machine {
-    /// Takes the lock, and finishes a promotion whose holder was killed.
+    /// Takes the lock, and ends what a holder that was killed left half done.
     ///
     /// # Errors
     /// Another run holds it, named with its process and command; or the file cannot be opened, or the promotion not be finished.
@@ -50,6 +50,7 @@ impl Machine {
         let written = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| lock.write_all(holder.as_bytes()));
         written.map_err(|e| broken(e.to_string()))?;
         self.finish_promotion()?;
+        self.sweep_policy();
         Ok(Lock(lock))
     }
 

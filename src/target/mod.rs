@@ -32,6 +32,7 @@ pub mod look;
 mod machine;
 mod packages;
 mod perform;
+mod policy;
 mod promote;
 mod python;
 mod reboot;
@@ -44,11 +45,13 @@ mod sshd;
 mod state;
 mod stop;
 mod tail;
+mod torn;
 mod unpack;
 mod user;
 
-use crate::model::TargetPath;
+use crate::model::{TargetPath, redacted};
 use crate::step::{Ability, Content, Op, Output, Query, Space, Stat};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 pub use account::{Account, Accounts};
@@ -122,7 +125,7 @@ impl ProbeError {
     /// Trying `act` failed with `cause`.
     #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
-        Self { act: act.into(), cause: cause.to_string(), trouble: Trouble::Else }
+        Self { act: told(act), cause: told(cause.to_string()), trouble: Trouble::Else }
     }
 
     /// The same, about what Fitout keeps.
@@ -130,6 +133,15 @@ impl ProbeError {
     pub fn of(mut self, trouble: Trouble) -> Self {
         self.trouble = trouble;
         self
+    }
+}
+
+/// What an error says: a program's last words and an address may hold a secret.
+fn told(text: impl Into<String>) -> String {
+    let text = text.into();
+    match redacted(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(redacted) => redacted,
     }
 }
 
@@ -164,7 +176,7 @@ impl OpError {
     /// Trying `act` failed with `cause`.
     #[expect(clippy::needless_pass_by_value, reason = "errors are handed over as they are caught, in `map_err`")]
     pub fn new(act: impl Into<String>, cause: impl ToString) -> Self {
-        Self { act: act.into(), cause: cause.to_string(), hint: None }
+        Self { act: told(act), cause: told(cause.to_string()), hint: None }
     }
 
     /// With advice, before any that it has.

@@ -1,10 +1,10 @@
-//! apt and dpkg, run: lists fetched, packages installed and removed, holds, answers given beforehand, and what others left half done.
+//! apt and dpkg, run: lists fetched, packages installed and removed, holds, answers given beforehand.
 //!
 //! apt is waited for while somebody else uses it, and never for ever: not for its locks, and not for a script of a package that hangs.
 
 use super::apt::{lists_are_current, sources_digest};
 use super::machine::{Machine, describe};
-use super::{OpError, PackageFiles, Packages, Probe, Progress, Silent, Target, go_on};
+use super::{OpError, PackageFiles, Probe, Progress, Silent, Target, go_on, torn};
 use crate::model::{Sha256, Span, TargetPath};
 use crate::step::{Cmd, Output, SOURCES_RECORD};
 use nix::fcntl::{FcntlArg, fcntl};
@@ -76,16 +76,16 @@ const LOCK_PAUSE: Duration = Duration::from_millis(500);
 /// Answers for debconf, while it reads them.
 const ANSWERS: &str = "/var/lib/fitout/state/debconf-selections";
 
-fn path(text: &str) -> Result<TargetPath, OpError> {
+pub(super) fn path(text: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(text).map_err(|e| OpError::new(format!("use path {text}"), e))
 }
 
-fn words<'w>(first: &[&'w str], more: &'w [String]) -> Vec<&'w str> {
+pub(super) fn words<'w>(first: &[&'w str], more: &'w [String]) -> Vec<&'w str> {
     first.iter().copied().chain(more.iter().map(String::as_str)).collect()
 }
 
 /// A command of dpkg's or apt's, which asks nothing.
-fn quiet(argv: &[&str]) -> Cmd {
+pub(super) fn quiet(argv: &[&str]) -> Cmd {
     Cmd::new(argv.iter().copied()).env("DEBIAN_FRONTEND", "noninteractive").env("NEEDRESTART_MODE", "l")
 }
 
@@ -115,13 +115,13 @@ fn not_found(said: &str) -> Vec<String> {
 }
 
 impl Machine {
-    fn apt(&self, arguments: &[&str]) -> Cmd {
+    pub(super) fn apt(&self, arguments: &[&str]) -> Cmd {
         let wait = format!("-oDPkg::Lock::Timeout={}", self.patience().lock.as_duration().as_secs());
         quiet(&[&APT, [wait.as_str()].as_slice(), arguments].concat())
     }
 
     /// Runs a program of dpkg's or apt's, once nobody else works on the packages, and ends one that does not end.
-    fn work(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, OpError> {
+    pub(super) fn work(&self, cmd: &Cmd, progress: &dyn Progress) -> Result<Output, OpError> {
         let limit = self.patience().packages;
         self.await_others(progress)?;
         let ended = self.run(cmd, Some(limit), progress)?;
@@ -131,11 +131,11 @@ impl Machine {
             return Err(OpError::new(act(), format!("it was not done after {limit}, and was ended; the last that it said: {last}"))
                 .hint("a script of that package may wait for something; --install-timeout gives it more time"));
         }
-        if ended.output.status == 0 { Ok(ended.output) } else { Err(OpError::new(act(), describe(&ended.output))) }
+        if ended.output.status == 0 { Ok(ended.output) } else { Err(torn::told(OpError::new(act(), describe(&ended.output)))) }
     }
 
     /// Waits until nobody else works on the packages.
-    fn await_others(&self, progress: &dyn Progress) -> Result<(), OpError> {
+    pub(super) fn await_others(&self, progress: &dyn Progress) -> Result<(), OpError> {
         let (began, limit) = (Instant::now(), self.patience().lock);
         let mut told = false;
         while let Some((lock, holder)) = self.packages_held()? {
@@ -304,20 +304,6 @@ impl Machine {
                 .hint("name these under packages.remove as well, if they are to go"));
         }
         self.work(&self.apt(&words(&["remove", "--"], packages)), progress).map(drop)
-    }
-
-    /// Ends what an earlier, killed run left half done.
-    fn finish_packages(&self, progress: &dyn Progress) -> Result<(), OpError> {
-        let pending = self.files.list(&path("/var/lib/dpkg/updates")?)?.unwrap_or_default();
-        if pending.is_empty() && Packages::read(self)?.is_whole() {
-            return Ok(());
-        }
-        self.await_others(progress)?;
-        let configure = quiet(&["dpkg", "--configure", "-a", "--force-confdef", "--force-confold"]);
-        // What it cannot do for lack of another package, apt does below.
-        self.run(&configure, Some(self.patience().packages), progress)?;
-        let torn = Packages::read(self)?.half_installed;
-        self.work(&self.apt(&words(&["--fix-broken", "--reinstall", "install", "--"], &torn)), progress).map(drop)
     }
 
     /// Keeps packages as they are, whatever is upgraded, or no longer.

@@ -5,7 +5,7 @@ use super::machine::{Machine, describe};
 use super::run::Ended;
 use super::tail::Tail;
 use super::{CheckVerdict, OpError, Progress, Target, Verdict, boot, seal, unseal};
-use crate::model::{Owner, TargetPath};
+use crate::model::{Owner, TargetPath, redacted};
 use crate::step::{CheckRun, Cmd, ScriptRun};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -87,6 +87,7 @@ impl<'a> Log<'a> {
 
 impl Progress for Log<'_> {
     fn line(&self, text: &str) {
+        let text = &*redacted(text);
         self.to.line(text);
         let mut kept = self.kept();
         if !kept.tail.is_empty() || kept.written + text.len() >= LOG / 2 {

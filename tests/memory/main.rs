@@ -6,6 +6,7 @@ mod absent;
 mod adopt;
 mod agreement;
 mod doctor;
+mod floor;
 mod lanes;
 mod pipeline;
 mod properties;

@@ -3,7 +3,7 @@
 //! Three ways to cut: at each event of the engine (`FITOUT_FAULT`), at each system call that changes a file (strace's injection, which
 //! also makes such calls fail), and at random times while packages are installed.
 
-use crate::support::{Fitout, Root, Run, Trace, canonical, command, wait_until};
+use crate::support::{Fitout, Root, Run, Trace, assert_recovers, canonical, command};
 use std::time::{Duration, Instant};
 
 /// Something of every kind, with packages that take a while.
@@ -61,16 +61,6 @@ fn undisturbed(root: &Root, manifest: &str) -> (Trace, Duration) {
     let began = Instant::now();
     workstation(root, manifest).apply();
     (canonical(root.path()), began.elapsed())
-}
-
-/// After a cut: whatever ran in the root has ended, a plain re-run succeeds, there is nothing left to do, and all is as it should be.
-fn assert_recovers(root: &Root, fitout: &Fitout<'_>, expected: &Trace, cut: &str) {
-    wait_until("nothing runs in the root", || root.inhabitants().is_empty());
-    let again = fitout.run(&["apply"]);
-    assert_eq!(again.code, Some(0), "re-run after {cut}: {again:?}");
-    let plan = fitout.run(&["plan", "--detailed-exitcode"]);
-    assert_eq!(plan.code, Some(0), "plan after {cut} and a re-run: {plan:?}");
-    expected.assert_same(&canonical(root.path()), &format!("after {cut} and a re-run (undisturbed / recovered)"));
 }
 
 #[test]

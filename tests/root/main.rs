@@ -6,12 +6,17 @@
 
 mod absent;
 mod adopt;
+mod disk;
 mod ending;
 mod environments;
 mod faults;
 mod files;
 mod gpu;
+mod kills;
+mod locks;
 mod packages;
+mod races;
 mod rehearsal;
+mod secrets;
 mod support;
 mod workstation;

@@ -1,7 +1,7 @@
 //! apt and dpkg as they are on a bad day: a source that is gone, somebody else at work, a script that hangs, an edited configuration, a
 //! database that was left in between.
 
-use super::support::{Fitout, Root, command, wait_until};
+use super::support::{Fitout, Root, canonical, command, wait_until};
 use std::io::Read;
 use std::process::{Child, Stdio};
 
@@ -106,4 +106,72 @@ fn what_dpkg_left_in_between_is_ended_first() {
     fitout.apply();
     assert!(root.run(&["dpkg", "--audit"]).is_empty());
     assert_eq!(std::fs::read_dir(root.at("/var/lib/dpkg/updates")).unwrap().count(), 0);
+}
+
+/// Each damage of dpkg's database, from what it was.
+fn damages(whole: &str) -> Vec<(&'static str, String)> {
+    let middle = whole.len() / 2;
+    let cut = whole.get(..middle).unwrap();
+    vec![
+        ("empty", String::new()),
+        ("truncated", cut.to_owned()),
+        ("zeroes", "\0".repeat(whole.len())),
+        ("garbage", "no database at all\n".repeat(100)),
+        ("garbage inside", format!("{cut}\n\nPackage: x y z\nStatus: no such words\n\n{}", &whole[middle..])),
+    ]
+}
+
+#[test]
+fn a_damaged_database_is_told_and_nothing_is_done() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-tool]"));
+    fitout.apply();
+    let whole = root.read("/var/lib/dpkg/status");
+    for (how, damage) in damages(&whole) {
+        for rest in ["install: [tiny-tool, tiny-slow]", "install: [tiny-tool]\n  remove: [tiny-data]"] {
+            fitout.rewrite(&manifest(&[TINY], rest));
+            root.write("/var/lib/dpkg/status", &damage);
+            let before = canonical(root.path());
+            let run = fitout.run(&["apply"]);
+            let said = run.stdout.clone() + &run.stderr;
+            before.assert_same(&canonical(root.path()), how);
+            // A package that is to go and is not known is gone, as far as anybody can tell.
+            if run.code == Some(0) && rest.contains("remove") {
+                continue;
+            }
+            assert!(run.code == Some(1) && said.contains("dpkg.status.*"), "{how}: {run:?}");
+        }
+    }
+    // As the advice says.
+    root.write("/var/lib/dpkg/status", &whole);
+    fitout.rewrite(&manifest(&[TINY], "install: [tiny-tool, tiny-slow]"));
+    fitout.apply();
+    assert!(root.run(&["dpkg", "--audit"]).is_empty());
+}
+
+/// A new release of a package brings another configuration than the one that an administrator edited: dpkg would ask which to keep.
+#[test]
+fn nobody_is_asked_which_configuration_to_keep() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [\"tiny-conf=1\"]"));
+    fitout.apply();
+    root.write("/etc/tiny.conf", "answer = mine\n");
+    fitout.rewrite(&manifest(&[TINY], "install: [\"tiny-conf=2\"]"));
+    fitout.apply();
+    assert_eq!(root.run(&["dpkg-query", "-W", "-f", "${Version}", "tiny-conf"]), "2");
+    assert_eq!(root.read("/etc/tiny.conf"), "answer = mine\n");
+    assert_eq!(root.read("/etc/tiny.conf.dpkg-dist"), "answer = 2\n");
+}
+
+#[test]
+fn a_script_that_fails_stops_its_package_and_nothing_else() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-broken, tiny-tool]"));
+    let run = fitout.run(&["apply"]);
+    assert!(run.ended(1).stdout.contains("tiny-broken: no configuration found"), "{run:?}");
+    // What was left half configured is in the way of nothing that follows once it need not be there.
+    root.write("/var/lib/dpkg/info/tiny-broken.postinst", "#!/bin/sh\nexit 0\n");
+    fitout.apply();
+    assert!(root.run(&["dpkg", "--audit"]).is_empty());
+    assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
 }

@@ -104,3 +104,23 @@ fn includes_share_the_limits() {
     let rejected = load(&Sheets::new(Source { name: "m.yaml".into(), text: text.into() }), MemoryFiles(files)).map(|_| ()).unwrap_err();
     assert!(rejected.to_string().contains("more than 250000 values and keys"), "{rejected}");
 }
+
+/// What a program that validates hostile texts may cost: the build of the tests is tens of times slower than a release.
+#[test]
+fn hostile_texts_cost_a_process_little() {
+    /// Seconds of processor time, and kilobytes of address space (most of it the program itself, with what tells its lines).
+    const LIMITS: &str = "ulimit -t 20 && ulimit -v 1000000 && exec \"$@\"";
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().join("hostile.yaml");
+    for (what, text, _, _) in cases() {
+        fs::write(&name, text).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "starts the program that it tests")]
+        let mut limited = std::process::Command::new("/bin/sh");
+        limited.args(["-c", LIMITS, "sh", env!("CARGO_BIN_EXE_fitout"), "validate", "-f"]).arg(&name);
+        let output = limited.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        // What is too long is not even read.
+        let refused = matches!(output.status.code(), Some(65 | 66));
+        assert!(refused, "{what}: {}: {}", output.status, said.chars().take(600).collect::<String>());
+    }
+}

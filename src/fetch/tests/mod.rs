@@ -173,6 +173,7 @@ fn pages_are_text_with_the_address_where_they_were_found() {
 #[test]
 fn passwords_in_addresses_are_not_told() {
     assert_eq!(error::shown("https://me:secret@example.org/x@y"), "https://example.org/x@y");
+    assert_eq!(error::shown("https://example.org/x?sv=1&sig=a@b"), "https://example.org/x?…");
     assert_eq!(error::shown("https://example.org/x@y"), "https://example.org/x@y");
 }
 

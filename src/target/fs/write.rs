@@ -28,7 +28,7 @@ impl Rooted {
     /// # Errors
     /// One cannot be made, or something else is in its place.
     pub fn make_directories(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
-        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+        if self.directory(path.relative()).is_ok() {
             return Ok(());
         }
         let _alone = self.making.lock().unwrap_or_else(PoisonError::into_inner);
@@ -36,7 +36,7 @@ impl Rooted {
     }
 
     fn make_absent(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
-        if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() {
+        if self.directory(path.relative()).is_ok() {
             return Ok(());
         }
         if let Some(above) = path.parent() {
@@ -46,7 +46,7 @@ impl Rooted {
         match make_directory(&above, &name, mode) {
             Ok(()) => Ok(()),
             // Somebody else was quicker. Any other error is told, even where the directory is there: it may not be there after a crash.
-            Err(Errno::EEXIST | Errno::ENOTEMPTY) if self.lookup(path.relative(), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok() => Ok(()),
+            Err(Errno::EEXIST | Errno::ENOTEMPTY) if self.directory(path.relative()).is_ok() => Ok(()),
             Err(Errno::EEXIST | Errno::ENOTDIR) => {
                 Err(failed("make directory", path, "something else is there; move it away, or name another path"))
             }

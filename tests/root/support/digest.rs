@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Mutex;
 
 /// Left out of every comparison: Fitout's own files.
 const OWN: [&str; 4] = ["var/lib/fitout", "var/log/fitout", "var/cache/fitout", "run/fitout"];
@@ -50,11 +51,11 @@ impl Trace {
     }
 }
 
-/// Files below a directory that hold a text, Fitout's own included, relative to it.
+/// Files below a directory that hold a text, Fitout's own included and programs of the distribution left out, relative to it.
 pub fn holders(root: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    walk(root, &[], |path, name, meta| {
-        if meta.is_file() && fs::read(path).unwrap().windows(text.len()).any(|window| window == text.as_bytes()) {
+    walk(root, &["usr"], |path, name, meta| {
+        if meta.is_file() && String::from_utf8_lossy(&fs::read(path).unwrap()).contains(text) {
             found.push(name);
         }
     });
@@ -64,6 +65,16 @@ pub fn holders(root: &Path, text: &str) -> Vec<String> {
 /// Content, mode and owner of everything but logs, caches, backups and Fitout's own files; no times.
 pub fn canonical(root: &Path) -> Trace {
     trace(root, &[OWN.as_slice(), NOISE.as_slice()].concat(), |_| String::new())
+}
+
+/// Names of Fitout's own files, sorted, those of single runs left out: what a cut leaves over shows.
+pub fn own_names(root: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for own in OWN.iter().filter(|own| root.join(own).exists()) {
+        walk(&root.join(own), &["runs"], |_, name, _| names.push(format!("{own}/{name}")));
+    }
+    names.sort();
+    names
 }
 
 /// Everything but Fitout's own files, with the times and the number of each file: any write shows.
@@ -105,7 +116,21 @@ fn holds(path: &Path, meta: &fs::Metadata) -> String {
         return format!("-> {}", fs::read_link(path).unwrap().display());
     }
     if meta.is_file() {
-        return hex::encode(&Sha256::digest(fs::read(path).unwrap())[..8]);
+        return digest(path, meta);
     }
     String::from_utf8_lossy(path.file_name().unwrap().as_bytes()).into_owned()
+}
+
+/// The digest of a file's content; asked once of each state of a file, for most of a root never changes.
+fn digest(path: &Path, meta: &fs::Metadata) -> String {
+    /// Device, number, size, and the time of the last change of any kind.
+    type State = (u64, u64, u64, i64, i64);
+    static KNOWN: Mutex<BTreeMap<State, String>> = Mutex::new(BTreeMap::new());
+    let state = (meta.dev(), meta.ino(), meta.size(), meta.ctime(), meta.ctime_nsec());
+    if let Some(known) = KNOWN.lock().unwrap().get(&state) {
+        return known.clone();
+    }
+    let digest = hex::encode(&Sha256::digest(fs::read(path).unwrap())[..8]);
+    KNOWN.lock().unwrap().insert(state, digest.clone());
+    digest
 }

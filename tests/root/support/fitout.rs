@@ -1,6 +1,6 @@
 //! The program under test, run as a person would.
 
-use super::{Root, command};
+use super::{Root, Trace, canonical, command, wait_until};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -107,4 +107,14 @@ impl Run {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("standard output is no JSON: {e}\n{}{}", self.stdout, self.stderr))
     }
+}
+
+/// After a cut: whatever ran in the root has ended, a plain re-run succeeds, there is nothing left to do, and all is as it should be.
+pub fn assert_recovers(root: &Root, fitout: &Fitout<'_>, expected: &Trace, cut: &str) {
+    wait_until("nothing runs in the root", || root.inhabitants().is_empty());
+    let again = fitout.run(&["apply"]);
+    assert_eq!(again.code, Some(0), "re-run after {cut}: {again:?}");
+    let plan = fitout.run(&["plan", "--detailed-exitcode"]);
+    assert_eq!(plan.code, Some(0), "plan after {cut} and a re-run: {plan:?}");
+    expected.assert_same(&canonical(root.path()), &format!("after {cut} and a re-run (undisturbed / recovered)"));
 }

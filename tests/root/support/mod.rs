@@ -5,13 +5,15 @@
 
 mod digest;
 mod fitout;
+mod numbers;
 mod nvidia;
 mod repository;
 mod root;
 mod server;
 
-pub use digest::{Trace, canonical, exact, holders};
-pub use fitout::{Fitout, Run};
+pub use digest::{Trace, canonical, exact, holders, own_names};
+pub use fitout::{Fitout, Run, assert_recovers};
+pub use numbers::Numbers;
 pub use nvidia::mirror as nvidia;
 pub use root::{Root, mirror};
 pub use server::Server;

@@ -17,7 +17,9 @@ struct Package {
     scripts: &'static [(&'static str, &'static str)],
 }
 
-const PACKAGES: [Package; 10] = [
+const PACKAGES: [Package; 12] = [
+    configured("1", &[("etc/tiny.conf", "answer = 1\n")]),
+    configured("2", &[("etc/tiny.conf", "answer = 2\n")]),
     Package {
         name: "tiny-asks",
         version: "1",
@@ -87,6 +89,11 @@ const PACKAGES: [Package; 10] = [
         scripts: &[("postinst", "#!/bin/sh\necho 'tiny-broken: no configuration found' >&2\nexit 1\n")],
     },
 ];
+
+/// One with a file of configuration that differs from release to release.
+const fn configured(version: &'static str, files: &'static [(&'static str, &'static str)]) -> Package {
+    Package { name: "tiny-conf", version, depends: "", files, scripts: &[] }
+}
 
 const fn stand_in(name: &'static str, files: &'static [(&'static str, &'static str)]) -> Package {
     Package { name, version: "0", depends: "", files, scripts: &[] }

@@ -48,7 +48,12 @@ impl Root {
 
     /// A few files instead of Debian, for what needs none of its programs: quick to copy.
     pub fn bare() -> Self {
-        let root = Self { directory: TempDir::with_prefix_in("fitout-bare-", scratch()).unwrap() };
+        Self::bare_in(&scratch())
+    }
+
+    /// The same, in a folder of the host.
+    pub fn bare_in(folder: &Path) -> Self {
+        let root = Self { directory: TempDir::with_prefix_in("fitout-bare-", folder).unwrap() };
         // Fitout reads the processor off the shell.
         fs::create_dir_all(root.at("/usr/bin")).unwrap();
         fs::copy("/usr/bin/dash", root.at("/usr/bin/dash")).unwrap();
