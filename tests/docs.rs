@@ -54,6 +54,8 @@ fn every_manifest_is_valid() {
         "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nAAAA\n-----END PGP PUBLIC KEY BLOCK-----\n",
     )
     .unwrap();
+    fs::create_dir(folder.path().join("certs")).unwrap();
+    fs::write(folder.path().join("certs/corp.pem"), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").unwrap();
     let mut count = 0;
     for page in pages() {
         let text = fs::read_to_string(&page).unwrap();

@@ -7,7 +7,7 @@ use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, 
 use crate::model::ResourceId;
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::Want;
-use crate::resolve::{Cause, Network};
+use crate::resolve::{Cause, Permission};
 use crate::session::{
     Bond, Installable, InstalledError, Lock, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed, is_installed,
     names,
@@ -293,7 +293,7 @@ fn terms(ground: &Ground) -> Result<Terms, Refusal> {
         return Err(Refusal::Lock(name, "it does not exist".into()));
     }
     let bond = if ground.locked { Bond::Strict } else { Bond::Loose };
-    let network = if ground.offline { Network::Forbidden } else { Network::Allowed };
+    let network = if ground.offline { Permission::Forbidden } else { Permission::Allowed };
     Ok(Terms { lock: lock.unwrap_or_default(), bond, network, recall: Recall::Earlier })
 }
 

@@ -3,7 +3,8 @@
 use super::error::{Cause, FetchError};
 use super::limits::{ATTEMPTS, Limits, SLOWEST, WORTHWHILE, retry_after};
 use super::redirect::Guard;
-use crate::model::ByteSize;
+use super::route::route;
+use crate::model::{ByteSize, Network};
 use crate::target::{Progress, go_on};
 use reqwest::header::{CONTENT_LENGTH, DATE, RETRY_AFTER};
 use reqwest::redirect::Policy;
@@ -30,6 +31,7 @@ pub struct Http {
     pub(super) client: reqwest::Client,
     pub(super) runtime: tokio::runtime::Runtime,
     pub(super) limits: Limits,
+    pub(super) network: Network,
 }
 
 /// A text, and the address where it was found after redirects.
@@ -64,14 +66,18 @@ impl Http {
     /// # Errors
     /// The machine's certificate store cannot be used.
     pub fn new() -> Result<Self, FetchError> {
-        Self::with(Limits::default(), Guard::default(), |client| client).map_err(|cause| cause.at("anything"))
+        Self::through(&Network::default())
     }
 
-    pub(super) fn with(
-        limits: Limits,
-        guard: Guard,
-        more: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
-    ) -> Result<Self, Cause> {
+    /// A client that goes the ways of a network.
+    ///
+    /// # Errors
+    /// A proxy or a certificate cannot be used.
+    pub fn through(network: &Network) -> Result<Self, FetchError> {
+        Self::with(Limits::default(), Guard::default(), network).map_err(|cause| cause.at("anything"))
+    }
+
+    pub(super) fn with(limits: Limits, guard: Guard, network: &Network) -> Result<Self, Cause> {
         // A second client finds the provider of the first in place.
         rustls::crypto::ring::default_provider().install_default().ok();
         let judge = guard.clone();
@@ -84,9 +90,9 @@ impl Http {
             .connect_timeout(limits.connect)
             // For libraries that bring their own protocol; what is fetched here is held to more.
             .read_timeout(limits.window);
-        let client = more(client).build()?;
+        let client = route(client, network)?.build()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(MOVERS).enable_all().build()?;
-        Ok(Self { client, runtime, limits })
+        Ok(Self { client, runtime, limits, network: network.clone() })
     }
 
     /// The client itself, for libraries that bring their own protocol over HTTP.

@@ -1,8 +1,9 @@
 //! Downloads into the store: hashed while they are written, published when they are what was pinned.
 
 use super::client::{Http, Place, Trials, place};
-use super::error::{Cause, FetchError};
+use super::error::{Cause, FetchError, shown};
 use super::incoming::Incoming;
+use super::route::places;
 use crate::model::Sha256;
 use crate::step::Blob;
 use crate::store::Store;
@@ -28,7 +29,7 @@ impl Http {
                 return Ok(());
             }
             let mut incoming = Incoming::new(store, blob)?;
-            match self.bring(&mut incoming, progress) {
+            match self.bring_from_any(&mut incoming, progress) {
                 Ok(()) => incoming.publish(),
                 // What is another file is of no use to any later run.
                 Err(cause) if cause.is_other_file() => {
@@ -68,8 +69,22 @@ impl Http {
         failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
     }
 
-    fn bring(&self, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
-        let brought = match place(&incoming.blob.url)? {
+    /// Brings a download, and where a mirror has another file, asks what it is a mirror of, once.
+    fn bring_from_any(&self, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
+        let places = places(&incoming.blob.url, &self.network);
+        let Some((last, first)) = places.split_last() else { return Err(Cause::Address) };
+        for url in first {
+            match self.bring(url, incoming, progress) {
+                Err(cause) if cause.is_other_file() => progress.line(&format!("{}; asking {}", cause.at(url), shown(last))),
+                done => return done,
+            }
+            incoming.restart()?;
+        }
+        self.bring(last, incoming, progress)
+    }
+
+    fn bring(&self, url: &str, incoming: &mut Incoming<'_>, progress: &dyn Progress) -> Result<(), Cause> {
+        let brought = match place(url)? {
             Place::File(path) => std::fs::File::open(path).map_err(Cause::from).and_then(|file| incoming.copy(file, progress)),
             Place::Server(url) => self.wait(self.persist_with(&url, incoming, progress)),
         };

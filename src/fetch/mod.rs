@@ -2,7 +2,7 @@
 //!
 //! What is fetched into the store has a digest and is published only when it has it, so plain `http:` is as good as `https:` there.
 //! A passing failure (a lost connection, a busy server) is tried again, going on where it stopped if the server can; a refusal is final.
-//! Certificates are judged by the machine's own store, so a company's authority needs no setting of Fitout's.
+//! Certificates are judged by the machine's own store and the authorities that a manifest names; nothing makes a bad one good.
 
 mod client;
 mod download;
@@ -11,6 +11,7 @@ mod incoming;
 mod limits;
 mod near;
 mod redirect;
+mod route;
 #[cfg(test)]
 mod tests;
 mod tls;

@@ -8,10 +8,7 @@ type Row = (&'static str, &'static str, Option<&'static str>);
 const ROWS: &[Row] = &[
     ("Manifest", "mpi", None),
     ("Manifest", "samples", None),
-    ("Network", "proxy", None),
-    ("Network", "ca_certificates", None),
     ("Mirrors", "apt", None),
-    ("Mirrors", "conda", None),
     ("Extras", "remove", None),
     ("Gpu", "presence", Some("optional")),
     ("Driver", "flavour", None),

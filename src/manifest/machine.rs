@@ -1,6 +1,6 @@
 //! A validated manifest: what the later rooms work from. Nothing in it can be malformed or contradict itself.
 
-use crate::model::{ComputeName, ResourceId, UserName};
+use crate::model::{ComputeName, Network, ResourceId, UserName};
 use crate::problem::{Place, Problem};
 use crate::recipe::{Item, Want};
 use crate::resource::OnDrift;
@@ -14,6 +14,8 @@ pub struct Machine {
     pub name: Option<ComputeName>,
     /// What kind of machine it is.
     pub kind: MachineKind,
+    /// How it reaches networks.
+    pub network: Network,
     /// Its owner's login name, where it has one.
     pub owner: Option<UserName>,
     /// What it is to have, in the order in which a person would set it up.

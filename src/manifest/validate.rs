@@ -9,6 +9,7 @@ mod desk;
 mod environments;
 mod gpu;
 mod keys;
+mod network;
 mod power;
 mod protected;
 mod requirements;
@@ -62,6 +63,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
     Machine {
         name,
         kind,
+        network: network::network(manifest, &mut desk),
         owner: desk.owner.take(),
         wants,
         warnings: desk.warnings,

@@ -46,6 +46,8 @@ pub enum Source {
         prefix: TargetPath,
         /// Package index of the text's `pip:` section; `None` for PyPI.
         index: Option<String>,
+        /// Where channels are that have only a name; `None` for Anaconda's server.
+        mirror: Option<String>,
     },
     /// An interpreter of the target, and packages of PyPI.
     Python {
@@ -98,7 +100,7 @@ impl Environment {
 
     fn question(&self, facts: &Facts) -> Question {
         match &self.source {
-            Source::Conda { text, base, channels, index, .. } => Question::Conda {
+            Source::Conda { text, base, channels, index, mirror, .. } => Question::Conda {
                 text: text.clone(),
                 base: base.clone(),
                 channels: channels.clone(),
@@ -106,6 +108,7 @@ impl Environment {
                 cuda: None,
                 glibc: facts.glibc().into(),
                 index: index.clone(),
+                mirror: mirror.clone(),
             },
             Source::Python { version, requirements, index } => Question::Python {
                 requirements: requirements.iter().map(String::as_str).chain(self.installer()).map(Into::into).collect(),

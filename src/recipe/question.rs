@@ -60,6 +60,9 @@ pub enum Question {
         glibc: String,
         /// Package index of its `pip:` section; `None` for PyPI.
         index: Option<String>,
+        /// Where channels are that have only a name; `None` for Anaconda's server. Left out of digests where it is: they stay as they were.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mirror: Option<String>,
     },
 }
 

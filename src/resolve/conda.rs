@@ -18,8 +18,9 @@ use rattler_lock::{LockFile, PlatformData};
 use rattler_repodata_gateway::{Gateway, RepoData};
 use rattler_solve::{SolveError, SolverImpl, SolverTask, resolvo};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use url::Url;
 
 /// What the packages must run on: the target's, never the host's.
 pub(super) struct Platform<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Platform<'a> {
     pub glibc: &'a str,
     /// The package index of a `pip:` section; `None` for `PyPI`.
     pub index: Option<&'a str>,
+    /// Where channels are that have only a name; `None` for Anaconda's server.
+    pub mirror: Option<&'a str>,
 }
 
 impl Platform<'_> {
@@ -81,7 +84,7 @@ impl Desk<'_> {
         let chosen = match kind(text) {
             Kind::Explicit => self.explicit(text, subdir)?,
             Kind::Lock => locked(text, &base, subdir)?,
-            Kind::Environment => self.solved(text, channels, &ChannelConfig::default_with_root_dir(base), platform, subdir)?,
+            Kind::Environment => self.solved(text, channels, &channel_config(base, platform)?, platform, subdir)?,
         };
         answer(chosen, subdir)
     }
@@ -171,6 +174,15 @@ impl Desk<'_> {
         let found = self.http.wait(ask);
         Ok(found.map_err(|e| Cause::Unreachable(format!("the channel's index cannot be had: {}", chain(&e))))?.repodata)
     }
+}
+
+/// Where channels are that have only a name.
+fn channel_config(base: PathBuf, platform: &Platform<'_>) -> Result<ChannelConfig, Cause> {
+    let mut config = ChannelConfig::default_with_root_dir(base);
+    if let Some(mirror) = platform.mirror {
+        config.channel_alias = Url::parse(mirror).map_err(Cause::unsatisfiable)?;
+    }
+    Ok(config)
 }
 
 /// How far a look into channels goes.

@@ -13,6 +13,7 @@ mod uv;
 mod wheels;
 
 use crate::fetch::{FetchError, Http};
+use crate::model::Network;
 use crate::recipe::{Answer, Answers, Question};
 use crate::store::Store;
 use crate::target::{Progress, Silent};
@@ -57,12 +58,13 @@ impl Cause {
 struct Desk<'a> {
     store: &'a Store,
     http: &'a Http,
+    network: &'a Network,
     progress: &'a dyn Progress,
 }
 
 /// Whether a network may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
+pub enum Permission {
     /// It may.
     #[default]
     Allowed,
@@ -78,7 +80,7 @@ pub fn resolve(
     questions: &[Question],
     known: &Answers,
     store: &Store,
-    network: Network,
+    (permission, network): (Permission, &Network),
     ask: &dyn Fn(&Question),
 ) -> Result<Answers, ResolveError> {
     let mut answers = Answers::default();
@@ -91,11 +93,11 @@ pub fn resolve(
         }
     }
     let Some(first) = open.first() else { return Ok(answers) };
-    if network == Network::Forbidden {
+    if permission == Permission::Forbidden {
         let cause = "neither a lock nor an earlier run tells, and no network is to be asked (--offline)";
         return Err(ResolveError { act: first.summary(), cause: Cause::Unreachable(cause.into()) });
     }
-    answers.0.extend(fresh(&open, store, ask)?.0);
+    answers.0.extend(fresh(&open, store, network, ask)?.0);
     Ok(answers)
 }
 
@@ -103,11 +105,11 @@ pub fn resolve(
 ///
 /// # Errors
 /// The first question without an answer.
-pub fn fresh(open: &[&Question], store: &Store, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
+pub fn fresh(open: &[&Question], store: &Store, network: &Network, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
     let mut answers = Answers::default();
     let Some(first) = open.first() else { return Ok(answers) };
-    let http = Http::new().map_err(|e| ResolveError { act: first.summary(), cause: e.into() })?;
-    let desk = Desk { store, http: &http, progress: &Silent };
+    let http = Http::through(network).map_err(|e| ResolveError { act: first.summary(), cause: e.into() })?;
+    let desk = Desk { store, http: &http, network, progress: &Silent };
     for question in open {
         ask(question);
         let answer = desk.answer(question).and_then(|answer| {
@@ -132,8 +134,8 @@ impl Desk<'_> {
                     redist::Wanted { product, version, components, platform, variant: variant.as_deref(), mirror: mirror.as_deref() };
                 self.redist(&wanted).map(Answer::Redist)
             }
-            Question::Conda { text, base, channels, subdir, cuda, glibc, index } => {
-                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc, index: index.as_deref() };
+            Question::Conda { text, base, channels, subdir, cuda, glibc, index, mirror } => {
+                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc, index: index.as_deref(), mirror: mirror.as_deref() };
                 self.conda(text, base, channels, &platform).map(Answer::Conda)
             }
         }

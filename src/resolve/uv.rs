@@ -1,7 +1,7 @@
 //! The uv program, pinned: the resolver on the host and the installer in the target are the same release.
 
 use super::{Cause, Desk};
-use crate::model::Sha256;
+use crate::model::{Proxy, Sha256};
 use crate::step::Blob;
 use crate::target::{HostTool, program_in_wheel, run_host};
 use std::fs::{self, Permissions};
@@ -22,6 +22,9 @@ const WHEELS: [(&str, &str, &str); 2] = [
 /// Variables of the host that say how the network is reached.
 const NETWORK: [&str; 8] =
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "https_proxy", "all_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// The certificates that a host of the supported distributions trusts.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 impl Desk<'_> {
     /// The wheel of uv for this processor, as the index has it.
@@ -54,11 +57,27 @@ impl Desk<'_> {
         Ok(path)
     }
 
+    /// What the manifest says of the network, as variables; the certificates beside those of this host, in a file of `folder`.
+    fn told(&self, folder: &Path) -> io::Result<Vec<(String, String)>> {
+        let proxy = self.network.proxy.iter().flat_map(Proxy::variables).map(|(name, value)| (name.to_owned(), value));
+        let mut env: Vec<(String, String)> = proxy.collect();
+        if !self.network.authorities.is_empty() {
+            let own = std::env::var("SSL_CERT_FILE").unwrap_or_else(|_| CERTIFICATES.into());
+            // A host without certificates of its own trusts those that are named.
+            let all = std::iter::once(fs::read_to_string(own).unwrap_or_default()).chain(self.network.authorities.iter().cloned());
+            let path = folder.join("authorities.pem");
+            fs::write(&path, all.collect::<Vec<_>>().join("\n"))?;
+            env.push(("SSL_CERT_FILE".into(), path.display().to_string()));
+        }
+        Ok(env)
+    }
+
     /// Runs uv in a folder of its own; what it says where it fails is the cause.
     pub(super) fn run_uv(&self, arguments: &[&str], folder: &Path, index: Option<&str>) -> Result<(), Cause> {
         let program = self.uv_here(index)?.display().to_string();
         let argv = std::iter::once(program).chain(arguments.iter().map(|word| (*word).to_owned())).collect();
         let mut env: Vec<(String, String)> = NETWORK.iter().filter_map(|name| Some(((*name).into(), std::env::var(name).ok()?))).collect();
+        env.extend(self.told(folder)?);
         env.push(("UV_CACHE_DIR".into(), self.store.folder().join("uv").display().to_string()));
         let output = run_host(&HostTool { argv, env, directory: folder.to_owned() }, self.progress)?;
         if output.status == 0 {

@@ -15,7 +15,7 @@ use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
 use crate::fetch::Http;
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Rejected};
-use crate::model::{ByteSize, ComputeName, Facts, ResourceId, TargetPath};
+use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
@@ -116,6 +116,7 @@ pub struct Session {
     questions: Vec<(Item, Question)>,
     locked: Locked,
     terms: Terms,
+    network: Network,
 }
 
 /// What a check said.
@@ -156,6 +157,7 @@ impl Session {
         let facts = read_facts(target.as_ref())?;
         let (mut wanted, sources) = manifest(&facts).map_err(SessionError::Manifest)?;
         amend(&mut wanted);
+        target.go_by(terms.way(&wanted.network));
         let locked = terms.locked(&facts)?;
         let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
         let questions: Vec<(Item, Question)> = wanted.wants.iter().flat_map(of).collect();
@@ -163,12 +165,12 @@ impl Session {
         let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
         let all: Vec<Question> = questions.iter().map(|(_, question)| question.clone()).collect();
         let answers = match terms.recall {
-            Recall::Earlier => resolve(&all, &known, &store, terms.network, &asked)?,
-            Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &asked)?,
+            Recall::Earlier => resolve(&all, &known, &store, (terms.network, &wanted.network), &asked)?,
+            Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &wanted.network, &asked)?,
         };
         let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(sources))?;
         terms.hold(&locked, &mut work)?;
-        Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms })
+        Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms, network: wanted.network })
     }
 
     /// What the manifest comes to here, to be kept as a lock.
@@ -303,7 +305,7 @@ impl Supply for Session {
         if blobs.is_empty() {
             return Ok(());
         }
-        let fetched = Http::new().and_then(|http| http.download_all(&self.store, &blobs, progress));
+        let fetched = Http::through(&self.network).and_then(|http| http.download_all(&self.store, &blobs, progress));
         fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
     }
 }

@@ -3,13 +3,14 @@
 use super::SessionError;
 use super::lock::{Lock, Locked, kind, part};
 use super::work::Work;
-use crate::model::Facts;
+use crate::model::{Facts, Network};
 use crate::plan::Plan;
 use crate::recipe::{Answers, Item, Question};
-use crate::resolve::Network;
+use crate::resolve::Permission;
 use crate::resource::Spec;
 use crate::step::{Op, package_name};
 use crate::store::Store;
+use crate::target::Way;
 
 /// How far a lock binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,7 +40,7 @@ pub struct Terms {
     /// How far it binds.
     pub bond: Bond,
     /// Whether a network may be asked.
-    pub network: Network,
+    pub network: Permission,
     /// Whether what was found out before counts.
     pub recall: Recall,
 }
@@ -83,9 +84,17 @@ impl Terms {
         if lacks.is_empty() { Ok(()) } else { Err(SessionError::Uncovered(lacks)) }
     }
 
+    /// How packages of the distribution come.
+    pub(super) fn way<'a>(&self, network: &'a Network) -> Way<'a> {
+        match self.network {
+            Permission::Allowed => Way::Network(network.proxy.as_ref()),
+            Permission::Forbidden => Way::Own,
+        }
+    }
+
     /// Refuses work that would need a network that may not be asked.
     pub(super) fn reach(&self, plan: &Plan, store: &Store) -> Result<(), SessionError> {
-        if self.network == Network::Allowed {
+        if self.network == Permission::Allowed {
             return Ok(());
         }
         let ops: Vec<&Op> = plan.resources.iter().flat_map(|planned| &planned.steps).map(|step| &step.op).collect();

@@ -6,7 +6,7 @@ use super::enter::View;
 use super::fs::Rooted;
 use super::known::Known;
 use super::ledger::Ledger;
-use super::packages::{Patience, Unreached};
+use super::packages::{Patience, Unreached, Way};
 use super::run::{Ended, Job, Runner};
 use super::{Accounts, OpError, PackageFiles, Packages, Probe, ProbeError, Progress, Silent, Written};
 use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
@@ -50,6 +50,8 @@ pub struct Machine {
     accounts: Known<Accounts>,
     packages: Known<Packages>,
     patience: OnceLock<Patience>,
+    /// Options by which apt goes the ways of the network, or nowhere.
+    way: OnceLock<Vec<String>>,
     /// Sources of packages that could not be reached a while ago.
     pub(super) unreached: Mutex<Option<Unreached>>,
 }
@@ -85,6 +87,7 @@ impl Machine {
             accounts: Known::default(),
             packages: Known::default(),
             patience: OnceLock::new(),
+            way: OnceLock::new(),
             unreached: Mutex::default(),
         })
     }
@@ -96,6 +99,15 @@ impl Machine {
 
     pub(super) fn patience(&self) -> Patience {
         self.patience.get().copied().unwrap_or_default()
+    }
+
+    /// Sets how packages are fetched: through which proxy, or not at all; the first word counts.
+    pub fn go_by(&self, way: Way<'_>) {
+        self.way.set(super::packages::way(way)).unwrap_or_else(|_| tracing::debug!("the way was set before"));
+    }
+
+    pub(super) fn way(&self) -> &[String] {
+        self.way.get().map_or(&[], Vec::as_slice)
     }
 
     /// The machine is being changed.

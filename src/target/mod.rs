@@ -72,7 +72,7 @@ pub use ledger::Written;
 pub use lock::{Lock, LockError};
 pub use locked::{PackageFile, PackageFiles};
 pub use machine::{Ground, Machine};
-pub use packages::Patience;
+pub use packages::{Patience, Way};
 pub use promote::{Stillness, promote};
 pub use reboot::reboot_required;
 pub use records::{Claims, OnRemoval, Record, Records};

@@ -4,8 +4,8 @@
 
 use super::apt::{lists_are_current, sources_digest};
 use super::machine::{Machine, describe};
-use super::{OpError, PackageFiles, Probe, Progress, Silent, Target, go_on, torn};
-use crate::model::{Sha256, Span, TargetPath};
+use super::{OpError, PackageFiles, Packages, Probe, Progress, Silent, Target, go_on, torn};
+use crate::model::{Proxy, Sha256, Span, TargetPath};
 use crate::step::{Cmd, Output, SOURCES_RECORD};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::time::{Duration, Instant};
@@ -25,6 +25,37 @@ impl Default for Patience {
     /// Unattended upgrades hold their lock for a minute or two; drivers that are compiled and downloads on slow lines take an hour at most.
     fn default() -> Self {
         Self { run: Span::seconds(0), lock: Span::minutes(2), packages: Span::minutes(120) }
+    }
+}
+
+/// How packages come to a machine.
+#[derive(Debug, Clone, Copy)]
+pub enum Way<'a> {
+    /// Over the network, through a proxy where there is one.
+    Network(Option<&'a Proxy>),
+    /// Over no network: from this machine's own files, or not at all.
+    Own,
+}
+
+/// The methods of apt that open a connection.
+const REMOTE: [&str; 3] = ["http", "https", "ftp"];
+
+/// Options that make apt go this way. A proxy of the manifest's has no password, so it may be among arguments.
+pub(super) fn way(way: Way<'_>) -> Vec<String> {
+    match way {
+        Way::Own => REMOTE.map(|method| format!("-oDir::Bin::Methods::{method}=false")).to_vec(),
+        Way::Network(None) => Vec::new(),
+        Way::Network(Some(proxy)) => {
+            let named = [("http", &proxy.http), ("https", &proxy.https)];
+            let set = named.into_iter().filter_map(|(scheme, at)| Some((scheme, at.as_ref()?)));
+            set.flat_map(|(scheme, at)| {
+                // apt knows whole hosts only, no domains or networks.
+                let hosts = proxy.none.iter().filter(|host| !host.starts_with('.') && !host.contains('/'));
+                let direct = hosts.map(move |host| format!("-oAcquire::{scheme}::Proxy::{host}=DIRECT"));
+                std::iter::once(format!("-oAcquire::{scheme}::Proxy={at}")).chain(direct)
+            })
+            .collect()
+        }
     }
 }
 
@@ -117,7 +148,8 @@ fn not_found(said: &str) -> Vec<String> {
 impl Machine {
     pub(super) fn apt(&self, arguments: &[&str]) -> Cmd {
         let wait = format!("-oDPkg::Lock::Timeout={}", self.patience().lock.as_duration().as_secs());
-        quiet(&[&APT, [wait.as_str()].as_slice(), arguments].concat())
+        let way: Vec<&str> = self.way().iter().map(String::as_str).collect();
+        quiet(&[&APT, [wait.as_str()].as_slice(), &way, arguments].concat())
     }
 
     /// Runs a program of dpkg's or apt's, once nobody else works on the packages, and ends one that does not end.
@@ -338,6 +370,19 @@ mod tests {
         let said = "exit status 100\nE: Unable to locate package blobfuse2\nE: Package 'x' has no installation candidate\n\
             E: Version '2.5*' for 'fuse3' was not found\nE: Some other trouble";
         assert_eq!(not_found(said), ["blobfuse2", "x", "fuse3"]);
+    }
+
+    #[test]
+    fn apt_is_told_of_the_proxy_or_that_there_is_no_network() {
+        let proxy = Proxy {
+            http: Some("http://proxy:3128".into()),
+            https: None,
+            none: vec!["deb.inside".into(), ".inside".into(), "10.0.0.0/8".into()],
+        };
+        let told = ["-oAcquire::http::Proxy=http://proxy:3128", "-oAcquire::http::Proxy::deb.inside=DIRECT"];
+        assert_eq!(way(Way::Network(Some(&proxy))), told);
+        assert_eq!(way(Way::Network(None)), [""; 0]);
+        assert!(way(Way::Own).contains(&"-oDir::Bin::Methods::https=false".to_owned()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Faults, as data: each row is a server that misbehaves in one way, and what must come of it.
 
 use super::server::{Answer, End, Request, Served, Server};
-use super::{Bench, blob, http, quick};
+use super::{Bench, blob, direct, http, quick};
 use crate::fetch::limits::{ATTEMPTS, Limits};
 use crate::fetch::redirect::{Guard, Looked};
 use crate::fetch::{FetchError, Http};
@@ -210,7 +210,7 @@ fn refusals_are_final_and_troubles_pass() {
 const SECOND: Duration = Duration::from_millis(10);
 
 fn hundredth() -> Http {
-    Http::with(Limits::default().over(100), Guard::default(), |client| client).unwrap()
+    Http::with(Limits::default().over(100), Guard::default(), &direct()).unwrap()
 }
 
 #[test]
@@ -259,8 +259,7 @@ fn servers_that_hardly_answer_are_given_up() {
     for (what, answers, said) in cases {
         let server = Server::new(answers);
         // Heads come at once but for those that drip; bodies get the whole of their window.
-        let http =
-            Http::with(Limits { head: limits.head / 100, window: limits.window / 100, ..quick() }, Guard::default(), |client| client);
+        let http = Http::with(Limits { head: limits.head / 100, window: limits.window / 100, ..quick() }, Guard::default(), &direct());
         let got = outcome(&Bench::new(), &blob(&server.url, &[7; 4000]), &http.unwrap()).unwrap_err();
         assert!(got.contains(said.unwrap()), "{what}: {got}");
         assert_eq!(server.count(), ATTEMPTS as usize, "{what}");
@@ -272,7 +271,7 @@ fn a_download_that_never_ends_is_ended() {
     let server =
         Server::new(|_, _| Answer { drip: [Duration::ZERO, Duration::from_millis(1)], ..Answer::new("200 OK", "", &vec![7; 100_000]) });
     let limits = Limits { overall: Duration::from_millis(200), ..quick() };
-    let http = Http::with(limits, Guard::default(), |client| client).unwrap();
+    let http = Http::with(limits, Guard::default(), &direct()).unwrap();
     let said = outcome(&Bench::new(), &blob(&server.url, &vec![7; 100_000]), &http).unwrap_err();
     assert!(said.contains("it was not done after 200ms; what came is kept"), "{said}");
 }
@@ -332,7 +331,7 @@ fn redirects_lead_away_from_this_machine_or_nowhere() {
         let location = format!("Location: {to}\r\n");
         let outside = Server::new(move |_, _| Answer::new("302 Found", &location, b""));
         let limits = Limits { connect: Duration::from_millis(100), head: Duration::from_millis(300), ..quick() };
-        let http = Http::with(limits, Guard::asking(lookup), reqwest::ClientBuilder::no_proxy).unwrap();
+        let http = Http::with(limits, Guard::asking(lookup), &direct()).unwrap();
         let url = outside.url.replace("127.0.0.1", "origin.test");
         let said = outcome(&Bench::new(), &blob(&url, b"secret"), &http).unwrap_err();
         assert!(said.contains("redirects to"), "{to}: {said}");

@@ -1,13 +1,14 @@
 //! Downloads from a server that misbehaves on purpose.
 
 mod faults;
+mod route;
 mod server;
 mod tls;
 
 use super::limits::Limits;
 use super::redirect::Guard;
 use super::*;
-use crate::model::{ByteSize, Sha256};
+use crate::model::{ByteSize, Network, Proxy, Sha256};
 use crate::step::Blob;
 use crate::store::Store;
 use crate::target::Silent;
@@ -22,6 +23,11 @@ fn ok(body: &[u8]) -> Answer {
     answer("200 OK", "", body, body.len())
 }
 
+/// No proxy, whatever the environment names.
+fn direct() -> Network {
+    Network { proxy: Some(Proxy::default()), ..Network::default() }
+}
+
 /// Patient with a busy machine, and quick to try again.
 fn quick() -> Limits {
     let limits = Limits::default();
@@ -29,7 +35,7 @@ fn quick() -> Limits {
 }
 
 fn http() -> Http {
-    Http::with(quick(), Guard::default(), |client| client).unwrap()
+    Http::with(quick(), Guard::default(), &direct()).unwrap()
 }
 
 fn blob(url: &str, body: &[u8]) -> Blob {

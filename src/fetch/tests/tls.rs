@@ -1,9 +1,10 @@
 //! Servers whose certificates are not to be trusted.
 
 use super::server::{Answer, Server};
-use super::{Bench, blob, quick};
+use super::{Bench, blob, direct, quick};
 use crate::fetch::Http;
 use crate::fetch::redirect::Guard;
+use crate::model::Network;
 use crate::target::Silent;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -46,9 +47,8 @@ fn params(name: &str) -> CertificateParams {
 }
 
 fn asked(server: &Server, trusted: &Authority) -> Result<(), String> {
-    let root = reqwest::Certificate::from_pem(trusted.pem.as_bytes()).unwrap();
-    let more = |client: reqwest::ClientBuilder| client.tls_certs_merge([root]).no_proxy();
-    let http = Http::with(quick(), Guard::default(), more).unwrap();
+    let network = Network { authorities: vec![trusted.pem.clone()], ..direct() };
+    let http = Http::with(quick(), Guard::default(), &network).unwrap();
     http.download(&Bench::new().store, &blob(&server.url, b"x"), &Silent).map_err(|e| e.to_string())
 }
 

@@ -1,7 +1,7 @@
 //! Who owns the machine, how people and packages reach it, and the owner's scripts.
 
 use super::super::at::At;
-use super::words::{GroupName, IndexUrl, ServerUrl, SourcePath};
+use super::words::{GroupName, IndexUrl, NoProxy, ServerUrl, SourcePath};
 use crate::model::{HomePath, Span, TargetPath, UserName};
 use crate::step::Again;
 use schemars::JsonSchema;
@@ -121,8 +121,27 @@ pub enum FormerUserState {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
+    /// The proxy; that of the environment where nothing is said.
+    pub proxy: Option<Proxy>,
+    /// Files with certificates (PEM) of authorities that are trusted for downloads, beside those that the machine trusts.
+    #[serde(default)]
+    pub ca_certificates: Vec<At<SourcePath>>,
     /// What is asked instead of the public indexes.
     pub mirrors: Option<Mirrors>,
+}
+
+/// What stands between this network and others. One that asks for a password is named in the environment, not here.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "everybody calls it no_proxy")]
+pub struct Proxy {
+    /// Address of the proxy for `http:` addresses.
+    pub http: Option<ServerUrl>,
+    /// Address of the proxy for `https:` addresses.
+    pub https: Option<ServerUrl>,
+    /// Hosts, domains (`.example.org`) and networks (`10.0.0.0/8`) that are asked without it; metadata of clouds always is.
+    #[serde(default)]
+    pub no_proxy: Vec<NoProxy>,
 }
 
 /// What is asked instead of the public indexes.
@@ -131,6 +150,8 @@ pub struct Network {
 pub struct Mirrors {
     /// Address of a Python package index, instead of `https://pypi.org/simple`.
     pub pypi: Option<IndexUrl>,
+    /// Address of a copy of Anaconda's server, where channels are that have only a name, instead of `https://conda.anaconda.org`.
+    pub conda: Option<ServerUrl>,
     /// Address of a copy of NVIDIA's server, instead of `https://developer.download.nvidia.com`.
     pub nvidia: Option<ServerUrl>,
 }

@@ -326,6 +326,9 @@ words! {
     /// The address of a server.
     ServerUrl: "the address of a server", "write https://… without a user or password",
         r"^https?://[^@\s]+$", |text| plain_url(text, &["https://", "http://"]);
+    /// What is asked without a proxy.
+    NoProxy: "a host, a domain or a network", "write it as NO_PROXY has it: host.example.org, .example.org, 10.0.0.0/8",
+        r"^[A-Za-z0-9.:][A-Za-z0-9.:_/-]{0,252}$", |text| shaped(text, |c| any(c) || ".:".contains(c), |c| any(c) || ".:_/-".contains(c), 1..=253);
     /// The name of an image.
     ImageName: "the name of an image", "lower-case letters, digits, `.`, `-`; a letter or digit first; at most 64",
         r"^[a-z0-9][a-z0-9.-]{0,63}$", |text| shaped(text, lower, |c| lower(c) || ".-".contains(c), 1..=64);

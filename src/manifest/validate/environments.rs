@@ -1,8 +1,8 @@
 //! Environments and their kernels, with the files that they are made from.
 
 use super::desk::{Desk, Named};
+use super::network::{conda_mirror, index};
 use super::requirements;
-use super::software::index;
 use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::parse::{Parsed, Tally, parse};
@@ -134,7 +134,14 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             let channels = if channels.is_empty() { vec![CHANNEL.to_owned()] } else { channels };
             // Where nothing is relative to it, the place of the file has no say in what it means: the same text has the same answer anywhere.
             let base = if file.text.contains("./") { base.unwrap_or_else(|| ".".into()) } else { String::new() };
-            Some(Source::Conda { base, text: file.text, channels, prefix: conda_prefix(manifest)?, index: index(manifest) })
+            Some(Source::Conda {
+                base,
+                text: file.text,
+                channels,
+                prefix: conda_prefix(manifest)?,
+                index: index(manifest),
+                mirror: conda_mirror(manifest),
+            })
         }
         (None, Some(python), requirements) => {
             let requirements = requirements.as_ref().map(|requirements| list(requirements, desk)).unwrap_or_default();

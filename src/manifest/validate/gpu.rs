@@ -1,7 +1,7 @@
 //! `gpu`: toolkits and what is laid into them.
 
 use super::desk::Desk;
-use super::software::index;
+use super::network::{index, nvidia_mirror};
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, CudaComponent, CudaSource, Manifest};
 use crate::problem::Code;
@@ -35,7 +35,7 @@ pub fn cuda(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         cudnn: release(&gpu.cudnn),
         nccl: release(&gpu.nccl),
         index: index(manifest),
-        mirror: mirror(manifest),
+        mirror: nvidia_mirror(manifest),
     })]
 }
 
@@ -66,10 +66,4 @@ fn toolkit(version: &At<v1::CudaVersion>, source: CudaSource, components: &[At<C
         }
     }
     toolkit
-}
-
-/// What is asked instead of NVIDIA's server.
-fn mirror(manifest: &Manifest) -> Option<String> {
-    let mirrors = manifest.network.as_ref()?.mirrors.as_ref()?;
-    mirrors.nvidia.as_ref().map(|address| address.as_str().to_owned())
 }

@@ -2,6 +2,7 @@
 
 use super::desk::{CARRIED, Desk};
 use super::environments;
+use super::network::index;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, DebconfType, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, TargetPath, UserName};
@@ -255,12 +256,6 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         })
     };
     manifest.units.iter().map(one).collect()
-}
-
-/// The package index that is asked instead of PyPI.
-pub fn index(manifest: &Manifest) -> Option<String> {
-    let mirrors = manifest.network.as_ref()?.mirrors.as_ref()?;
-    mirrors.pypi.as_ref().map(|address| address.as_str().to_owned())
 }
 
 /// Ports below this need root.
