@@ -3,11 +3,11 @@
 use super::output::{Paint, paint, say};
 use super::{Global, ProgressForm};
 use crate::apply::{Event, Observer, Outcome, Report};
-use crate::model::ResourceId;
+use crate::model::{ByteSize, ResourceId};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The observer that a form asks for.
 pub fn observers(global: &Global) -> Vec<Box<dyn Observer>> {
@@ -104,6 +104,8 @@ struct Bars {
 struct Step {
     line: ProgressBar,
     what: String,
+    /// When it was first told how far it is, and how far it was.
+    moving: Option<(Instant, u64)>,
 }
 
 /// How often a bar moves by itself, so that a person sees that something lives.
@@ -121,6 +123,16 @@ fn living(bar: ProgressBar, template: &str) -> ProgressBar {
     bar
 }
 
+/// Below this it is packages or files that are counted, not bytes; or it is over in a moment.
+const BYTES: u64 = 1 << 24;
+
+/// How fast bytes move, and how long what is left takes at that pace; nothing before a second has passed.
+fn rate(moved: u64, total: u64, took: Duration) -> Option<String> {
+    let rate = moved / Some(took.as_secs()).filter(|seconds| *seconds > 0 && total >= BYTES)?;
+    let left = total.saturating_sub(moved).checked_div(rate)?;
+    Some(format!(", {}/s, {left} s left", ByteSize(rate)))
+}
+
 impl Bars {
     fn run(&mut self) -> &ProgressBar {
         self.run.get_or_insert_with(|| living(self.all.add(ProgressBar::new(0)), RUN))
@@ -131,7 +143,7 @@ impl Bars {
         let all = &self.all;
         let step = self.in_hand.entry(id.clone()).or_insert_with(|| {
             let line = living(all.insert_before(&run, ProgressBar::new_spinner()), STEP);
-            Step { line, what: String::new() }
+            Step { line, what: String::new(), moving: None }
         });
         step.what = format!("{id}: {summary}");
         step.line.set_message(step.what.clone());
@@ -141,6 +153,13 @@ impl Bars {
         if let Some(step) = self.in_hand.get(id) {
             step.line.set_message(format!("{} {}", step.what, paint(Paint::Dim, text)));
         }
+    }
+
+    fn advance(&mut self, id: &ResourceId, done: u64, total: u64) {
+        let Some(step) = self.in_hand.get_mut(id) else { return };
+        let (since, from) = *step.moving.get_or_insert_with(|| (Instant::now(), done));
+        let rate = rate(done.saturating_sub(from), total, since.elapsed()).unwrap_or_default();
+        self.tell(id, &format!("{} %{rate}", done * 100 / total));
     }
 
     fn end(&mut self, report: &Report) {
@@ -165,7 +184,7 @@ impl Observer for Bars {
                 self.run().set_length(*resources as u64);
             }
             Event::StepStarted { id, summary, .. } => self.begin(id, summary),
-            Event::Advanced { id, done, total } if *total > 0 => self.tell(id, &format!("{} %", done * 100 / total)),
+            Event::Advanced { id, done, total } if *total > 0 => self.advance(id, *done, *total),
             Event::Line { id, text } => self.tell(id, &text.chars().take(LINE).collect::<String>()),
             Event::ResourceFinished { report } => self.end(report),
             Event::RunFinished { .. } => self.run().finish_and_clear(),
@@ -178,5 +197,17 @@ impl Drop for Bars {
     fn drop(&mut self) {
         // What was cut short leaves no line behind.
         self.all.clear().ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_a_pace_and_other_things_do_not() {
+        let said = |moved, total, seconds| rate(moved, total, Duration::from_secs(seconds));
+        assert_eq!(said(40_000_000, 100_000_000, 4).unwrap(), ", 10.0 MB/s, 6 s left");
+        assert_eq!((said(0, 100_000_000, 4), said(40_000_000, 100_000_000, 0), said(7, 9, 4)), (None, None, None));
     }
 }

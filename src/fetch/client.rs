@@ -206,6 +206,15 @@ impl<'a> Trials<'a> {
         Ok(response)
     }
 
+    /// Waits for something as long as the run goes on.
+    pub async fn attend<T>(&self, work: impl Future<Output = T>) -> Result<T, Cause> {
+        match self.bounded(work, self.until).await {
+            Ok(done) => Ok(done),
+            Err(Stop::Late) => Err(Cause::Overdue(self.limits.overall)),
+            Err(Stop::Because(cause)) => Err(cause),
+        }
+    }
+
     pub fn pace(&self) -> Pace<'_> {
         let now = Instant::now();
         Pace { trials: self, since: now, bytes: 0, looked: now }

@@ -3,6 +3,7 @@
 use super::client::{Http, Place, Trials, place};
 use super::error::{Cause, FetchError, shown};
 use super::incoming::Incoming;
+use super::ranges::Probe;
 use super::route::places;
 use crate::model::Sha256;
 use crate::step::Blob;
@@ -12,6 +13,7 @@ use reqwest::header::{IF_RANGE, RANGE};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
 use url::Url;
 
 /// Downloads at a time: enough to hide the latency of small files, polite to servers.
@@ -51,7 +53,7 @@ impl Http {
     /// The first that cannot be had, or is not what was pinned; what came before stays in the store.
     pub fn download_all(&self, store: &Store, blobs: &[&Blob], progress: &dyn Progress) -> Result<(), FetchError> {
         let total = blobs.iter().filter_map(|blob| blob.size).map(|size| size.0).sum();
-        let (next, sum) = (AtomicUsize::new(0), Sum { progress, done: AtomicU64::new(0), total });
+        let (next, sum) = (AtomicUsize::new(0), Sum::new(progress, total));
         let failed = Mutex::new(None);
         let work = || {
             while let Some(blob) = blobs.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -124,9 +126,14 @@ impl Http {
             answer => answer?,
         };
         incoming.begin(&response)?;
-        let mut pace = trials.pace();
+        let (mut pace, mut probe) = (trials.pace(), Probe::new(incoming));
         while let Some(chunk) = pace.chunk(&mut response).await? {
             incoming.take(&chunk, trials.progress)?;
+            if probe.is_slow(incoming, &response, &self.limits) {
+                drop(response);
+                self.spread(url, incoming, trials).await?;
+                break;
+            }
         }
         if incoming.is_whole() { Ok(()) } else { incoming.must_be_whole() }
     }
@@ -160,6 +167,28 @@ struct Sum<'a> {
     progress: &'a dyn Progress,
     done: AtomicU64,
     total: u64,
+    began: Instant,
+    /// When progress was told last, in milliseconds.
+    told: AtomicU64,
+}
+
+/// Progress is told this often at most: nobody reads faster.
+const TELLING: u64 = 100;
+
+impl<'a> Sum<'a> {
+    fn new(progress: &'a dyn Progress, total: u64) -> Self {
+        Self { progress, done: AtomicU64::new(0), total, began: Instant::now(), told: AtomicU64::new(0) }
+    }
+
+    fn add(&self, bytes: u64) {
+        let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let told = self.told.load(Ordering::Relaxed);
+        let due = done == self.total || now >= told + TELLING;
+        if due && self.told.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.progress.advance(done, self.total);
+        }
+    }
 }
 
 /// One download's part in a [`Sum`].
@@ -180,7 +209,6 @@ impl Progress for Part<'_> {
     fn advance(&self, done: u64, _: u64) {
         // A download that began again has less than it had; what it had stays counted, and is not counted twice.
         let new = done.saturating_sub(self.seen.fetch_max(done, Ordering::Relaxed));
-        let sum = self.sum.done.fetch_add(new, Ordering::Relaxed) + new;
-        self.sum.progress.advance(sum, self.sum.total);
+        self.sum.add(new);
     }
 }

@@ -136,7 +136,9 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)
 }
 
 /// What libraries say around a cause, which tells nobody anything.
-const NOISE: [&str; 5] = [
+const NOISE: [&str; 7] = [
+    "dns error",
+    "error resolving DNS",
     "error sending request",
     "client error (Connect)",
     "request or response body error",
@@ -152,8 +154,17 @@ fn told(causes: &[&(dyn Error + 'static)]) -> String {
             said.push(cause);
         }
     }
-    if said.is_empty() { causes.iter().map(ToString::to_string).collect::<Vec<_>>().join(": ") } else { said.join(": ") }
+    let said = if said.is_empty() { causes.iter().map(ToString::to_string).collect() } else { said };
+    PLAIN.iter().fold(said.join(": "), |text, (theirs, ours)| text.replace(theirs, ours))
 }
+
+/// What libraries say, and what it means to who reads it.
+const PLAIN: [(&str, &str); 4] = [
+    ("end of file before message length reached", "the connection ended before the file did"),
+    ("received corrupt message of type InvalidContentType", "what answers there does not speak TLS, as https: addresses do"),
+    ("tunnel error: failed to create underlying connection", "the proxy cannot be reached"),
+    ("failed to lookup address information", "the name cannot be looked up"),
+];
 
 /// An address without what may be secret in it: the user's name and password, and what follows `?`, where tokens stand.
 pub(super) fn shown(url: &str) -> String {

@@ -40,6 +40,8 @@ pub(super) struct Incoming<'a> {
     pub version: Option<String>,
     /// Whether it is put together from several answers.
     pub joined: bool,
+    /// Whether it comes over one connection, whatever that takes.
+    pub alone: bool,
     /// Whether the server says that it sends a page.
     page: bool,
 }
@@ -64,7 +66,8 @@ impl<'a> Incoming<'a> {
     /// A download, with what an earlier run brought of it.
     pub fn new(store: &'a Store, blob: &'a Blob) -> io::Result<Self> {
         let file = store.partial(&blob.sha256)?;
-        let mut new = Self { store, blob, file, hash: sha2::Sha256::default(), length: 0, version: None, joined: false, page: false };
+        let mut new =
+            Self { store, blob, file, hash: sha2::Sha256::default(), length: 0, version: None, joined: false, alone: false, page: false };
         new.recall()?;
         Ok(new)
     }
@@ -122,6 +125,10 @@ impl<'a> Incoming<'a> {
         }
         self.restart()?;
         self.version = version(response).map(Into::into);
+        let announced = response.content_length().zip(self.blob.size);
+        if self.page && announced.is_some_and(|(length, size)| length != size.0) {
+            return Err(Cause::Page);
+        }
         match response.content_length() {
             Some(length) if length > self.limit() => Err(Cause::TooLarge(ByteSize(self.limit()))),
             Some(length) if length >= WORTH_A_NOTE => Ok(self.keep_note(None)?),
@@ -181,6 +188,7 @@ impl<'a> Incoming<'a> {
     }
 
     pub fn publish(self) -> Result<(), Cause> {
+        self.file.as_file().set_len(self.length)?;
         self.store.publish(self.file, &self.blob.sha256)?;
         Ok(())
     }

@@ -20,6 +20,12 @@ pub(super) struct Limits {
     pub longest_pause: Duration,
     /// The longest pause that a server may ask for with `Retry-After`.
     pub longest_wait: Duration,
+    /// How long a connection is watched before it is judged slow.
+    pub sample: Duration,
+    /// A connection that brings this much a second is fast: others beside it would gain little, for that is what hashing and disks take.
+    pub fast: u64,
+    /// How large a part of a file is that comes in parts: a request of its own must be small beside it.
+    pub part: u64,
 }
 
 /// Failures in a row after which a download is given up.
@@ -42,6 +48,9 @@ impl Default for Limits {
             pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(5),
             longest_wait: Duration::from_mins(2),
+            sample: Duration::from_secs(1),
+            fast: 200 << 20,
+            part: 8 << 20,
         }
     }
 }
@@ -68,6 +77,7 @@ impl Limits {
             pause: self.pause / by,
             longest_pause: self.longest_pause / by,
             longest_wait: self.longest_wait / by,
+            ..*self
         }
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod incoming;
 mod limits;
 mod near;
+mod ranges;
 mod redirect;
 mod route;
 #[cfg(test)]

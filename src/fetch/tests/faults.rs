@@ -13,23 +13,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Large enough that what comes is worth going on with after a failure, and after a run.
-const SIZE: usize = 6 << 20;
+pub const SIZE: usize = 6 << 20;
 
-fn content() -> Vec<u8> {
+pub fn content() -> Vec<u8> {
     static CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
     CONTENT.get_or_init(|| (0..SIZE).map(|n| u8::try_from((n * 7 + n / 251) % 256).unwrap()).collect()).clone()
 }
 
-fn served() -> Served {
+pub fn served() -> Served {
     Served { bytes: content(), version: "1" }
 }
 
-fn sized(server: &Server, bytes: &[u8]) -> Blob {
+pub fn sized(server: &Server, bytes: &[u8]) -> Blob {
     Blob { size: Some(ByteSize(bytes.len() as u64)), ..blob(&server.url, bytes) }
 }
 
 /// What a download comes to; whatever that is, only the right bytes are at the final path, and nothing else is left in the way.
-fn outcome(bench: &Bench, blob: &Blob, http: &Http) -> Result<(), String> {
+pub fn outcome(bench: &Bench, blob: &Blob, http: &Http) -> Result<(), String> {
     let done = http.download(&bench.store, blob, &Silent).map_err(|e: FetchError| e.to_string());
     match (&done, std::fs::read(bench.store.path(&blob.sha256))) {
         (Ok(()), bytes) => assert_eq!(Sha256::of(&bytes.unwrap()), blob.sha256),
@@ -136,7 +136,7 @@ const BODIES: [Fault; 14] = [
     (
         "less than is announced",
         |_, _| Answer::framed("200 OK", &format!("Content-Length: {SIZE}\r\n"), &content()[..99]),
-        Some("end of file before message length reached"),
+        Some("the connection ended before the file did"),
     ),
     ("more than is announced", |_, _| Answer::framed("200 OK", "Content-Length: 99\r\n", &content()), Some("ended after 99 B")),
     ("chunks that are none", |_, _| Answer::framed("200 OK", "Transfer-Encoding: chunked\r\n", b"zzz\r\nx\r\n"), Some("chunk")),
@@ -282,7 +282,7 @@ fn a_server_that_nobody_reaches_is_named() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
-    for (url, part) in [(gone.as_str(), "Connection refused"), ("http://name.invalid/x", "lookup address")] {
+    for (url, part) in [(gone.as_str(), "Connection refused"), ("http://name.invalid/x", "cannot be looked up")] {
         let said = outcome(&Bench::new(), &blob(url, b"x"), &http()).unwrap_err();
         assert!(said.contains(part) && said.contains(url), "{said}");
     }

@@ -2,8 +2,8 @@
 
 use super::channel::{Body, Package};
 use fitout::fetch::Http;
-use fitout::recipe::{Answer, Answers, Question};
 use fitout::model::Network;
+use fitout::recipe::{Answer, Answers, Question};
 use fitout::resolve::{Permission, resolve};
 use fitout::step::Blob;
 use fitout::store::Store;
@@ -22,7 +22,8 @@ pub fn packages(requirements: &[&str], store: &Store) -> Vec<Package> {
         machine: "x86_64".into(),
         index: None,
     };
-    let answers = resolve(std::slice::from_ref(&question), &Answers::default(), store, (Permission::Allowed, &Network::default()), &|_| ()).unwrap();
+    let answers =
+        resolve(std::slice::from_ref(&question), &Answers::default(), store, (Permission::Allowed, &Network::default()), &|_| ()).unwrap();
     let Some(Answer::Python(found)) = answers.get(&question) else { panic!("no answer") };
     let wheels: Vec<&Blob> = found.wheels.iter().collect();
     Http::new().unwrap().download_all(store, &wheels, &Silent).unwrap();

@@ -1,0 +1,130 @@
+//! What a download costs, verified and unpacked: Fitout against what people write in shells, and against the least that any program could do,
+//! side by side, in one run, from this machine to itself. `make bench` runs it and puts the tables into `docs/performance.md`.
+//!
+//! Fitout's part runs as a library in a process of its own: what `apply` does with an archive, without the rest of `apply`.
+
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken ends")]
+
+mod job;
+mod least;
+#[path = "../noop/measure.rs"]
+#[expect(dead_code, reason = "the other measurement uses all of it")]
+mod measure;
+mod ours;
+mod peers;
+mod serve;
+
+use job::Job;
+use measure::{Measured, say};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+const TREE: &str = env!("CARGO_MANIFEST_DIR");
+/// Runs of each, of which the one in the middle by its wall time counts.
+const RUNS: usize = 5;
+/// Where the tables stand in the page.
+const BEGIN: &str = "<!-- downloads -->";
+const END: &str = "<!-- end of downloads -->";
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["--measure", argv @ ..] => measure::child(argv),
+        ["--serve", folder] => serve::serve(Path::new(folder)),
+        ["--least", job, folder] => least::run(&Job::read(job), Path::new(folder)),
+        ["--fitout", job, folder] => ours::run(&Job::read(job), Path::new(folder)),
+        ["--bench", ..] | [.., "--bench"] => outside(),
+        // Begun by `cargo test --all-targets`: that is no place to measure.
+        _ => {}
+    }
+}
+
+fn outside() {
+    peers::install();
+    // In memory, so that it is programs that are compared and not disks.
+    let folder = tempfile::Builder::new().prefix("fitout-bench-").tempdir_in("/dev/shm").unwrap();
+    let served = folder.path().join("served");
+    let jobs =
+        [("one file of 1 GiB", job::make(&served, "one", 1, 1 << 30)), ("200 files of 1 MiB", job::make(&served, "many", 200, 1 << 20))];
+    let running = serve::Server::start(&served);
+    let mut text = String::from(
+        "## Downloads\n\nArchives (tar) from this machine to itself, in memory: fetched, held against their sha256, unpacked. Medians of 5 runs by wall time,\n\
+         all in one run; CPU is that of the program and its children, not of the server.\n",
+    );
+    for (name, mut job) in jobs {
+        job.at(&running.address);
+        let rows = rows(&job, folder.path());
+        write!(text, "\n### {}\n\n{}", name, table(&rows)).unwrap();
+    }
+    put(&Path::new(TREE).join("docs/performance.md"), &text);
+    say(&text);
+}
+
+/// The arguments of a program that does the job in a folder.
+type Command<'a> = Box<dyn Fn(&Path) -> Vec<String> + 'a>;
+/// Who, and what it took; or why not.
+type Row = (String, Result<Measured, String>);
+
+fn rows(job: &Job, folder: &Path) -> Vec<Row> {
+    let own = env::current_exe().unwrap().to_str().unwrap().to_owned();
+    let list = folder.join("job.json");
+    job.write(&list);
+    let mode = |mode: &str, place: &Path| vec![own.clone(), mode.to_owned(), list.display().to_string(), place.display().to_string()];
+    let mut all: Vec<(String, Command)> =
+        vec![("Fitout".into(), Box::new(|place| mode("--fitout", place))), (LEAST.into(), Box::new(|place| mode("--least", place)))];
+    for (name, command) in peers::ALL {
+        all.push((name.into(), Box::new(move |place| command(job, place))));
+    }
+    let mut found: Vec<(String, Vec<Result<Measured, String>>)> = all.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+    // In turns: what disturbs this machine disturbs all of them.
+    for round in 0..RUNS {
+        for ((name, command), (_, runs)) in all.iter().zip(&mut found) {
+            say(&format!("run {} of {name}", round + 1));
+            runs.push(one(job, folder, command.as_ref()));
+        }
+    }
+    found.into_iter().map(|(name, runs)| (name, middle(runs))).collect()
+}
+
+/// The least that must be done.
+const LEAST: &str = "the least: a socket read, hashed, unpacked as it comes";
+
+fn one(job: &Job, folder: &Path, command: &dyn Fn(&Path) -> Vec<String>) -> Result<Measured, String> {
+    let place: PathBuf = folder.join("place");
+    fs::create_dir(&place).unwrap();
+    let argv = command(&place);
+    let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
+    let measured = measure::median(&argv, 1);
+    let unpacked = job.is_unpacked(&place);
+    fs::remove_dir_all(&place).unwrap();
+    measured.and_then(|measured| unpacked.then_some(measured).ok_or_else(|| "it did not unpack all of it".to_owned()))
+}
+
+fn middle(runs: Vec<Result<Measured, String>>) -> Result<Measured, String> {
+    let mut all = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
+    all.sort_by(|a, b| a.wall.total_cmp(&b.wall));
+    Ok(all.swap_remove(all.len() / 2))
+}
+
+fn table(rows: &[Row]) -> String {
+    let least = rows.iter().find(|(name, _)| name == LEAST).and_then(|(_, row)| row.as_ref().ok()).map_or(f64::NAN, |row| row.wall);
+    let mut text = String::from("| | wall s | CPU s | peak MiB | wall, the least = 1 |\n|---|---|---|---|---|\n");
+    for (name, row) in rows {
+        let cells = match row {
+            Ok(row) => format!("{:.2} | {:.2} | {:.0} | {:.2}", row.wall, row.cpu, row.peak, row.wall / least),
+            Err(why) => format!("not measured here ({why}) | | | "),
+        };
+        writeln!(text, "| {name} | {cells} |").unwrap();
+    }
+    text
+}
+
+/// Puts the tables where they stand, or at the end.
+fn put(page: &Path, text: &str) {
+    let old = fs::read_to_string(page).unwrap();
+    let before = old.split(BEGIN).next().unwrap_or_default().trim_end().to_owned();
+    let after = old.split(END).nth(1).unwrap_or_default();
+    fs::write(page, format!("{before}\n\n{BEGIN}\n{text}{END}\n{}", after.trim_start_matches('\n'))).unwrap();
+}
