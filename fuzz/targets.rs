@@ -11,6 +11,7 @@ use fitout::journal::Snapshot;
 use fitout::manifest::{MemoryFiles, Sheets, Source, from_azure, load, load_image};
 use fitout::model::TargetPath;
 use fitout::session::{Approved, foresee};
+use fitout::step::Visit;
 use fitout::target::{CheckVerdict, Document, Packages, Records, Verdict, policy_gaps, seal, unseal};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -98,7 +99,7 @@ pub fn reports(data: &[u8]) {
 pub fn sshd(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let expect = BTreeMap::from([("passwordauthentication".to_owned(), "no".to_owned()), ("allowusers".to_owned(), "ada".to_owned())]);
-    if policy_gaps(&text, &expect).is_empty() {
+    if policy_gaps(&text, &[Visit::of("ada")], &expect).is_empty() {
         assert!(text.contains("passwordauthentication no") && text.contains("allowusers ada"));
     }
 }

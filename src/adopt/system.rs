@@ -3,8 +3,7 @@
 use super::look::{may_hold_secret, names, people, stat, text};
 use super::section::Section;
 use crate::manifest::word;
-use crate::model::UserName;
-use crate::step::Query;
+use crate::step::{Query, Visit};
 use crate::target::{Probe, ProbeError};
 
 /// The host name, told only: a manifest is for many machines, and each has its own.
@@ -62,8 +61,7 @@ pub fn ssh(on: &dyn Probe) -> Result<Section, ProbeError> {
         return Ok(section);
     }
     let asked = people(on)?.first().map_or_else(|| "root".to_owned(), |owner| owner.name.clone());
-    let user = UserName::parse(&asked).map_err(|e| ProbeError::new("ask sshd", e))?;
-    let answer = on.query(&Query::SshdPolicy(user))?;
+    let answer = on.query(&Query::SshdPolicy(vec![Visit::of(&asked)]))?;
     if answer.status != 0 {
         return Ok(section.remark(format!("It could not be told: {}", answer.stderr.trim())));
     }

@@ -2,6 +2,7 @@
 
 use super::output::{self, Paint, paint, say};
 use super::source::{self, Becomes, Opened};
+use super::ssh::tell_pending;
 use super::{Exit, Form, Global, Ground, progress, saved};
 use crate::apply::{Observers, RunReport};
 use crate::journal::Journal;
@@ -90,6 +91,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&report),
         Form::Human => {
             say(&recap(&report, run));
+            if let Err(error) = tell_pending(session.target.as_ref()) {
+                output::complain(&error.to_string(), None);
+            }
             for what in session.released() {
                 say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));
             }

@@ -26,6 +26,7 @@ mod saved;
 mod schedule;
 mod script;
 mod source;
+mod ssh;
 mod status;
 mod stop;
 mod validate;
@@ -153,6 +154,8 @@ enum Verb {
     Schedule(schedule::Arguments),
     /// The owner's scripts: what became of them, what they printed, and advice on new ones
     Script(script::Arguments),
+    /// Show who comes in by SSH and how; confirm a change of it, or undo it
+    Ssh(ssh::Arguments),
     /// Explain why the last run failed, or what became of one resource
     Why(why::Arguments),
     /// Explain a field of the manifest, or the code of a problem
@@ -199,6 +202,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Reset(arguments) => reset::run(&arguments, global),
         Verb::Schedule(arguments) => schedule::run(&arguments, global),
         Verb::Script(arguments) => script::run(&arguments, global),
+        Verb::Ssh(arguments) => ssh::run(&arguments, global),
         Verb::Why(arguments) => why::run(&arguments, global),
         Verb::Explain(arguments) => explain::run(&arguments, global),
         Verb::Schema => explain::schema(),

@@ -15,7 +15,11 @@ pub fn findings(on: &dyn Probe, named: &[ResourceId]) -> Result<Vec<Finding>, Pr
     let mut words = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let mut found = Vec::new();
     let first = words.clone().next().unwrap_or_default().to_lowercase();
-    if first.starts_with("include") && first.contains("/etc/ssh/sshd_config.d/") {
+    let includes = |line: &str| line.starts_with("include") && line.contains("/etc/ssh/sshd_config.d/");
+    if !text.lines().any(|line| includes(&line.trim().to_lowercase())) {
+        let says = format!("{CONFIG} does not include /etc/ssh/sshd_config.d; where the manifest names SSH, apply puts that first");
+        found.push(Finding::new("ssh", Level::Note, says));
+    } else if includes(&first) {
         found.push(Finding::new("ssh", Level::Fine, "sshd reads /etc/ssh/sshd_config.d first, as the policy needs"));
     } else {
         let says =

@@ -69,7 +69,7 @@ const TRACES: [Trace; 37] = [
     // every machine the asking.
     Path("/etc/fitout/machine.yaml"),
     AllBut("/var/lib/fitout", &["state"]),
-    AllBut("/var/lib/fitout/state", &["ledger.jsonl", "resolved.json", "resources.json"]),
+    AllBut("/var/lib/fitout/state", &["ledger.jsonl", "resolved.json", "resources.json", "ssh-seal.json"]),
 ];
 
 /// Files that stay, emptied of this machine: path, and what they hold.

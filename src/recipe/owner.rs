@@ -3,7 +3,7 @@
 use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, Owner, ResourceId, TargetPath, UserName};
 use crate::problem::{Code, Problem};
-use crate::resource::{Absent, Directory, File, Spec, User};
+use crate::resource::{Absent, Directory, File, Foreign, Policy, Spec, User};
 use crate::step::{Content, Proof};
 
 /// The owner's account.
@@ -19,6 +19,8 @@ pub struct OwnerAccount {
     pub groups: Vec<String>,
     /// Public keys, one line each, checked.
     pub authorized_keys: Vec<String>,
+    /// What is done about keys beside these.
+    pub foreign: Foreign,
 }
 
 /// What sudo allows the owner.
@@ -61,9 +63,13 @@ impl Recipe for OwnerAccount {
             let directory = path(format!("{}/.ssh", context.home))?;
             let keys = path(format!("{directory}/authorized_keys"))?;
             specs.push(Spec::Directory(Directory::new(directory, Meta::of(owner.clone(), Mode::PRIVATE_DIRECTORY), vec![id.clone()])));
+            let proof = Some(Proof::Keys { user: self.name.clone() });
+            let policy = if self.foreign == Foreign::Remove { Policy::Enforce } else { Policy::Keep };
             let text = format!("{}\n", self.authorized_keys.join("\n"));
             specs.push(Spec::File(File {
                 requires: vec![id],
+                policy,
+                proof,
                 ..File::new(keys, Content::Inline(text.into()), Meta::of(owner, Mode::PRIVATE))
             }));
         }

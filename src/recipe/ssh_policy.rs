@@ -1,10 +1,9 @@
 //! `ssh_public_access_enabled`: key-only login of the owner, or none; proved on the real sshd before it is kept.
 
 use super::{Context, Item, Recipe};
-use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName};
+use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
-use crate::resource::{File, Spec, SshdPolicy, Unit};
-use crate::step::{Content, Proof, UnitVerb};
+use crate::resource::{Foreign, Said, Spec, SshdPolicy};
 use std::collections::BTreeMap;
 
 /// Whether people may come in by SSH.
@@ -22,23 +21,44 @@ pub enum SshAccess {
 pub struct SshPolicy {
     /// Whether people may come in.
     pub access: SshAccess,
+    /// Whether the manifest names it.
+    pub said: Said,
+    /// What is done about ways in that others made.
+    pub foreign: Foreign,
 }
 
 /// First in order, because sshd keeps the first value it reads of a keyword (`sshd_config(5)`).
 const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
 
-/// Keyword and value, as the drop-in writes them and as `sshd -T` must answer. The hardening follows CIS 5.1 and Mozilla's guide.
-const POLICY: [(&str, &str); 9] = [
+/// Keyword and value, as the drop-in writes them and as `sshd -T` must answer: CIS 5.1 and Mozilla's guide. Lists of algorithms take away
+/// what ssh-audit calls weak, whatever the age of the sshd: what a newer one adds, such as key exchange that withstands quantum computers,
+/// comes by itself. Key exchange by groups that sshd chooses goes too, as the file of groups that distributions bring has short ones.
+const POLICY: [(&str, &str); 20] = [
     ("PermitRootLogin", "no"),
     ("PasswordAuthentication", "no"),
     ("KbdInteractiveAuthentication", "no"),
     ("PubkeyAuthentication", "yes"),
     ("AuthenticationMethods", "publickey"),
+    ("HostbasedAuthentication", "no"),
+    ("IgnoreRhosts", "yes"),
     ("PermitEmptyPasswords", "no"),
-    ("MaxAuthTries", "4"),
-    ("X11Forwarding", "no"),
+    ("PermitUserEnvironment", "no"),
+    ("StrictModes", "yes"),
     ("AuthorizedKeysFile", ".ssh/authorized_keys"),
+    ("MaxAuthTries", "4"),
+    ("MaxStartups", "10:30:60"),
+    ("LoginGraceTime", "60"),
+    ("LogLevel", "VERBOSE"),
+    ("X11Forwarding", "no"),
+    ("KexAlgorithms", "-ecdh-sha2-nistp*,diffie-hellman-group1-*,diffie-hellman-group14-*,diffie-hellman-group-exchange-*"),
+    ("Ciphers", "-*-cbc,*-cbc@*,arcfour*"),
+    ("MACs", "-hmac-md5*,hmac-sha1*,hmac-ripemd160*,umac-64*,umac-128@openssh.com,hmac-sha2-256,hmac-sha2-512"),
+    ("HostKeyAlgorithms", "-ecdsa-*,sk-ecdsa-*,webauthn-*,ssh-dss*,ssh-rsa*"),
 ];
+
+/// What must not be, and is not overruled: where somebody looks up keys by a program, or trusts whoever signs them, that is said and decided
+/// by a person.
+const ABSENT: [&str; 2] = ["authorizedkeyscommand", "trustedusercakeys"];
 
 /// A user that cannot exist (`useradd` refuses the name), so that nobody is allowed.
 const NOBODY: &str = "!fitout-ssh-disabled";
@@ -61,18 +81,18 @@ impl Recipe for SshPolicy {
         };
         let settings: Vec<(&str, &str)> = POLICY.into_iter().chain([("AllowUsers", allowed)]).collect();
         let lines: String = settings.iter().flat_map(|(keyword, value)| [keyword, " ", value, "\n"]).collect();
-        let expect: BTreeMap<String, String> =
-            settings.iter().map(|(keyword, value)| (keyword.to_lowercase(), (*value).to_owned())).collect();
-        let requires = vec![ResourceId::new("user", owner)];
-        let file = File {
-            requires: requires.clone(),
-            proof: Some(Proof::Sshd { user: owner.clone(), expect: expect.clone() }),
-            read_by: vec![unit.clone()],
-            ..File::new(path, Content::Inline(format!("# {}\n{lines}", crate::resource::HEADER).into()), Meta::root(Mode::FILE))
+        let said = settings.iter().map(|(keyword, value)| (keyword.to_lowercase(), (*value).to_owned()));
+        let expect: BTreeMap<String, String> = said.chain(ABSENT.map(|keyword| (keyword.to_owned(), "none".to_owned()))).collect();
+        let policy = SshdPolicy {
+            user: owner.clone(),
+            path,
+            text: format!("# {}\n{lines}", crate::resource::HEADER),
+            unit,
+            expect,
+            said: self.said,
+            foreign: self.foreign,
+            requires: vec![ResourceId::new("user", owner)],
         };
-        let reads = vec![file.clone()];
-        let policy = SshdPolicy { user: owner.clone(), expect, requires: vec![file.id()] };
-        let unit = Unit { requires: vec![file.id()], reads, on_change: UnitVerb::Reload, ..Unit::new(unit) };
-        Ok(vec![Spec::File(file), Spec::SshdPolicy(policy), Spec::Unit(unit)])
+        Ok(vec![Spec::SshdPolicy(policy)])
     }
 }

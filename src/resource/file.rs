@@ -83,6 +83,7 @@ impl File {
         let step = Step::new(change, op, why).disk(DiskForecast::Exact(size));
         match (&self.content, &self.proof) {
             (Content::Secret { .. }, _) => step.needs(crate::step::Ability::Instance),
+            (_, Some(Proof::Keys { .. })) => step,
             (_, Some(_)) => step.needs(crate::step::Ability::Exec),
             _ => step,
         }

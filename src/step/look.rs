@@ -1,13 +1,14 @@
 //! What can be asked of a machine, and what it answers.
 
-use crate::model::{ByteSize, Mode, UnitName, UserName};
+use crate::model::{ByteSize, Mode, UnitName};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// The closed list of questions that may execute something. Each runs in a read-only view of the target.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Query {
-    /// The effective policy of the target's sshd for a login of this user: `sshd -T -C`.
-    SshdPolicy(UserName),
+    /// The effective policy of the target's sshd for each of these logins, with an empty line after each: `sshd -T -C`.
+    SshdPolicy(Vec<Visit>),
     /// Whether a unit is active: `systemctl is-active`. Only asked of a running system.
     UnitActive(UnitName),
     /// What installing these packages takes, by the lists that apt has: `apt-get install --assume-no`.
@@ -15,6 +16,42 @@ pub enum Query {
     /// Which files apt would fetch to install these packages: `apt-get install --print-uris`.
     PackageFiles(Vec<String>),
 }
+
+/// A login that sshd is asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Visit {
+    /// As whom.
+    pub user: String,
+    /// From where, by name.
+    pub host: String,
+    /// From where, by number.
+    pub addr: String,
+    /// To which port.
+    pub port: u16,
+}
+
+impl Visit {
+    /// A login on the machine itself.
+    #[must_use]
+    pub fn of(user: &str) -> Self {
+        Self { user: user.into(), host: "localhost".into(), addr: "127.0.0.1".into(), port: SSH_PORT }
+    }
+
+    /// As `sshd -T -C` takes it.
+    #[must_use]
+    pub fn argument(&self) -> String {
+        format!("user={},host={},addr={},laddr=127.0.0.1,lport={}", self.user, self.host, self.addr, self.port)
+    }
+}
+
+impl fmt::Display for Visit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} from {}", self.user, self.addr)
+    }
+}
+
+/// sshd's own port.
+pub const SSH_PORT: u16 = 22;
 
 /// What a program said.
 #[derive(Debug, Clone, PartialEq, Eq)]

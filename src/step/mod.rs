@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
-pub use look::{FileKind, Output, Query, Space, Stat};
+pub use look::{FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
 pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};
 pub use work::{Again, CheckRun, CondaBuild, Extras, Layer, PythonBuild, PythonPackages, ScriptRun, Site, Strip, Trigger, Unpack};
 
@@ -28,6 +28,8 @@ pub enum Ability {
     Exec,
     /// The target is one particular machine, not an image of many: its owner, its secrets and its scripts exist.
     Instance,
+    /// The target is being made: nobody works on it, and what is decided once is decided now.
+    Creation,
     /// The target is up: its service manager runs, shares can be mounted.
     RunningSystem,
 }
@@ -40,6 +42,7 @@ impl Ability {
             Self::Files => "needs files",
             Self::Exec => "needs to run programs",
             Self::Instance => "waits for first boot",
+            Self::Creation => "waits for a new machine",
             Self::RunningSystem => "waits for a running system",
         }
     }

@@ -16,6 +16,11 @@ pub enum Proof {
         /// What the effective policy must say.
         expect: BTreeMap<String, String>,
     },
+    /// Somebody can come in by the keys, if somebody could by those before.
+    Keys {
+        /// Whose account they open.
+        user: UserName,
+    },
     /// `visudo -c` on the file.
     Sudoers,
     /// A program accepts the content before it is written.

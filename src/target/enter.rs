@@ -5,6 +5,8 @@
 //! process 1 of the namespace. Each asks the kernel to be killed with its parent, so a killed Fitout leaves nothing running.
 //! Mount points are resolved inside the root, so a hostile link in it leads nowhere.
 
+mod apart;
+
 use super::policy::ServicePolicy;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -52,20 +54,31 @@ pub enum View {
     Writable,
     /// Look at it.
     ReadOnly,
+    /// Look at it, and write in a few of its folders what ends with the command; with a network of its own, where nobody else is.
+    Trial,
+}
+
+impl View {
+    /// Each view, and its word on the command line of a stage.
+    const WORDS: [(Self, &'static str); 3] = [(Self::Writable, "rw"), (Self::ReadOnly, "ro"), (Self::Trial, "trial")];
+
+    fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(view, _)| *view == self).map_or("ro", |(_, word)| word)
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        Self::WORDS.iter().find(|(_, known)| *known == word).map(|(view, _)| *view)
+    }
 }
 
 impl Entry {
     /// Arguments for `fitout`, before the command's own.
     #[must_use]
     pub fn arguments(&self) -> Vec<String> {
-        let view = match self.view {
-            View::Writable => "rw",
-            View::ReadOnly => "ro",
-        };
         vec![
             ENTER.into(),
             self.root.display().to_string(),
-            view.into(),
+            self.view.word().into(),
             self.ids.0.to_string(),
             self.ids.1.to_string(),
             self.directory.clone(),
@@ -74,11 +87,7 @@ impl Entry {
 
     fn parse(arguments: &[String]) -> Option<(Self, &[String])> {
         let [root, view, uid, gid, directory, command @ ..] = arguments else { return None };
-        let view = match view.as_str() {
-            "rw" => View::Writable,
-            "ro" => View::ReadOnly,
-            _ => return None,
-        };
+        let view = View::parse(view)?;
         let entry = Self { root: root.into(), view, ids: (uid.parse().ok()?, gid.parse().ok()?), directory: directory.clone() };
         (!command.is_empty()).then_some((entry, command))
     }
@@ -157,10 +166,13 @@ fn replaced_by(command: &[String]) -> io::Error {
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
-fn outer(_: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
+fn outer(entry: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
     die_with_parent()?;
     for_the_command().thread_block()?;
     unshare(CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
+    if entry.view == View::Trial {
+        apart::own_network()?;
+    }
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
     let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
     Ok(status_code(status))
@@ -258,6 +270,8 @@ fn through(fd: &OwnedFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", fd.as_raw_fd()))
 }
 
+pub(super) use apart::COVERED;
+
 const NOT_EXECUTABLE: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
 
 /// Devices that programs may expect anywhere.
@@ -276,7 +290,7 @@ fn furnish(entry: &Entry) -> io::Result<ServicePolicy> {
             Ok(folder) => ServicePolicy::impose(folder)?,
             Err(_) => ServicePolicy::None,
         },
-        View::ReadOnly => {
+        View::ReadOnly | View::Trial => {
             read_only(&entry.root)?;
             ServicePolicy::None
         }
@@ -287,6 +301,9 @@ fn furnish(entry: &Entry) -> io::Result<ServicePolicy> {
     inside.mount("tmpfs", "tmp", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=1777")?;
     devices(&inside)?;
     resolve_names(&inside, &resolver)?;
+    if entry.view == View::Trial {
+        apart::cover(&inside, &std::env::var(apart::COVERED).unwrap_or_default())?;
+    }
     Ok(policy)
 }
 

@@ -2,7 +2,7 @@
 
 use super::cgroup::Cgroup;
 use super::dpkg::STATUS;
-use super::enter::View;
+use super::enter::{COVERED, View};
 use super::fs::Rooted;
 use super::known::Known;
 use super::ledger::Ledger;
@@ -67,8 +67,11 @@ impl Machine {
                 (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance, Ability::RunningSystem])
             }
             Ground::Live => (Path::new("/"), &[Ability::Files, Ability::Exec, Ability::Instance]),
-            Ground::Root(root) | Ground::Rehearsal { stage: root, .. } => (root, &[Ability::Files, Ability::Exec, Ability::Instance]),
-            Ground::Image(root) => (root, &[Ability::Files, Ability::Exec]),
+            Ground::Rehearsal { stage, real } if real == Path::new("/") => (stage, &[Ability::Files, Ability::Exec, Ability::Instance]),
+            Ground::Root(root) | Ground::Rehearsal { stage: root, .. } => {
+                (root, &[Ability::Files, Ability::Exec, Ability::Instance, Ability::Creation])
+            }
+            Ground::Image(root) => (root, &[Ability::Files, Ability::Exec, Ability::Creation]),
         };
         let root = std::fs::canonicalize(root)?;
         let runner = match ground {
@@ -163,9 +166,18 @@ impl Machine {
     }
 
     /// Asks a program of the target, in a read-only view.
-    fn ask(&self, cmd: &Cmd) -> Result<Output, ProbeError> {
+    pub(super) fn ask(&self, cmd: &Cmd) -> Result<Output, ProbeError> {
         let job = Job { cmd, ids: (0, 0), home: "/root", view: View::ReadOnly, timeout: Some(ASKING), cgroup: None };
         let ended = self.runner.run(&job, &Silent).map_err(|e| ProbeError::new(format!("run `{}`", cmd.display()), e))?;
+        Ok(ended.output)
+    }
+
+    /// Runs a program of the target in a view where it can write in these folders alone, and of which nothing stays.
+    pub(super) fn try_out(&self, cmd: Cmd, folders: &[&str]) -> Result<Output, OpError> {
+        let mut cmd = cmd;
+        cmd.env.insert(COVERED.into(), folders.join(":"));
+        let job = Job { cmd: &cmd, ids: (0, 0), home: "/root", view: View::Trial, timeout: Some(ASKING), cgroup: None };
+        let ended = self.runner.run(&job, &Silent).map_err(|e| OpError::new(format!("run `{}`", cmd.display()), e))?;
         Ok(ended.output)
     }
 
@@ -241,14 +253,7 @@ impl Probe for Machine {
 
     fn query(&self, query: &Query) -> Result<Output, ProbeError> {
         match query {
-            // `sshd -T` wants its privilege separation directory, which a private /run lacks; asked with `-C`, it needs no socket.
-            Query::SshdPolicy(user) => self.ask(&Cmd::new([
-                "/bin/sh".to_owned(),
-                "-c".to_owned(),
-                "mkdir -p /run/sshd && exec /usr/sbin/sshd -T -C \"user=$1,host=localhost,addr=127.0.0.1\"".to_owned(),
-                "sh".to_owned(),
-                user.to_string(),
-            ])),
+            Query::SshdPolicy(visits) => self.ask_sshd(visits),
             // Without its lock, for nothing is installed; `--assume-no` ends where apt would ask, with all that it would ask about.
             Query::PackageRoom(packages) => self.ask(&Cmd::new(
                 ["apt-get", "-oDebug::NoLocking=1", "--assume-no", "--no-install-recommends", "install", "--"]

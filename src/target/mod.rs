@@ -79,7 +79,9 @@ pub use records::{Claims, OnRemoval, Record, Records};
 pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use socket::{Caller, SOCKET, ask_at, listen_at};
-pub use sshd::policy_gaps;
+pub use sshd::{
+    Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, configuration, included, keys_in, policy_gaps, visits,
+};
 pub use state::{CheckVerdict, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};
 pub use unpack::program_in_wheel;

@@ -104,7 +104,7 @@ impl Machine {
         Ok(self.files.set_meta(path, meta.mode.bits(), ids)?)
     }
 
-    fn write_file(
+    pub(super) fn write_file(
         &self,
         path: &TargetPath,
         content: &Content,
@@ -112,6 +112,12 @@ impl Machine {
         proof: Option<&Proof>,
         read_by: &[UnitName],
     ) -> Result<(), OpError> {
+        if let Some(Proof::Sshd { user, expect }) = proof {
+            return self.change_sshd(path, content, meta, read_by, (user, expect));
+        }
+        if let Some(Proof::Keys { user }) = proof {
+            return self.change_keys(path, content, meta, user);
+        }
         let old = self.files.stat(path)?;
         let before = match old.as_ref().map(|stat| stat.kind) {
             Some(FileKind::Directory) => {
@@ -197,6 +203,13 @@ impl Machine {
         Ok(())
     }
 
+    /// The bytes of content that is no secret's.
+    pub(super) fn bytes_of(&self, content: &Content) -> Result<Vec<u8>, OpError> {
+        let mut bytes = Vec::new();
+        self.source(content)?.bytes.read_to_end(&mut bytes).map_err(|e| OpError::new("read what is to be written", e))?;
+        Ok(bytes)
+    }
+
     fn source(&self, content: &Content) -> Result<Source, OpError> {
         match content {
             Content::Inline(text) => Ok(Source::of(Arc::<[u8]>::from(text.clone()), Some(Sha256::of(text.as_bytes())))),
@@ -211,7 +224,7 @@ impl Machine {
     }
 
     /// Undoes a write whose proof failed, and says so.
-    fn put_back(&self, path: &TargetPath, old: Option<&Stat>, before: Option<&[u8]>, error: OpError) -> OpError {
+    pub(super) fn put_back(&self, path: &TargetPath, old: Option<&Stat>, before: Option<&[u8]>, error: OpError) -> OpError {
         let undone = match (old, before) {
             (Some(stat), Some(mut bytes)) => self.files.write(path, &mut bytes, stat.mode, (stat.uid, stat.gid)),
             (Some(Stat { link: Some(to), .. }), None) => self.files.remove(path).and_then(|()| self.files.symlink(path, to)),
@@ -231,9 +244,8 @@ impl Machine {
                 }
                 self.must(&Cmd::new(["/usr/sbin/visudo", "-cqf", path.as_str()]), &super::Silent).map(drop)
             }
-            Proof::Sshd { user, expect } => super::sshd::prove(self, user, expect),
-            // It was asked before.
-            Proof::Accepted { .. } => Ok(()),
+            // It was asked before, or is by what writes it.
+            Proof::Accepted { .. } | Proof::Sshd { .. } | Proof::Keys { .. } => Ok(()),
         }
     }
 

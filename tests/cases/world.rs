@@ -55,8 +55,8 @@ impl Ground {
     const fn abilities(self) -> &'static [Ability] {
         match self {
             Self::Live => &[Ability::Files, Ability::Exec, Ability::Instance, Ability::RunningSystem],
-            Self::Root => &[Ability::Files, Ability::Exec, Ability::Instance],
-            Self::Image => &[Ability::Files, Ability::Exec],
+            Self::Root => &[Ability::Files, Ability::Exec, Ability::Instance, Ability::Creation],
+            Self::Image => &[Ability::Files, Ability::Exec, Ability::Creation],
         }
     }
 }

@@ -148,6 +148,11 @@ impl Machine {
         command("nsenter").args(["-m", "-p", "-u", "-i", "-n", "-t", &running.leader]).args(argv).output().unwrap()
     }
 
+    /// The number of the machine's process 1.
+    pub fn leader(&self) -> &str {
+        &self.running.as_ref().expect("the machine is not started").leader
+    }
+
     /// Runs a program inside that must succeed.
     pub fn must(&self, argv: &[&str]) -> String {
         let output = self.inside(argv);

@@ -5,6 +5,7 @@
 mod beside;
 mod machine;
 mod scripts;
+mod ssh;
 mod stops;
 
 use machine::{Machine, wait_for};

@@ -117,7 +117,7 @@ fn an_ssh_policy_that_does_not_hold_is_taken_back() {
     root.write("/etc/ssh/sshd_config", &config);
     let fitout = workstation(&root, MANIFEST);
     let report = fitout.run(&["apply"]).ended(1).json();
-    let failed = resource(&report, "file:/etc/ssh/sshd_config.d/00-fitout.conf");
+    let failed = resource(&report, "sshd-policy:ada");
     assert!(failed["reason"].as_str().unwrap().contains("permitrootlogin is `yes`, not `no`"), "{failed:#}");
     assert!(!root.at("/etc/ssh/sshd_config.d/00-fitout.conf").exists(), "a policy that failed its proof was kept");
     assert_eq!(root.read("/etc/ssh/sshd_config"), config);

@@ -13,6 +13,20 @@ use serde::Deserialize;
 pub struct SshSettings {
     /// The owner's public key: the key itself on one line, or the path of a file that holds keys. It joins `user.authorized_keys`.
     pub ssh_key_value: Option<At<String>>,
+    /// What is done about ways in by SSH that others made: keys beside those named here, in `authorized_keys` and `authorized_keys2`, and
+    /// files in `/etc/ssh/sshd_config.d`.
+    #[schemars(extend("default" = "report"))]
+    pub foreign: Option<Foreign>,
+}
+
+/// What is done about ways in that others made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Foreign {
+    /// They stay, and `plan`, `apply` and `verify` say so.
+    Report,
+    /// They go; what is taken away is kept in `/var/lib/fitout`.
+    Remove,
 }
 
 /// Scripts of the owner, run as root, with Azure ML's meaning.

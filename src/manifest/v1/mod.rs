@@ -15,7 +15,7 @@ mod state;
 mod storage;
 mod words;
 
-pub use access::{FormerUser, FormerUserState, Mirrors, Network, RunAs, Script, SetupScripts, SshSettings, User, UserState};
+pub use access::{Foreign, FormerUser, FormerUserState, Mirrors, Network, RunAs, Script, SetupScripts, SshSettings, User, UserState};
 pub use azure::{
     CustomApplication, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Switch, Trigger, TriggerKind,
 };

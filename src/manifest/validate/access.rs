@@ -4,11 +4,11 @@ use super::desk::Desk;
 use super::keys::keys;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
-use crate::manifest::v1::{FormerUser, FormerUserState, Manifest, User, UserState};
+use crate::manifest::v1::{self, FormerUser, FormerUserState, Manifest, User, UserState};
 use crate::model::UserName;
 use crate::problem::Code;
 use crate::recipe::{Departure, OwnerAccount, Place, SshAccess, SshPolicy, Sudo, Want};
-use crate::resource::End;
+use crate::resource::{End, Foreign, Said};
 
 /// The owner of every Azure ML compute instance.
 const AZURE_OWNER: &str = "azureuser";
@@ -47,6 +47,7 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
         shell: user.and_then(|user| user.shell.clone()),
         groups: groups.iter().map(|group| group.value.as_str().to_owned()).collect(),
         authorized_keys,
+        foreign: foreign(manifest),
     })
 }
 
@@ -110,6 +111,14 @@ fn owner_name(user: Option<&At<User>>, kind: MachineKind, desk: &mut Desk<'_>) -
     }
 }
 
+/// What is done about ways in by SSH that others made.
+fn foreign(manifest: &Manifest) -> Foreign {
+    match manifest.ssh_settings.as_ref().and_then(|settings| settings.foreign) {
+        Some(v1::Foreign::Remove) => Foreign::Remove,
+        Some(v1::Foreign::Report) | None => Foreign::Report,
+    }
+}
+
 /// The SSH policy, where there is to be one.
 pub fn ssh(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Vec<Want> {
     let said = manifest.ssh_public_access_enabled.as_ref();
@@ -124,5 +133,6 @@ pub fn ssh(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Vec<W
         (Some(false), _) | (None, MachineKind::ComputeInstance) => SshAccess::Disabled,
         (None, MachineKind::Workstation) => return Vec::new(),
     };
-    vec![Want::SshPolicy(SshPolicy { access })]
+    let said = if said.is_some() { Said::Named } else { Said::Implied };
+    vec![Want::SshPolicy(SshPolicy { access, said, foreign: foreign(manifest) })]
 }

@@ -9,6 +9,9 @@ use ssh_key::authorized_keys::Entry;
 /// NIST SP 800-131A disallows shorter RSA keys; Azure ML's own instructions make keys of this length.
 const RSA_BITS: usize = 2048;
 
+/// NIST SP 800-57 counts shorter RSA keys as good until 2030 only; ssh-keygen makes keys of this length.
+const RSA_BITS_TO_COME: usize = 3072;
+
 /// What to do about a key that is refused.
 const MAKE_ANOTHER: &str = "make a new one with `ssh-keygen -t ed25519` and give its .pub file";
 
@@ -98,13 +101,15 @@ fn checked(line: &str, place: &Place, desk: &mut Desk<'_>) -> Option<String> {
         Some(bits) if bits < RSA_BITS => Some(format!("this RSA key has {bits} bits; {RSA_BITS} are needed")),
         Some(_) | None => None,
     };
-    match weak {
-        Some(message) => {
-            desk.say(Code::BadValue, place, message, MAKE_ANOTHER);
-            None
-        }
-        None => Some(line.to_owned()),
+    if let Some(message) = weak {
+        desk.say(Code::BadValue, place, message, MAKE_ANOTHER);
+        return None;
     }
+    if let Some(bits) = bits.filter(|bits| *bits < RSA_BITS_TO_COME) {
+        let message = format!("this RSA key has {bits} bits: enough today, and not for long");
+        desk.warn(Code::BadValue, place, message, format!("{MAKE_ANOTHER}; {RSA_BITS_TO_COME} bits are good for years"));
+    }
+    Some(line.to_owned())
 }
 
 /// Length of a number in bits.

@@ -142,14 +142,18 @@ impl Fake {
         }
         self.put(path, Node::file(new, meta.mode.bits(), ids))?;
         match proof {
-            Some(Proof::Sshd { user, expect }) => sshd::prove(self, user, expect).or_else(|error| {
-                match before {
-                    Some(node) => self.put(path, node),
-                    None => self.discard(path),
-                }?;
-                Err(error.hint(format!("{path} is as it was before")))
-            }),
-            Some(Proof::Sudoers | Proof::Accepted { .. }) | None => Ok(()),
+            Some(Proof::Sshd { user, expect }) => match sshd::prove(self, user, expect) {
+                // The sshd that runs reads it at once.
+                Ok(()) => read_by.iter().try_for_each(|unit| self.discard(&stale_path(unit)?)),
+                Err(error) => {
+                    match before {
+                        Some(node) => self.put(path, node),
+                        None => self.discard(path),
+                    }?;
+                    Err(error.hint(format!("{path} is as it was before")))
+                }
+            },
+            Some(Proof::Keys { .. } | Proof::Sudoers | Proof::Accepted { .. }) | None => Ok(()),
         }
     }
 

@@ -2,19 +2,33 @@
 
 use super::{Tree, path};
 use crate::target::ProbeError;
+use crate::target::sshd::matches;
 use std::collections::BTreeMap;
 
-/// What OpenSSH 9.2 answers where no file says anything (`sshd_config(5)`).
-const DEFAULTS: [(&str, &str); 9] = [
+/// What OpenSSH 9.2 answers where no file says anything (`sshd_config(5)`); of lists, one good and one weak algorithm.
+const DEFAULTS: [(&str, &str); 22] = [
     ("permitrootlogin", "without-password"),
     ("passwordauthentication", "yes"),
     ("kbdinteractiveauthentication", "yes"),
     ("pubkeyauthentication", "yes"),
     ("authenticationmethods", "any"),
     ("permitemptypasswords", "no"),
+    ("permituserenvironment", "no"),
+    ("hostbasedauthentication", "no"),
+    ("ignorerhosts", "yes"),
+    ("strictmodes", "yes"),
     ("maxauthtries", "6"),
+    ("logingracetime", "120"),
+    ("maxstartups", "10:30:100"),
+    ("loglevel", "INFO"),
     ("x11forwarding", "no"),
     ("authorizedkeysfile", ".ssh/authorized_keys .ssh/authorized_keys2"),
+    ("authorizedkeyscommand", "none"),
+    ("trustedusercakeys", "none"),
+    ("kexalgorithms", "curve25519-sha256,ecdh-sha2-nistp256"),
+    ("ciphers", "aes256-gcm@openssh.com,aes128-cbc"),
+    ("macs", "hmac-sha2-256-etm@openssh.com,hmac-sha1"),
+    ("hostkeyalgorithms", "ssh-ed25519,ecdsa-sha2-nistp256"),
 ];
 
 const CONFIG: &str = "/etc/ssh/sshd_config";
@@ -36,8 +50,13 @@ pub(super) fn effective(tree: &Tree) -> Result<String, ProbeError> {
             settings.entry(keyword.to_lowercase()).or_insert_with(|| value.trim().to_owned());
         }
     }
-    for (keyword, value) in DEFAULTS {
-        settings.entry(keyword.to_owned()).or_insert_with(|| value.to_owned());
+    for (keyword, usual) in DEFAULTS {
+        let value = settings.entry(keyword.to_owned()).or_insert_with(|| usual.to_owned());
+        // `-` takes from the usual list what it names.
+        if let Some(without) = value.strip_prefix('-') {
+            let goes = |name: &&str| without.split(',').any(|pattern| matches(pattern, name));
+            *value = usual.split(',').filter(|name| !goes(name)).collect::<Vec<_>>().join(",");
+        }
     }
     Ok(settings.iter().flat_map(|(keyword, value)| [keyword, " ", value, "\n"]).collect())
 }

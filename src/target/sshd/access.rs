@@ -1,0 +1,151 @@
+//! How a machine is reached by SSH, as it is: who may come in, by which keys, where, and how to know that it is the right machine.
+
+use super::keys::{Key, keys_in};
+use super::policy::{has_server, keys_path, now, said};
+use crate::model::UserName;
+use crate::step::{Ability, Query, SSH_PORT, Visit};
+use crate::target::look::{names, text};
+use crate::target::{Probe, ProbeError};
+use nix::ifaddrs::getifaddrs;
+use serde::Serialize;
+use ssh_key::{HashAlg, PublicKey};
+use std::net::IpAddr;
+
+/// The way into a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Access {
+    /// Who comes in.
+    pub access: Openness,
+    /// The one user who does, where there is one.
+    pub user: Option<String>,
+    /// The port.
+    pub port: u16,
+    /// The machine's addresses, as it knows them itself; one that a cloud translates is not among them.
+    pub addresses: Vec<String>,
+    /// The keys by which the machine shows who it is.
+    pub host_keys: Vec<HostKey>,
+    /// The keys of the user.
+    pub keys: Vec<Key>,
+}
+
+/// Who comes in by SSH.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Openness {
+    /// The owner, by key.
+    Enabled,
+    /// Nobody, by Fitout's policy.
+    Disabled,
+    /// Whom sshd's own configuration lets in: Fitout manages none of it.
+    Unmanaged,
+    /// Nobody, for there is no sshd.
+    NoServer,
+}
+
+/// A key of the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HostKey {
+    /// Its kind.
+    pub algorithm: String,
+    /// SHA-256, as ssh shows it at the first login.
+    pub fingerprint: String,
+}
+
+/// The policy of Fitout.
+const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
+
+impl Access {
+    /// As it is now.
+    ///
+    /// # Errors
+    /// sshd cannot be asked, or a file cannot be read.
+    pub fn read(on: &dyn Probe) -> Result<Self, ProbeError> {
+        let allowed = allowed(&text(on, POLICY)?.unwrap_or_default());
+        let user = allowed.clone().filter(|user| UserName::parse(user).is_ok());
+        let openness = match (has_server(on)?, &allowed, &user) {
+            (false, ..) => Openness::NoServer,
+            (true, None, _) => Openness::Unmanaged,
+            (true, Some(_), None) => Openness::Disabled,
+            (true, Some(_), Some(_)) => Openness::Enabled,
+        };
+        let answer = if openness == Openness::NoServer { String::new() } else { answer(on, user.as_deref())? };
+        let keys = match user.as_deref().map(UserName::parse) {
+            Some(Ok(user)) => {
+                let text = on.read(&keys_path(on, &user)?)?.unwrap_or_default();
+                keys_in(&String::from_utf8_lossy(&text), &said(&answer, "pubkeyacceptedalgorithms"), &now())
+            }
+            _ => Vec::new(),
+        };
+        let addresses = if on.has(Ability::RunningSystem) { addresses() } else { Vec::new() };
+        let port = said(&answer, "port").split(' ').next().and_then(|port| port.parse().ok()).unwrap_or(SSH_PORT);
+        Ok(Self { access: openness, user, port, addresses, host_keys: host_keys(on, &said(&answer, "hostkeyalgorithms"))?, keys })
+    }
+
+    /// What is typed elsewhere to come in; none where nobody does.
+    #[must_use]
+    pub fn command(&self) -> Option<String> {
+        let user = self.user.as_ref()?;
+        let at = self.addresses.first().map_or("ADDRESS", String::as_str);
+        let port = if self.port == SSH_PORT { String::new() } else { format!("-p {} ", self.port) };
+        Some(format!("ssh {port}{user}@{at}"))
+    }
+}
+
+/// Whom the text of the policy lets in.
+fn allowed(policy: &str) -> Option<String> {
+    policy.lines().find_map(|line| line.strip_prefix("AllowUsers ")).map(str::to_owned)
+}
+
+fn answer(on: &dyn Probe, user: Option<&str>) -> Result<String, ProbeError> {
+    let answer = on.query(&Query::SshdPolicy(vec![Visit::of(user.unwrap_or("root"))]))?;
+    if answer.status == 0 { Ok(answer.stdout) } else { Err(ProbeError::new("ask sshd for its effective policy", answer.stderr.trim())) }
+}
+
+/// The keys of the machine that sshd shows, by the algorithms that it offers.
+fn host_keys(on: &dyn Probe, offered: &str) -> Result<Vec<HostKey>, ProbeError> {
+    let mut found = Vec::new();
+    for name in names(on, "/etc/ssh")?.iter().filter(|name| name.starts_with("ssh_host_") && name.ends_with("_key.pub")) {
+        let text = text(on, &format!("/etc/ssh/{name}"))?.unwrap_or_default();
+        let Ok(key) = PublicKey::from_openssh(&text) else { continue };
+        let algorithm = key.algorithm();
+        let kind = if algorithm.as_str() == "ssh-rsa" { "rsa-sha2-" } else { algorithm.as_str() };
+        if offered.split(',').any(|offer| offer.starts_with(kind)) {
+            found.push(HostKey { algorithm: algorithm.as_str().to_owned(), fingerprint: key.fingerprint(HashAlg::Sha256).to_string() });
+        }
+    }
+    Ok(found)
+}
+
+/// Addresses by which others can reach this machine; those of IPv4 first, as people type them.
+fn addresses() -> Vec<String> {
+    let all = getifaddrs().map(|all| all.filter_map(|one| one.address).collect::<Vec<_>>()).unwrap_or_default();
+    let four = all.iter().filter_map(|address| Some(IpAddr::from(address.as_sockaddr_in()?.ip())));
+    let six = all.iter().filter_map(|address| Some(IpAddr::from(address.as_sockaddr_in6()?.ip())));
+    let near = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local(),
+    };
+    four.chain(six).filter(|ip| !near(ip)).map(|ip| ip.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_to_type() {
+        let access = Access {
+            access: Openness::Enabled,
+            user: Some("ann".into()),
+            port: 22,
+            addresses: vec!["203.0.113.9".into()],
+            host_keys: Vec::new(),
+            keys: Vec::new(),
+        };
+        assert_eq!(access.command().unwrap(), "ssh ann@203.0.113.9");
+        let elsewhere = Access { port: 50000, addresses: Vec::new(), ..access.clone() };
+        assert_eq!(elsewhere.command().unwrap(), "ssh -p 50000 ann@ADDRESS");
+        assert_eq!(Access { user: None, ..access }.command(), None);
+        assert_eq!(allowed("# x\nAllowUsers ann\n").as_deref(), Some("ann"));
+    }
+}

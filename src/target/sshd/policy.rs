@@ -1,0 +1,183 @@
+//! What the real sshd answers, held against what it should; and whether that leaves anyone who can come in.
+
+use super::keys::{Key, keys_in};
+use super::visits::{matches, visits};
+use crate::model::{TargetPath, UserName};
+use crate::step::{Ability, Query, Visit};
+use crate::target::{OpError, Probe, ProbeError};
+use std::collections::BTreeMap;
+
+/// Lower-case keyword to value, as `sshd -T` prints them. A value that begins with `-` names, with commas between them, what may not be in
+/// the list that sshd answers, as sshd's own lists do.
+pub type Expected = BTreeMap<String, String>;
+
+/// Programs that look up keys and are known: Entra ID's login of Azure's machines, which lets in whom Azure's roles let in.
+const KNOWN_COMMANDS: [&str; 1] = ["/usr/sbin/aad_certhandler"];
+
+/// Where the effective policy differs from what is expected, each with the login for which it does; `answers` are those of a
+/// [`Query::SshdPolicy`].
+#[must_use]
+pub fn policy_gaps(answers: &str, of: &[Visit], expect: &Expected) -> Vec<String> {
+    let mut gaps: Vec<(String, Vec<&Visit>)> = Vec::new();
+    for (answer, visit) in answers.split("\n\n").zip(of) {
+        for gap in gaps_of(answer, expect) {
+            match gaps.iter_mut().find(|(known, _)| *known == gap) {
+                Some((_, whose)) => whose.push(visit),
+                None => gaps.push((gap, vec![visit])),
+            }
+        }
+    }
+    let say = |(gap, whose): (String, Vec<&Visit>)| match whose.first() {
+        Some(first) if whose.len() < of.len() => format!("{gap} for {first}"),
+        _ => gap,
+    };
+    gaps.into_iter().map(say).collect()
+}
+
+/// What an answer of `sshd -T` says of a keyword; the values of several lines, with spaces between them.
+pub(super) fn said(answer: &str, keyword: &str) -> String {
+    let lines = answer.lines().filter_map(|line| line.split_once(' ').filter(|(name, _)| *name == keyword));
+    lines.map(|(_, value)| value).collect::<Vec<_>>().join(" ")
+}
+
+fn gaps_of(answer: &str, expect: &Expected) -> Vec<String> {
+    let gap = |(keyword, wanted): (&String, &String)| {
+        let now = said(answer, keyword);
+        match wanted.strip_prefix('-') {
+            Some(weak) => {
+                let weak: Vec<&str> = weak.split(',').collect();
+                let there: Vec<&str> = now.split(',').filter(|name| weak.iter().any(|pattern| matches(pattern, name))).collect();
+                (!there.is_empty()).then(|| format!("{keyword} has {}", there.join(", ")))
+            }
+            None if keyword == "authorizedkeyscommand" && KNOWN_COMMANDS.iter().any(|known| now.split(' ').next() == Some(*known)) => None,
+            None => (now != *wanted).then(|| format!("{keyword} is `{now}`, not `{wanted}`")),
+        }
+    };
+    expect.iter().filter_map(gap).collect()
+}
+
+/// What is tried when the policy is proved.
+const ACT: &str = "prove the SSH policy on the real sshd";
+
+/// Asks the real sshd whether it answers what is expected, and whether that leaves anyone who can come in. Without sshd there is
+/// nothing to ask.
+///
+/// # Errors
+/// It answers otherwise, or nobody could come in.
+pub fn prove(on: &dyn Probe, user: &UserName, expect: &Expected) -> Result<(), OpError> {
+    if !has_server(on)? {
+        return Ok(());
+    }
+    let visits = visits(on, user.as_str())?;
+    let answer = on.query(&Query::SshdPolicy(visits.clone()))?;
+    if answer.status != 0 {
+        return Err(OpError::new(ACT, answer.stderr.trim()));
+    }
+    if lets_in(on, user, expect) {
+        prove_key(on, user, &answer.stdout)?;
+    }
+    judge(&answer.stdout, &visits, expect)
+}
+
+/// Fails where the answers are not what is expected.
+pub(super) fn judge(answers: &str, visits: &[Visit], expect: &Expected) -> Result<(), OpError> {
+    match policy_gaps(answers, visits, expect) {
+        gaps if gaps.is_empty() => Ok(()),
+        gaps => Err(OpError::new(ACT, gaps.join("; ")).hint(
+            "sshd keeps the first value that it reads, and what a `Match` block says wins: look for these keywords in \
+             /etc/ssh/sshd_config, before its Include and below Match, and in the other files of /etc/ssh/sshd_config.d",
+        )),
+    }
+}
+
+pub(super) fn has_server(on: &dyn Probe) -> Result<bool, ProbeError> {
+    Ok(on.stat(&path("/usr/sbin/sshd")?)?.is_some())
+}
+
+/// Whether this policy lets in the user, on a machine that has one: an image has no owner yet.
+pub(super) fn lets_in(on: &dyn Probe, user: &UserName, expect: &Expected) -> bool {
+    on.has(Ability::Instance) && expect.get("allowusers").map(String::as_str) == Some(user.as_str())
+}
+
+/// Where the keys are that open an account.
+pub(super) fn keys_path(on: &dyn Probe, user: &UserName) -> Result<TargetPath, ProbeError> {
+    let accounts = on.accounts()?;
+    let home = accounts.user(user.as_str()).map_or_else(|| format!("/home/{user}"), |account| account.home.clone());
+    path(&format!("{home}/.ssh/authorized_keys"))
+}
+
+/// Fails where the one user whom the SSH policy lets in has no key to come in with.
+pub(super) fn prove_key(on: &dyn Probe, user: &UserName, answer: &str) -> Result<(), OpError> {
+    let at = keys_path(on, user)?;
+    let accepted = said(answer.split("\n\n").next().unwrap_or_default(), "pubkeyacceptedalgorithms");
+    let accepted = if accepted.is_empty() { "*" } else { &accepted };
+    let keys = keys_in(&String::from_utf8_lossy(&on.read(&at)?.unwrap_or_default()), accepted, &now());
+    let act = "let only the owner in by SSH";
+    let hint = "name a key under `user.authorized_keys` in the manifest, or in /etc/fitout/machine.yaml";
+    match keys.as_slice() {
+        [] => Err(OpError::new(act, format!("{user} has no key, so nobody could log in")).hint(hint)),
+        keys if keys.iter().any(|key| key.useless.is_none()) => Ok(()),
+        keys => {
+            let say = |key: &Key| Some(format!("{at}:{}: {}", key.line, key.useless.as_ref()?));
+            let all: Vec<String> = keys.iter().filter_map(say).collect();
+            Err(OpError::new(act, format!("nobody could log in: {}", all.join("; "))).hint(hint))
+        }
+    }
+}
+
+/// Fails where nobody could come in by new keys, and somebody can by those that are there.
+pub fn keys_may_change(at: &TargetPath, old: &[u8], new: &[u8]) -> Result<(), OpError> {
+    let now = now();
+    let keys = |bytes: &[u8]| keys_in(&String::from_utf8_lossy(bytes), "*", &now);
+    let opens = |bytes: &[u8]| keys(bytes).iter().any(|key| key.useless.is_none());
+    if opens(new) || !opens(old) {
+        return Ok(());
+    }
+    let why: Vec<String> = keys(new).into_iter().filter_map(|key| key.useless).collect();
+    Err(OpError::new(format!("write {at}"), format!("nobody could log in by these keys: {}", why.join("; ")))
+        .hint("the keys that are there stay; name one that is good under `user.authorized_keys`"))
+}
+
+/// Now, as an `expiry-time` is written. sshd, too, holds that against the clock of the machine.
+pub(super) fn now() -> String {
+    jiff::Zoned::now().strftime("%Y%m%d%H%M").to_string()
+}
+
+fn path(text: &str) -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn expected(pairs: &[(&str, &str)]) -> Expected {
+        pairs.iter().map(|(keyword, value)| ((*keyword).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn finds_what_differs_and_for_whom() {
+        let expect = expected(&[("permitrootlogin", "no"), ("maxauthtries", "4")]);
+        let (ann, root) = (Visit::of("ann"), Visit { addr: "10.0.0.0".into(), ..Visit::of("root") });
+        let good = "port 22\npermitrootlogin no\nmaxauthtries 4\n\n";
+        let bad = "permitrootlogin yes\nmaxauthtries 4\n\n";
+        assert!(policy_gaps(good, std::slice::from_ref(&ann), &expect).is_empty());
+        assert_eq!(policy_gaps(bad, std::slice::from_ref(&ann), &expect), ["permitrootlogin is `yes`, not `no`"]);
+        assert_eq!(
+            policy_gaps(&format!("{good}{bad}"), &[ann, root], &expect),
+            ["permitrootlogin is `yes`, not `no` for root from 10.0.0.0"]
+        );
+    }
+
+    #[test]
+    fn weak_algorithms_are_named_and_a_known_command_is_allowed() {
+        let expect = expected(&[("macs", "-hmac-sha1*,hmac-sha2-256"), ("authorizedkeyscommand", "none")]);
+        let answer = |macs: &str, command: &str| format!("macs {macs}\nauthorizedkeyscommand {command}\n");
+        let gaps = |answer: String| policy_gaps(&answer, &[Visit::of("ann")], &expect);
+        assert!(gaps(answer("hmac-sha2-256-etm@openssh.com", "/usr/sbin/aad_certhandler %u %k")).is_empty());
+        assert_eq!(
+            gaps(answer("hmac-sha1-etm@openssh.com,hmac-sha2-512-etm@openssh.com", "/opt/keys %u")),
+            ["authorizedkeyscommand is `/opt/keys %u`, not `none`", "macs has hmac-sha1-etm@openssh.com"]
+        );
+    }
+}
