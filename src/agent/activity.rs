@@ -4,6 +4,7 @@
 use super::idle::{Life, Seen, Sign};
 use crate::fetch::{Near, Question, Verb};
 use crate::model::{TargetPath, UnitName};
+use crate::recipe::APPLICATION;
 use crate::schedule::{Power, Weight};
 use crate::step::Query;
 use crate::target::look::{names, stat, text};
@@ -21,8 +22,6 @@ const AT_WORK: u64 = 10;
 const TICKS: u64 = 100;
 /// An editor counts for so long after it last did something (Azure ML, "Enable idle shutdown": VS Code's sessions end after 3 hours).
 const EDITOR: Duration = Duration::from_hours(3);
-/// What begins the names of the units of custom applications.
-pub const APPLICATION: &str = "fitout-app-";
 /// Those who hold a GPU open and compute nothing.
 const HOLDERS: [&str; 5] = ["nvidia-persiste", "Xorg", "nv-hostengine", "dcgm", "systemd-logind"];
 

@@ -188,3 +188,58 @@ fn shares(on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ByteSize, TargetPath};
+    use crate::step::Ability;
+    use crate::target::fake::{Behaviour, Fake, Node};
+
+    fn machine(free: u64, hook: (u32, u32)) -> Fake {
+        let behaviour = Behaviour { free: Some(ByteSize(free)), ..Behaviour::default() };
+        let fake = Fake::debian(&[Ability::Files, Ability::RunningSystem], behaviour).unwrap();
+        let files = [
+            ("/etc/fitout/guards/root.json", r#"{"mount": "/", "minimum_free": 5000000000}"#.to_owned(), (0o644, 0)),
+            ("/etc/fitout/stop.d/10-save", "#!/bin/sh\n".to_owned(), hook),
+            ("/etc/systemd/system/fitout-share-data.service", format!("# {HEADER}\n"), (0o644, 0)),
+            ("/etc/systemd/system/other.mount", "[Mount]\n".to_owned(), (0o644, 0)),
+        ];
+        for (at, text, (mode, uid)) in files {
+            let path = TargetPath::parse(at).unwrap();
+            let put = |tree: &mut crate::target::fake::Tree| {
+                tree.make_directories(&path.parent().unwrap(), 0o755)?;
+                tree.put(&path, Node::file(text.clone(), mode, (uid, uid)))
+            };
+            fake.arrange(put).unwrap();
+        }
+        fake
+    }
+
+    #[test]
+    fn a_full_disk_is_told() {
+        let stop = Stop::plan(&machine(4_000_000_000, (0o755, 0)), How::PowerOff).unwrap();
+        assert_eq!(stop.too_full, ["/ has 4.0 GB free; 5.0 GB must stay free"]);
+        assert_eq!(stop.words()[..2], ["remove downloaded packages", "shorten the journal"]);
+    }
+
+    #[test]
+    fn hooks_are_roots_and_only_own_shares_are_let_go() {
+        let words = |hook| Stop::plan(&machine(9_000_000_000, hook), How::Deallocate).unwrap().words();
+        let rest = ["unmount fitout-share-data.service", "have Azure deallocate this machine"];
+        assert_eq!(words((0o755, 0))[0], "run /etc/fitout/stop.d/10-save");
+        for foreign in [(0o777, 0), (0o755, 1000), (0o644, 0)] {
+            assert_eq!(words(foreign), rest);
+        }
+    }
+
+    #[test]
+    fn where_azure_cannot_be_asked_nothing_is_stopped() {
+        let stop = Stop { how: How::Deallocate, too_full: vec![], before: vec![Step::new("x", &["false"])], shares: vec![] };
+        let told = std::cell::RefCell::new(Vec::new());
+        let nobody = || Azure::at(url::Url::parse("http://127.0.0.1:9/").unwrap(), None);
+        let error = stop.perform_with(&|why| told.borrow_mut().push(why.to_owned()), nobody).unwrap_err();
+        assert!(error.contains("metadata service (IMDS"), "{error}");
+        assert_eq!(told.into_inner(), Vec::<String>::new());
+    }
+}

@@ -144,3 +144,20 @@ impl Page {
 pub fn path() -> Result<TargetPath, ProbeError> {
     TargetPath::parse(PAGE).map_err(|e| ProbeError::new("use a path", e))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_script_has_azures_code() {
+        let mut state = State::default();
+        (state.phase, state.reason, state.name) =
+            (Phase::UserSetupFailed, Some("script:startup: exit status 3".into()), Some("lab".into()));
+        let error = error_of(&state).unwrap();
+        let message = "lab: user script setup failed with error \"script:startup: exit status 3\"";
+        assert_eq!((error.code.as_str(), error.message.as_str()), ("SetupScriptsError", message));
+        state.phase = Phase::SetupFailed;
+        assert_eq!(error_of(&state), None);
+    }
+}

@@ -41,7 +41,9 @@ type Row = (&'static str, &'static str, Disposition, &'static str);
 const OUTSIDE: &str = "said by Azure, not to it; kept for reports";
 const POWER: &str = "the agent stops the machine; a start is its cloud's to do, and is only checked";
 const IDLE: &str = "the agent stops the machine after so long without use";
-const CONTAINERS: &str = "this version runs no containers: start them in `setup_scripts` or as `units`";
+const CONTAINERS: &str = "runs in a container, as a service, open on loopback";
+const SHARING: &str = "who may come in is the business of what stands before the machine";
+const KERNELS: &str = "kernels are made of `environments`; one in a container is not offered";
 const NETWORK: &str = "the machine is in its network already: its cloud put it there";
 const IDENTITY: &str = "its cloud gives a machine its identity; shares name theirs in `credential`";
 
@@ -71,8 +73,9 @@ const ROWS: &[Row] = &[
     ("PowerSchedule", "provisioning_state", Recorded, OUTSIDE),
     ("Manifest", "idle_time_before_shutdown", Enforced, IDLE),
     ("Manifest", "idle_time_before_shutdown_minutes", Enforced, IDLE),
-    ("Manifest", "custom_applications", Checked, CONTAINERS),
-    ("Manifest", "application_sharing_policy", Recorded, CONTAINERS),
+    ("Manifest", "custom_applications", Enforced, CONTAINERS),
+    ("CustomApplication", "kernel", Recorded, KERNELS),
+    ("Manifest", "application_sharing_policy", Recorded, SHARING),
     ("Manifest", "setup_scripts", Enforced, "run as root: creation once, startup at each start"),
     ("Manifest", "enable_root_access", Enforced, "the same as `user.sudo`"),
     ("Manifest", "enable_sso", Recorded, "Azure signs people in, in front of the machine"),

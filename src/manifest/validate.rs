@@ -4,6 +4,7 @@
 //! problems yields no machine anyway.
 
 mod access;
+mod applications;
 mod azure;
 mod desk;
 mod environments;
@@ -54,6 +55,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         software::jupyter(manifest, &mut desk),
         storage::shares(manifest, &mut desk),
         storage::guards(manifest, kind, &mut desk),
+        applications::applications(manifest, &mut desk),
         power::power(manifest, kind, &mut desk),
         scripts::scripts(manifest, &mut desk),
         scripts::checks(manifest, &mut desk),

@@ -3,6 +3,7 @@
 //! What a recipe cannot know by itself (which versions, which files) it asks as a [`Question`]; `resolve/` answers each once and
 //! remembers. To add a kind: one file with its struct and its [`Recipe`], one line in [`Want`], a snapshot.
 
+mod application;
 mod check;
 mod cuda;
 mod departure;
@@ -30,6 +31,7 @@ use crate::problem::Problem;
 use crate::resource::Spec;
 use std::fmt;
 
+pub use application::{APPLICATION, Application, slug};
 pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource};
 pub use departure::{Departure, Place};
@@ -175,6 +177,8 @@ wants! {
     Share,
     /// `disk.guards`
     DiskGuard,
+    /// `custom_applications`
+    Application,
     /// `schedules`, `idle_time_before_shutdown_minutes`, `power`
     PowerPolicy,
     /// `state: absent` of several sections

@@ -171,14 +171,12 @@ pub struct CustomApplication {
     #[expect(dead_code, reason = "one choice so far, checked by being read")]
     pub kind: Option<ApplicationKind>,
     /// What it is made from.
-    #[expect(dead_code, reason = "checked by being read")]
     pub image: ApplicationImage,
     /// Its ports.
     pub endpoints: Vec<At<Endpoint>>,
     /// Variables of its environment. A secret does not belong here.
     #[serde(default)]
-    #[expect(dead_code, reason = "checked by being read")]
-    pub environment_variables: BTreeMap<VariableName, Verbatim>,
+    pub environment_variables: BTreeMap<VariableName, At<Verbatim>>,
     /// Directories of the machine that it sees.
     #[serde(default)]
     pub bind_mounts: Vec<At<BindMount>>,
@@ -198,7 +196,6 @@ pub enum ApplicationKind {
 /// What a custom application is made from.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "checked by being read")]
 pub struct ApplicationImage {
     /// The image, such as `ghcr.io/azure/rocker-rstudio-ml-verse:latest`.
     pub reference: ImageReference,

@@ -3,9 +3,7 @@
 use super::desk::Desk;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
-use crate::manifest::v1::{
-    CustomApplication, Identity, IdentityKind, Manifest, NetworkSettings, PowerSchedule, Recurrence, Trigger, TriggerKind,
-};
+use crate::manifest::v1::{Identity, IdentityKind, Manifest, NetworkSettings, PowerSchedule, Recurrence, Trigger, TriggerKind};
 use crate::model::Span;
 use crate::problem::{Code, Place};
 use crate::schedule::Frequency;
@@ -16,9 +14,6 @@ const MOST_SCHEDULES: usize = 4;
 
 /// Shortest and longest time without use (Azure ML, "Enable idle shutdown"): 15 minutes and 3 days, in minutes.
 const IDLE_MINUTES: RangeInclusive<u32> = 15..=4320;
-
-/// Ports of custom applications: Azure's SDK refuses 1025 and 65535 themselves.
-const PORTS: RangeInclusive<u16> = 1026..=65534;
 
 /// Longest interval of each frequency (Azure Logic Apps, "Recurrence trigger"), whose triggers these are.
 const LONGEST_INTERVAL: [(Frequency, u32); 5] =
@@ -43,7 +38,6 @@ pub fn check(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) {
     for schedule in schedules {
         trigger(&schedule.value, desk);
     }
-    applications(&manifest.custom_applications, desk);
 }
 
 /// Azure refuses a key of the creator's on a machine that is for somebody else.
@@ -182,26 +176,5 @@ fn at_which(schedule: &Recurrence, frequency: Frequency, desk: &mut Desk<'_>) {
     for (place, name, word) in weeks.into_iter().chain(months) {
         let help = format!("remove it, or write `frequency: {word}`");
         desk.say(Code::Conflict, place, format!("`{name}` is for `frequency: {word}`"), help);
-    }
-}
-
-fn applications(all: &[At<CustomApplication>], desk: &mut Desk<'_>) {
-    let each = || all.iter().map(|application| &application.value);
-    desk.distinct("the application", each().map(|application| (application.name.value.as_str().to_owned(), &application.name.place)));
-    let endpoints = || each().flat_map(|application| &application.endpoints).map(|endpoint| &endpoint.value);
-    desk.distinct("the published port", endpoints().map(|endpoint| (endpoint.published.value.to_string(), &endpoint.published.place)));
-    for port in endpoints().flat_map(|endpoint| [&endpoint.target, &endpoint.published]).filter(|port| !PORTS.contains(&port.value)) {
-        let help = format!("write a number from {} to {}", PORTS.start(), PORTS.end());
-        desk.say(Code::BadValue, &port.place, format!("Azure takes no port {} for an application", port.value), help);
-    }
-    for path in each().flat_map(|application| &application.bind_mounts).flat_map(|mount| [&mount.value.source, &mount.value.target]) {
-        if !path.value.starts_with('/') {
-            desk.say(Code::BadValue, &path.place, format!("`{}` is not absolute", path.value), "write a path that starts with `/`");
-        }
-    }
-    for application in all.iter().filter(|application| application.value.endpoints.is_empty()) {
-        let name = &application.value.name;
-        let help = "add `endpoints: [{target: 8787, published: 8787}]`";
-        desk.say_lack(application, &name.place, "an application without a port cannot be reached", help);
     }
 }
