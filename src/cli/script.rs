@@ -1,13 +1,19 @@
 //! `fitout script`: the owner's scripts, what became of them, and what they printed.
 
-use super::output::{self, Paint, complain, paint_data, say};
-use super::source;
+use super::ending;
+use super::output::{self, Paint, complain, paint, paint_data, say};
+use super::source::{self, Refusal};
 use super::{Exit, Form, Global};
 use crate::lint::{Advice, lint};
-use crate::target::look::names;
-use crate::target::{Machine, Probe, ProbeError, Verdict, unseal};
+use crate::model::TargetPath;
+use crate::resolve::Permission;
+use crate::session::{self, SessionError};
+use crate::step::{Cmd, Gate, OnFailure, Op, ScriptRun, ScriptSource};
+use crate::store::Store;
+use crate::target::{Ending, Machine, OpError, Probe, ProbeError, Progress, Standing, Target, Verdict};
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Arguments of `fitout script`.
@@ -19,6 +25,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Run one script of a manifest now, whatever became of it earlier
+    Run(Now),
     /// Show the scripts that ran on a machine, and how
     List(Where),
     /// Show what a script printed
@@ -32,6 +40,33 @@ struct Where {
     /// An offline root directory instead of this machine
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exits with 0 where it succeeded or had nothing to do (`creates`, `unless`), with 1 where it did not.
+
+Examples:
+  sudo fitout script run startup
+  sudo fitout script run creation -f lab.yaml --root /srv/root -o json")]
+struct Now {
+    /// Which
+    #[arg(value_name = "NAME", value_parser = ["creation", "startup"])]
+    name: String,
+    /// The manifest: a file, or - for standard input; without it, the one installed on the machine
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    file: Option<String>,
+    #[command(flatten)]
+    on: Where,
+    /// Another value for a field of the manifest, such as name=lab-b
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    set: Vec<String>,
+    /// Open no connection: a script that is fetched must be in the cache
+    #[arg(long)]
+    offline: bool,
+    /// Show what would be run, and run nothing
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -60,12 +95,16 @@ struct Script {
     name: String,
     #[serde(flatten)]
     verdict: Verdict,
+    standing: Standing,
+    /// How it ended, or where it stands, in words.
+    told: String,
     /// Runs whose output is kept.
     runs: Vec<u64>,
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     match &arguments.verb {
+        Verb::Run(now) => ending::cleanly(|| run_now(now, global).unwrap_or_else(|refusal| refusal.tell(global))),
         Verb::List(on) => on_machine(on, global, |machine| list(machine, global)),
         Verb::Logs(logs) => on_machine(&logs.on, global, |machine| show_log(machine, logs)),
         Verb::Lint(lint) => advise(lint, global),
@@ -79,25 +118,126 @@ fn on_machine(on: &Where, global: &Global, act: impl Fn(&Machine) -> Result<Exit
     }
 }
 
-/// Where verdicts are.
-const VERDICTS: &str = "/var/lib/fitout/state/scripts";
+/// Tells a person what a script prints, while it does.
+struct Told;
 
-fn scripts(on: &Machine) -> Result<Vec<Script>, ProbeError> {
-    let files = names(on, VERDICTS)?;
-    let mut found = Vec::new();
-    for name in files.iter().filter_map(|file| file.strip_suffix(".json")) {
-        let path = Verdict::path(name)?;
-        if let Some(bytes) = on.read(&path)? {
-            found.push(Script { name: name.to_owned(), verdict: unseal(&path, &bytes)?, runs: Verdict::runs(on, name)? });
+impl Progress for Told {
+    fn line(&self, text: &str) {
+        say(text);
+    }
+
+    fn advance(&self, _: u64, _: u64) {}
+}
+
+fn run_now(now: &Now, global: &Global) -> Result<Exit, Refusal> {
+    let machine = source::machine(now.on.root.as_deref(), global)?;
+    let manifest = source::wanted(&machine, now.file.as_deref(), &now.set)?;
+    source::warn(&manifest, global);
+    let (found, network) = session::script(&manifest, &now.name, machine.as_ref())?;
+    let Some(run) = found else {
+        let hint = format!("it would be under `setup_scripts`, as `{}_script`", now.name);
+        complain(&format!("the manifest has no {} script", now.name), Some(&hint));
+        return Ok(Exit::NoInput);
+    };
+    if now.dry_run {
+        would(&run, global);
+        return Ok(Exit::Done);
+    }
+    if !nix::unistd::geteuid().is_root() {
+        complain("only root may run a machine's scripts", Some("use sudo, or look with --dry-run"));
+        return Ok(Exit::NotRoot);
+    }
+    let waiting = |holder: &str| say(&format!("waiting for {holder}, which is at work on this machine …"));
+    let _lock = machine.lock_in_time(&waiting).map_err(SessionError::from)?;
+    if let Some(busy) = at_work(&machine, &now.name).map_err(SessionError::from)? {
+        complain(&busy, Some("`fitout script list` shows how it ends"));
+        return Ok(Exit::Locked);
+    }
+    if let Some(made) = run.creates.as_ref().filter(|path| machine.stat(path).is_ok_and(|stat| stat.is_some())) {
+        return Ok(nothing_to_do(&now.name, made, global));
+    }
+    let permission = if now.offline { Permission::Forbidden } else { Permission::Allowed };
+    let op = Op::RunScript(ScriptRun { gate: Gate::Ready, on_failure: OnFailure::Fail, ..run });
+    session::supply(&Store::at(&global.cache), &op, (permission, &network), &Told)?;
+    let done = machine.perform(&op, &Told);
+    judge(&machine, &now.name, done, global)
+}
+
+/// Says of a run that is at work that it is.
+fn at_work(on: &Machine, name: &str) -> Result<Option<String>, ProbeError> {
+    let Some(verdict) = Verdict::read(on, name)? else { return Ok(None) };
+    let process = verdict.process.as_ref().map_or(0, |process| process.pid);
+    let at_work = verdict.standing(on)? == Standing::AtWork;
+    Ok(at_work.then(|| format!("the {name} script is at work already: run {}, process {process}", verdict.run)))
+}
+
+fn nothing_to_do(name: &str, made: &TargetPath, global: &Global) -> Exit {
+    match global.output {
+        Form::Json => {
+            let outcome = format!("nothing to do: {made} is there");
+            output::json(&json!({"version": 1, "name": name, "ran": false, "outcome": outcome}));
+        }
+        Form::Human => say(&format!("{name}: nothing to do: {made} is there")),
+    }
+    Exit::Done
+}
+
+fn judge(on: &Machine, name: &str, done: Result<(), OpError>, global: &Global) -> Result<Exit, Refusal> {
+    let verdict = Verdict::read(on, name).map_err(SessionError::from)?.filter(|verdict| !verdict.is_open());
+    let exit = if done.is_ok() { Exit::Done } else { Exit::Failed };
+    let Some(verdict) = verdict else {
+        return done.map(|()| exit).map_err(|error| SessionError::Own(error).into());
+    };
+    match global.output {
+        Form::Json => {
+            let ran = verdict.ending != Some(Ending::Needless);
+            output::json(&json!({"version": 1, "name": name, "ran": ran, "script": verdict}));
+        }
+        Form::Human => {
+            let colour = if exit == Exit::Done { Paint::Green } else { Paint::Red };
+            say(&format!("{name}: {} (run {}, {} s)", paint(colour, &verdict.outcome), verdict.run, verdict.seconds));
         }
     }
-    Ok(found)
+    if let Err(OpError { hint: Some(hint), .. }) = done {
+        say(&format!("{} {hint}", paint(Paint::Bold, "hint:")));
+    }
+    Ok(exit)
+}
+
+fn would(run: &ScriptRun, global: &Global) {
+    let from = match &run.source {
+        ScriptSource::Text(text) => format!("{} lines", text.lines().count()),
+        ScriptSource::Download(blob) => blob.url.clone(),
+        ScriptSource::Share { file, .. } => file.to_string(),
+    };
+    let command = Cmd::new(run.argv.iter().cloned()).display();
+    match global.output {
+        Form::Json => output::json(&json!({
+            "version": 1, "name": run.name, "script": from, "command": run.argv, "user": run.user, "directory": run.directory,
+            "timeout": run.timeout, "creates": run.creates, "unless": run.unless, "environment": run.env,
+        })),
+        Form::Human => {
+            let mut lines =
+                format!("{}: would run `{command}` ({from}) as {} in {}, for at most {}\n", run.name, run.user, run.directory, run.timeout);
+            lines.extend(run.creates.iter().map(|path| format!("  unless {path} is there\n")));
+            lines.extend(run.unless.iter().map(|words| format!("  unless `{}` succeeds\n", Cmd::new(words.iter().cloned()).display())));
+            output::data(&lines);
+        }
+    }
+}
+
+fn scripts(on: &Machine) -> Result<Vec<Script>, ProbeError> {
+    let of = |(name, verdict): (String, Verdict)| {
+        let (standing, told, runs) = (verdict.standing(on)?, verdict.told(on)?, Verdict::runs(on, &name)?);
+        Ok(Script { name, verdict, standing, told, runs })
+    };
+    Verdict::all(on)?.into_iter().map(of).collect()
 }
 
 fn list(on: &Machine, global: &Global) -> Result<Exit, ProbeError> {
     let found = scripts(on)?;
     match global.output {
-        Form::Json => output::json(&serde_json::json!({"version": 1, "scripts": found})),
+        Form::Json => output::json(&json!({"version": 1, "scripts": found})),
         Form::Human if found.is_empty() => say("No script ran here."),
         Form::Human => output::data(&found.iter().map(line).collect::<String>()),
     }
@@ -106,9 +246,11 @@ fn list(on: &Machine, global: &Global) -> Result<Exit, ProbeError> {
 
 fn line(script: &Script) -> String {
     let (verdict, took) = (&script.verdict, format!("{} s", script.verdict.seconds));
-    let colour = if verdict.status == 0 { Paint::Green } else { Paint::Red };
-    let outcome = if verdict.is_open() { "at work, or cut short" } else { &verdict.outcome };
-    format!("{:9} run {:<3} {:>6}  {}\n", script.name, verdict.run, took, paint_data(colour, outcome))
+    let colour = match (script.standing, verdict.status) {
+        (Standing::AtWork, _) | (Standing::Ended, 0) => Paint::Green,
+        (Standing::Ended | Standing::Interrupted | Standing::Rebooted, _) => Paint::Red,
+    };
+    format!("{:9} run {:<3} {:>6}  {}\n", script.name, verdict.run, took, paint_data(colour, &script.told))
 }
 
 fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
@@ -146,8 +288,8 @@ fn advise(arguments: &Lint, global: &Global) -> Exit {
     };
     match global.output {
         Form::Json => {
-            let found: Vec<_> = found.iter().map(|(file, advice)| serde_json::json!({"file": file, "advice": advice})).collect();
-            output::json(&serde_json::json!({"version": 1, "clean": is_clean, "advice": found}));
+            let found: Vec<_> = found.iter().map(|(file, advice)| json!({"file": file, "advice": advice})).collect();
+            output::json(&json!({"version": 1, "clean": is_clean, "advice": found}));
         }
         Form::Human if is_clean => say("Nothing to mend."),
         Form::Human => output::data(&found.iter().map(shown).collect::<String>()),

@@ -213,6 +213,14 @@ fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
     load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 
+/// The manifest that is named, or the machine's own.
+pub fn wanted(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
+    match file {
+        Some(name) => Ok(named(name, set)?.0),
+        None => own(on, set),
+    }
+}
+
 /// The resources that the manifest comes to on a machine, with nothing asked of a network; none where no manifest is named or installed.
 pub fn named_by(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<Vec<ResourceId>, Refusal> {
     let manifest = match file {

@@ -9,7 +9,7 @@ use crate::journal;
 use crate::model::TargetPath;
 use crate::resource::{self, Guard, PRESENT};
 use crate::session::{MANIFEST, known_drift};
-use crate::target::{Machine, Probe, ProbeError, Records, reboot_required};
+use crate::target::{Machine, Probe, ProbeError, Records, Verdict, reboot_required};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -40,6 +40,8 @@ struct Status {
     reboot_required: Option<Vec<String>>,
     /// What people changed, as the last apply or verify found it.
     drift: Vec<String>,
+    /// Scripts that are at work, or whose last run did not succeed, and what is to be said of each.
+    scripts: BTreeMap<String, String>,
     /// Environments to which people added packages.
     added: BTreeMap<String, Vec<String>>,
 }
@@ -91,8 +93,19 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     }
     let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
+    // What is remembered may be damaged; plan, apply and verify say so.
+    let scripts = if is_root { worth_a_word(on).unwrap_or_default() } else { BTreeMap::new() };
     let (drift, reboot_required) = (if is_root { known_drift(on)? } else { Vec::new() }, reboot_required(on)?);
-    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, added })
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, scripts, added })
+}
+
+/// Scripts that are at work, or whose last run did not succeed.
+fn worth_a_word(on: &Machine) -> Result<BTreeMap<String, String>, ProbeError> {
+    let mut said = BTreeMap::new();
+    for (name, verdict) in Verdict::all(on)?.into_iter().filter(|(_, verdict)| verdict.status != 0) {
+        said.insert(name, verdict.told(on)?);
+    }
+    Ok(said)
 }
 
 /// What people added to the environments that Fitout made.
@@ -137,6 +150,7 @@ fn show(status: &Status) -> String {
     lines.push(format!("last run:  {last}"));
     lines.extend(status.reboot_required.iter().map(|packages| format!("restart:   {}", super::apply::restart(packages))));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
+    lines.extend(status.scripts.iter().map(|(name, told)| format!("script:    {name}: {told} (`fitout script logs {name}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
     lines.extend(status.drift.iter().map(|what| format!("drifted:   {what} (`fitout verify` looks again)")));
     lines.extend(status.added.iter().map(|(place, added)| format!("added:     {place}: {}", added.join(", "))));

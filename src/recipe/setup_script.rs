@@ -4,7 +4,7 @@ use super::{Context, Item, Recipe};
 use crate::model::{HomePath, Owner, Sha256, Span, TargetPath};
 use crate::problem::Problem;
 use crate::resource::{Script, Spec};
-use crate::step::{Again, ScriptRun, Trigger};
+use crate::step::{Again, Blob, Gate, OnEscape, OnFailure, ScriptRun, ScriptSource, ShareFolder, Trigger};
 use std::collections::BTreeMap;
 
 /// `creation_script` or `startup_script`.
@@ -13,7 +13,7 @@ pub struct SetupScript {
     /// When it runs.
     pub trigger: Trigger,
     /// Its text.
-    pub text: String,
+    pub text: ScriptText,
     /// Its file's name, such as `setup.sh`.
     pub file_name: String,
     /// `command` split as a shell splits words, the file's name replaced by `SCRIPT`; by default `bash SCRIPT`.
@@ -28,6 +28,42 @@ pub struct SetupScript {
     pub again: Again,
     /// What it makes: where that is there, it does not run.
     pub creates: Option<HomePath>,
+    /// A program whose success says that there is nothing to do.
+    pub unless: Option<Vec<String>>,
+    /// What its failure means for the rest.
+    pub on_failure: OnFailure,
+    /// Whether the machine is ready before it has ended.
+    pub gate: Gate,
+    /// What it means that it left something outside its control group.
+    pub on_escape: OnEscape,
+    /// The folder on a share to which its output is copied, and where that share is mounted.
+    pub logs: Option<(HomePath, HomePath)>,
+}
+
+/// Where a script's text is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptText {
+    /// In the manifest or beside it.
+    Here(String),
+    /// To be fetched.
+    Download(Blob),
+    /// On a share that is mounted there, below it.
+    Share {
+        /// Where the share is mounted.
+        mount: HomePath,
+        /// The file.
+        file: HomePath,
+    },
+}
+
+impl ScriptText {
+    fn source(&self, home: &TargetPath) -> ScriptSource {
+        match self {
+            Self::Here(text) => ScriptSource::Text(text.clone()),
+            Self::Download(blob) => ScriptSource::Download(blob.clone()),
+            Self::Share { mount, file } => ScriptSource::Share { file: file.within(home), mount: mount.within(home) },
+        }
+    }
 }
 
 /// Stands for the script's path in its argument list.
@@ -65,14 +101,16 @@ impl Recipe for SetupScript {
             ("CI_RESOURCE_GROUP".to_owned(), String::new()),
         ]);
         env.insert("CI_NAME".into(), context.name.map(ToString::to_string).unwrap_or_default());
-        let digest = Sha256::of_parts([name, self.text.as_str()].into_iter().chain(self.argv.iter().map(String::as_str)));
+        let source = self.text.source(context.home);
+        let identity = source.identity();
+        let digest = Sha256::of_parts([name, identity.as_str()].into_iter().chain(self.argv.iter().map(String::as_str)));
         let natural = match self.user {
             Owner::Root => TargetPath::root(),
             Owner::User(_) => context.home.clone(),
         };
         let run = ScriptRun {
             name: name.into(),
-            text: self.text.clone(),
+            source,
             argv: self.argv.clone(),
             env,
             timeout: self.timeout,
@@ -81,6 +119,14 @@ impl Recipe for SetupScript {
             trigger: self.trigger,
             again: self.again,
             creates: self.creates.as_ref().map(|path| path.within(context.home)),
+            unless: self.unless.clone(),
+            on_failure: self.on_failure,
+            gate: self.gate,
+            on_escape: self.on_escape,
+            logs: self
+                .logs
+                .as_ref()
+                .map(|(path, mount)| ShareFolder { path: path.within(context.home), mount: mount.within(context.home) }),
             digest,
         };
         Ok(vec![Spec::Script(Script { run })])

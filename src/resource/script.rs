@@ -3,8 +3,8 @@
 
 use super::Resource;
 use crate::model::ResourceId;
-use crate::step::{Ability, Again, Change, DiskForecast, Op, ScriptRun, Step, Trigger};
-use crate::target::{Probe, ProbeError, Verdict, boot, unseal};
+use crate::step::{Ability, Again, Change, DiskForecast, OnFailure, Op, ScriptRun, ScriptSource, Step, Trigger};
+use crate::target::{Probe, ProbeError, Standing, Verdict, boot};
 use serde::Serialize;
 
 /// A script as it should have run.
@@ -18,6 +18,7 @@ pub struct Script {
 #[derive(Debug, Serialize)]
 pub struct State {
     verdict: Option<Verdict>,
+    standing: Standing,
     boot: Option<String>,
     /// Whether what it makes is there.
     made: bool,
@@ -26,13 +27,17 @@ pub struct State {
 impl Script {
     fn due(&self, now: &State) -> Option<String> {
         let Some(verdict) = &now.verdict else { return Some("never ran".into()) };
-        if verdict.is_open() {
-            let restarted = verdict.boot.is_some() && now.boot.is_some() && verdict.boot != now.boot;
-            let why = if restarted { "the machine restarted while it ran" } else { "its run was cut short" };
-            return Some(why.into());
+        match now.standing {
+            Standing::Rebooted => return Some("the machine restarted while it ran".into()),
+            Standing::Interrupted => return Some("its run was cut short".into()),
+            Standing::AtWork => return None,
+            Standing::Ended => {}
         }
         if verdict.status != 0 {
-            return Some(format!("last run: {}", verdict.outcome));
+            // A failure that stops nothing is tried again when there is a reason to hope: at the next start, or where the script is another.
+            let same = verdict.digest == self.run.digest && verdict.boot == now.boot;
+            let stands = self.run.on_failure == OnFailure::Continue && same;
+            return (!stands).then(|| format!("last run: {}", verdict.outcome));
         }
         match self.run.again {
             Again::Once => None,
@@ -54,19 +59,19 @@ impl Resource for Script {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let path = Verdict::path(&self.run.name)?;
-        let verdict = on.read(&path)?.map(|bytes| unseal(&path, &bytes)).transpose()?;
+        let verdict = Verdict::read(on, &self.run.name)?;
+        let standing = verdict.as_ref().map_or(Ok(Standing::Ended), |verdict| verdict.standing(on))?;
         let made = match &self.run.creates {
             Some(path) => on.stat(path)?.is_some(),
             None => false,
         };
-        Ok(State { verdict, boot: boot(on)?, made })
+        Ok(State { verdict, standing, boot: boot(on)?, made })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let needs = match self.run.trigger {
-            Trigger::Creation => Ability::Instance,
-            Trigger::Startup => Ability::RunningSystem,
+        let needs = match (self.run.trigger, &self.run.source) {
+            (Trigger::Startup, _) | (_, ScriptSource::Share { .. }) => Ability::RunningSystem,
+            (Trigger::Creation, _) => Ability::Instance,
         };
         let run = |why: String| Step::new(Change::Add, Op::RunScript(self.run.clone()), why).needs(needs).disk(DiskForecast::Unknown);
         if now.made { Vec::new() } else { self.due(now).map(run).into_iter().collect() }

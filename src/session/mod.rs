@@ -19,7 +19,7 @@ use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, TargetPath
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
-use crate::resolve::{ResolveError, fresh, resolve};
+use crate::resolve::{Permission, ResolveError, fresh, resolve};
 use crate::resource::Spec;
 use crate::step::{Blob, Op};
 use crate::store::Store;
@@ -33,7 +33,7 @@ pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installe
 pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
 pub use terms::{Bond, Recall, Terms};
-pub use work::{Scope, Work, foresee, names};
+pub use work::{Scope, Work, foresee, names, script};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -301,11 +301,31 @@ impl Supply for Only<'_> {
 
 impl Supply for Session {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        let blobs: Vec<&Blob> = op.blobs().into_iter().filter(|blob| !self.store.path(&blob.sha256).exists()).collect();
-        if blobs.is_empty() {
-            return Ok(());
-        }
-        let fetched = Http::through(&self.network).and_then(|http| http.download_all(&self.store, &blobs, progress));
-        fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
+        brought(&self.store, op, &self.network, progress)
     }
+}
+
+/// Brings what a step needs from a network into the store.
+///
+/// # Errors
+/// It could not be had, or no network may be asked for it.
+pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
+    let missing: Vec<String> = lacking(store, op).iter().map(|blob| blob.url.clone()).collect();
+    if way.0 == Permission::Forbidden && !missing.is_empty() {
+        return Err(SessionError::Missing(missing));
+    }
+    brought(store, op, way.1, progress).map_err(SessionError::Own)
+}
+
+fn lacking<'o>(store: &Store, op: &'o Op) -> Vec<&'o Blob> {
+    op.blobs().into_iter().filter(|blob| !store.path(&blob.sha256).exists()).collect()
+}
+
+fn brought(store: &Store, op: &Op, network: &Network, progress: &dyn Progress) -> Result<(), OpError> {
+    let blobs = lacking(store, op);
+    if blobs.is_empty() {
+        return Ok(());
+    }
+    let fetched = Http::through(network).and_then(|http| http.download_all(store, &blobs, progress));
+    fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
 }

@@ -5,11 +5,12 @@ use super::{SessionError, memory, owners};
 use crate::apply::Report;
 use crate::graph::{Graph, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
-use crate::model::{Facts, ResourceId, TargetPath};
+use crate::model::{Facts, Network, ResourceId, TargetPath};
 use crate::plan::Plan;
 use crate::problem::{Place, Problem};
 use crate::recipe::{Answers, Context, Item, Recipe, Sayings, Want};
 use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
+use crate::step::ScriptRun;
 use crate::store::Store;
 use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target, read_facts};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -233,12 +234,17 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
 /// # Errors
 /// The machine cannot be looked at, or the manifest does not fit it.
 pub fn names(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<ResourceId>, SessionError> {
+    Ok(lowered(manifest, on)?.iter().map(Spec::id).collect())
+}
+
+/// The resources themselves, as far as they do not depend on a network.
+fn lowered(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<Spec>, SessionError> {
     let facts = read_facts(on)?;
     let wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
     let answers = made_up(&wanted, &facts);
     let unfit = |problems| SessionError::Manifest(Rejected { problems, sources: manifest.sources().clone() });
     let lowered = lower(&wanted, &facts, &answers, &home(&wanted, on)?).map_err(unfit)?;
-    Ok(lowered.asked.iter().map(|one| one.spec.id()).collect())
+    Ok(lowered.asked.into_iter().map(|one| one.spec).collect())
 }
 
 /// Answers to what a machine asks of a network, made up: the names of resources do not depend on them.
@@ -254,4 +260,15 @@ fn home(wanted: &Wanted, on: &dyn Probe) -> Result<TargetPath, ProbeError> {
         Some(owner) => on.accounts()?.user(owner.as_str()).map_or_else(|| format!("/home/{owner}"), |account| account.home.clone()),
     };
     TargetPath::parse(&text).map_err(|e| ProbeError::new("use the owner's home", e))
+}
+
+/// The script of this name that a manifest comes to on a machine, and the network that it says.
+///
+/// # Errors
+/// The machine cannot be looked at, or the manifest does not fit it.
+pub fn script(manifest: &Manifest, name: &str, on: &dyn Probe) -> Result<(Option<ScriptRun>, Network), SessionError> {
+    let mut named =
+        lowered(manifest, on)?.into_iter().filter_map(|spec| if let Spec::Script(script) = spec { Some(script.run) } else { None });
+    let network = manifest.on(&read_facts(on)?).map_err(SessionError::Manifest)?.network;
+    Ok((named.find(|run| run.name == name), network))
 }

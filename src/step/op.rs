@@ -1,6 +1,6 @@
 //! The effects themselves.
 
-use super::{Blob, CheckRun, CondaBuild, Content, PythonBuild, ScriptRun, Unpack};
+use super::{Blob, CheckRun, CondaBuild, Content, Gate, PythonBuild, ScriptRun, ScriptSource, Unpack};
 use crate::model::{ByteSize, Meta, TargetPath, UnitName, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -284,7 +284,10 @@ impl Op {
             Self::RefreshLibraries => "refresh the cache of shared libraries".into(),
             Self::BuildPython(build) => format!("build Python environment {}", build.site.prefix),
             Self::BuildConda(build) => format!("build conda environment {}", build.site.prefix),
-            Self::RunScript(run) => format!("run {} script (at most {})", run.name, run.timeout),
+            Self::RunScript(run) => {
+                let aside = if run.gate == Gate::Background { " in the background" } else { "" };
+                format!("run {} script{aside} (at most {})", run.name, run.timeout)
+            }
             Self::RunCheck(run) => format!("check {}: {}", run.name, run.cmd.first_line()),
         }
     }
@@ -354,7 +357,10 @@ impl Op {
     #[must_use]
     pub fn blobs(&self) -> Vec<&Blob> {
         match self {
-            Self::WriteFile { content: Content::Blob(blob), .. } => vec![blob],
+            Self::WriteFile { content: Content::Blob(blob), .. }
+            | Self::RunScript(ScriptRun { source: ScriptSource::Download(blob), .. }) => {
+                vec![blob]
+            }
             Self::Unpack(unpack) => unpack.layers.iter().map(|layer| &layer.archive).collect(),
             Self::BuildPython(build) => build.packages.blobs().collect(),
             Self::BuildConda(build) => build.blobs().collect(),

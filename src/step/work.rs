@@ -151,13 +151,81 @@ pub enum Again {
     EveryStart,
 }
 
+/// What a failure of a script means for the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The machine is not set up.
+    Fail,
+    /// Its verdict is shown, and that is all.
+    Continue,
+}
+
+/// Whether a machine is ready before a script has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Ready when it has succeeded.
+    Ready,
+    /// Ready without it: it goes on by itself.
+    Background,
+}
+
+/// What it means that a script left something running outside its control group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnEscape {
+    /// It is told.
+    Report,
+    /// The script failed, and what it left is ended.
+    Fail,
+}
+
+/// Where a script's text is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScriptSource {
+    /// Here.
+    Text(String),
+    /// In the store, once it was fetched.
+    Download(Blob),
+    /// On a share of the machine.
+    Share {
+        /// The file.
+        file: TargetPath,
+        /// Where the share is mounted.
+        mount: TargetPath,
+    },
+}
+
+impl ScriptSource {
+    /// What tells it from another, for digests.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Download(blob) => blob.sha256.to_string(),
+            Self::Share { file, .. } => file.to_string(),
+        }
+    }
+}
+
+/// A folder on a share.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ShareFolder {
+    /// The folder.
+    pub path: TargetPath,
+    /// Where the share is mounted.
+    pub mount: TargetPath,
+}
+
 /// One run of an owner's script.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScriptRun {
     /// Its name in the manifest, and of its log.
     pub name: String,
     /// Its text.
-    pub text: String,
+    pub source: ScriptSource,
     /// Program and arguments; `SCRIPT` among them stands for the script's path.
     pub argv: Vec<String>,
     /// Variables, such as `CI_NAME`.
@@ -174,6 +242,16 @@ pub struct ScriptRun {
     pub again: Again,
     /// What it makes: where that is there, it need not run.
     pub creates: Option<TargetPath>,
+    /// A program whose success says that there is nothing to do.
+    pub unless: Option<Vec<String>>,
+    /// What its failure means for the rest.
+    pub on_failure: OnFailure,
+    /// Whether the machine is ready before it has ended.
+    pub gate: Gate,
+    /// What it means that it left something outside its control group.
+    pub on_escape: OnEscape,
+    /// The folder, on a share, to which its output is copied, and where that share is mounted.
+    pub logs: Option<ShareFolder>,
     /// Names content, arguments and trigger; a verdict holds for it alone.
     pub digest: Sha256,
 }

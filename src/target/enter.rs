@@ -7,6 +7,7 @@
 
 mod apart;
 
+use super::background::{FOLLOW, follow};
 use super::policy::ServicePolicy;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
@@ -98,6 +99,7 @@ impl Entry {
 pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     let stage = match arguments.get(1).map(String::as_str) {
         Some(JOIN) => return Some(ExitCode::from(join(&arguments[2..]))),
+        Some(FOLLOW) => return Some(follow(&arguments[2..]).map_or(ExitCode::from(FAILED), |()| ExitCode::SUCCESS)),
         Some(ENTER) => outer,
         Some(INIT) => init,
         _ => return None,

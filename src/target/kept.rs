@@ -76,7 +76,18 @@ mod tests {
     use crate::target::Verdict;
 
     fn verdict() -> Verdict {
-        Verdict { version: 1, digest: Sha256::of(b"x"), boot: None, status: 1, outcome: "failed".into(), run: 1, seconds: 0, cgroup: None }
+        Verdict {
+            version: 1,
+            digest: Sha256::of(b"x"),
+            boot: None,
+            status: 1,
+            outcome: "failed".into(),
+            run: 1,
+            seconds: 0,
+            ending: None,
+            process: None,
+            cgroup: None,
+        }
     }
 
     fn read(bytes: &[u8]) -> Result<Verdict, Trouble> {

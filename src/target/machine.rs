@@ -151,9 +151,9 @@ impl Machine {
     }
 
     /// Runs a program of root's, in a control group of its own where this machine has one to give.
-    pub(super) fn run_apart(&self, cmd: &Cmd, timeout: Span, cgroup: Option<&Cgroup>, progress: &dyn Progress) -> Result<Ended, OpError> {
+    pub(super) fn run_apart(&self, cmd: &Cmd, timeout: Span, cgroup: Option<&Cgroup>, progress: &dyn Progress) -> io::Result<Ended> {
         let job = Job { cmd, ids: (0, 0), home: "/root", view: View::Writable, timeout: Some(timeout), cgroup };
-        self.runner.run(&job, progress).map_err(|e| OpError::new(format!("run `{}`", cmd.display()), e))
+        self.runner.run(&job, progress)
     }
 
     /// Runs a program of the target that must succeed.

@@ -7,6 +7,7 @@
 
 mod account;
 mod apt;
+mod background;
 mod cgroup;
 mod changes;
 mod clock;
@@ -40,6 +41,7 @@ mod records;
 mod rehearsal;
 mod run;
 mod script;
+mod script_log;
 mod socket;
 mod sshd;
 mod state;
@@ -79,10 +81,8 @@ pub use records::{Claims, OnRemoval, Record, Records};
 pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use socket::{Caller, SOCKET, ask_at, listen_at};
-pub use sshd::{
-    Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, configuration, included, keys_in, policy_gaps, visits,
-};
-pub use state::{CheckVerdict, Verdict, boot, stale_path};
+pub use sshd::{Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, configuration, included, keys_in, policy_gaps, visits};
+pub use state::{CheckVerdict, Ending, Process, Standing, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};
 pub use unpack::program_in_wheel;
 

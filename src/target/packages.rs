@@ -4,7 +4,7 @@
 
 use super::apt::{lists_are_current, sources_digest};
 use super::machine::{Machine, describe};
-use super::{OpError, PackageFiles, Packages, Probe, Progress, Silent, Target, go_on, torn};
+use super::{OpError, PackageFiles, Probe, Progress, Silent, Target, go_on, torn};
 use crate::model::{Proxy, Sha256, Span, TargetPath};
 use crate::step::{Cmd, Output, SOURCES_RECORD};
 use nix::fcntl::{FcntlArg, fcntl};

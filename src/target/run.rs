@@ -11,6 +11,7 @@ use super::{Progress, Silent};
 use crate::model::Span;
 use crate::step::{Cmd, Output, PATH};
 use nix::sys::signal::{Signal, killpg};
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
@@ -144,6 +145,25 @@ pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> 
     follow(command.spawn()?, None, None, progress).map(|ended| ended.output)
 }
 
+/// Starts this program beside everything else; what it says first. It goes on when this process has ended.
+///
+/// # Errors
+/// It could not be started.
+#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
+pub(super) fn start_aside(arguments: &[&OsStr]) -> io::Result<String> {
+    let own = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
+    let mut command = Command::new(own);
+    command.args(arguments).current_dir("/").env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8");
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+    let mut said = String::new();
+    if let Some(out) = child.stdout.take() {
+        BufReader::new(out.take(LONGEST_LINE)).read_line(&mut said)?;
+    }
+    // Somebody must take note of its end, where this process lives that long.
+    std::thread::spawn(move || child.wait());
+    Ok(said)
+}
+
 /// Runs a quick tool of the host and waits for it, without following its output.
 ///
 /// # Errors
@@ -171,7 +191,7 @@ fn follow(mut child: Child, timeout: Option<Span>, cgroup: Option<&Cgroup>, prog
     }
     match cut {
         Some(Cut::Asked(signal)) => return Err(ended_by(signal)),
-        Some(Cut::Must(why)) => return Err(io::Error::other(format!("it was ended: {why}"))),
+        Some(Cut::Must(why)) => return Err(io::Error::new(io::ErrorKind::Interrupted, format!("it was ended: {why}"))),
         Some(Cut::Deadline) | None => {}
     }
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(i32::from(FAILED));

@@ -1,27 +1,67 @@
 //! Owners' scripts and checks: programs whose verdict is kept on the machine.
 
-use super::cgroup::Cgroup;
+use super::background::spawn_aside;
+use super::cgroup::{Cgroup, MARK, units};
 use super::machine::{Machine, describe};
 use super::run::Ended;
-use super::tail::Tail;
-use super::{CheckVerdict, OpError, Progress, Target, Verdict, boot, seal, unseal};
-use crate::model::{Owner, TargetPath, redacted};
-use crate::step::{CheckRun, Cmd, ScriptRun};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, seal};
+use crate::model::{Owner, Span, TargetPath};
+use crate::step::{CheckRun, Cmd, Gate, OnEscape, OnFailure, ScriptRun, ScriptSource};
+use super::script_log::{Log, is_mounted};
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode as Bits;
+use nix::unistd::Pid;
+use std::collections::BTreeSet;
+use std::io;
 use std::time::{Duration, Instant};
 
-/// Bytes of a script's log, half of them first and half last: all of it for nearly every script, and a disk that does not fill.
-const LOG: usize = 16 << 20;
+/// How a run ended: in a word, by a status, and as a person would say it.
+struct End {
+    ending: Ending,
+    status: i32,
+    outcome: String,
+}
 
-/// How a run ended, as a person would say it.
-fn outcome(ended: &Ended, run: &ScriptRun, starved: bool) -> String {
-    match (ended.timed_out, ended.output.status) {
-        (true, _) => format!("timed out after {}", run.timeout),
-        (false, 0) => "succeeded".to_owned(),
-        (false, 137) if starved => "killed by the kernel, for there was no memory left".to_owned(),
-        (false, status @ 129..=192) => format!("killed by signal {}", status - 128),
-        (false, status) => format!("failed with exit status {status}"),
+/// What timeout(1) exits with, too.
+const TIMED_OUT: i32 = 124;
+/// The status of a run that has none of its own.
+const NONE: i32 = 255;
+
+impl End {
+    fn new(ending: Ending, status: i32, outcome: impl Into<String>) -> Self {
+        Self { ending, status, outcome: outcome.into() }
     }
+
+    fn of(ended: &Ended, run: &ScriptRun, starved: bool) -> Self {
+        match (ended.timed_out, ended.output.status) {
+            // A script that ran into its deadline and then exited 0 did not do its job.
+            (true, _) => Self::new(Ending::TimedOut, TIMED_OUT, format!("timed out after {}", run.timeout)),
+            (false, 0) => Self::new(Ending::Succeeded, 0, "succeeded"),
+            (false, 137) if starved => Self::new(Ending::OutOfMemory, 137, "killed by the kernel, for there was no memory left"),
+            (false, status @ 129..=192) => Self::new(Ending::Killed, status, format!("killed by signal {}", signal(status - 128))),
+            (false, status) => Self::new(Ending::Failed, status, format!("failed with exit status {status}")),
+        }
+    }
+
+    /// Of a program that could not be started, or was ended with Fitout.
+    fn of_error(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::Interrupted {
+            return Self::new(Ending::Interrupted, NONE, format!("interrupted: {error}"));
+        }
+        Self::new(Ending::Failed, NONE, format!("could not be run: {error}"))
+    }
+}
+
+/// A signal as people know it: `9 (SIGKILL)`.
+fn signal(number: i32) -> String {
+    Signal::try_from(number).map_or_else(|_| number.to_string(), |signal| format!("{number} ({signal})"))
+}
+
+/// A process by its number and its program, without the words that it was started with: one may be a secret.
+fn process(pid: Pid) -> String {
+    let program = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let program: String = program.chars().filter(|c| !c.is_control()).collect();
+    format!("process {pid} ({program})")
 }
 
 /// How many processes the kernel has killed for want of memory since it started (`oom_kill` of /proc/vmstat).
@@ -34,164 +74,236 @@ fn path(text: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(text).map_err(|e| OpError::new("use a path", e))
 }
 
-/// Writes down what a script prints while it does, and passes it on.
-struct Log<'a> {
-    machine: &'a Machine,
-    at: TargetPath,
-    to: &'a dyn Progress,
-    kept: Mutex<Kept>,
-}
-
-/// How long a line waits before it is written down: what is read is at most this old, and a flood is written in pieces.
-const LATE: Duration = Duration::from_millis(200);
-
-/// What was written, and what waits: for its turn, or for the end.
-struct Kept {
-    written: usize,
-    pending: String,
-    since: Instant,
-    tail: Tail,
-    trouble: Option<OpError>,
-}
-
-impl<'a> Log<'a> {
-    fn new(machine: &'a Machine, at: TargetPath, to: &'a dyn Progress) -> Self {
-        let kept = Kept { written: 0, pending: String::new(), since: Instant::now(), tail: Tail::default(), trouble: None };
-        Self { machine, at, to, kept: Mutex::new(kept) }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes what waits for its turn, if that is due.
-    fn write(&self, kept: &mut Kept, due: Duration) {
-        if kept.pending.is_empty() || kept.since.elapsed() < due {
-            return;
-        }
-        if let Err(error) = self.machine.note(&self.at, &std::mem::take(&mut kept.pending)) {
-            kept.trouble.get_or_insert(error);
-        }
-        kept.since = Instant::now();
-    }
-
-    /// Writes all that waits.
-    fn close(self) -> Result<(), OpError> {
-        let mut kept = self.kept();
-        let tail = kept.tail.text();
-        kept.pending += &tail;
-        self.write(&mut kept, Duration::ZERO);
-        kept.trouble.take().map_or(Ok(()), Err)
-    }
-}
-
-impl Progress for Log<'_> {
-    fn line(&self, text: &str) {
-        let text = &*redacted(text);
-        self.to.line(text);
-        let mut kept = self.kept();
-        if !kept.tail.is_empty() || kept.written + text.len() >= LOG / 2 {
-            return kept.tail.push(text.to_owned(), LOG / 2);
-        }
-        kept.written += text.len() + 1;
-        kept.pending.extend([text, "\n"]);
-        self.write(&mut kept, LATE);
-    }
-
-    fn advance(&self, done: u64, total: u64) {
-        self.to.advance(done, total);
-    }
-
-    /// Asked all the time: a line that nothing follows is written too.
-    fn must_end(&self) -> Option<String> {
-        self.write(&mut self.kept(), LATE);
-        self.to.must_end()
-    }
-}
-
 /// Stands for the script's path in the words of its command.
 const PLACE: &str = "SCRIPT";
 
 /// Logs of a script that are kept.
 const LOGS: usize = 10;
 
+/// How long the program of `unless` may take: it looks, and answers.
+const LOOKING: Span = Span::minutes(1);
+
+/// How long is waited for a share that a script lies on; its unit came before the script, and a mount takes seconds.
+const MOUNTING: Duration = Duration::from_mins(2);
+
+/// Where scripts keep what they did before the machine restarted: a folder a script, its owner's.
+const CHECKPOINTS: &str = "/var/spool/fitout";
+
+/// Names the folder of its checkpoints to a script.
+const CHECKPOINT: &str = "FITOUT_CHECKPOINT";
+
+/// Where Fitout keeps its state.
+const STATE: &str = "/var/lib/fitout";
+
 impl Machine {
     pub(super) fn run_script(&self, run: &ScriptRun, progress: &dyn Progress) -> Result<(), OpError> {
-        let file = self.text_for(run)?;
-        let cmd = self.command(run, &file)?;
-        self.end_earlier(run)?;
+        if run.gate == Gate::Background && self.runs_here() {
+            return spawn_aside(self, run);
+        }
+        self.run_to_its_end(run, progress, &|| ())
+    }
+
+    /// Runs a script; `begun` is called when its beginning is on the disk.
+    pub(super) fn run_to_its_end(&self, run: &ScriptRun, progress: &dyn Progress, begun: &dyn Fn()) -> Result<(), OpError> {
+        let earlier = self.earlier(run);
+        self.end_earlier(earlier.as_ref());
+        let checkpoint = self.checkpoint(run, earlier.as_ref())?;
         let (log, number) = self.next_log(&run.name)?;
-        let boot = boot(self)?;
-        let cgroup = self.runs_here().then(|| Cgroup::make(&run.name)).flatten();
-        let open = Verdict {
+        let mark = format!("{}/{number}", run.name);
+        let cgroup = self.runs_here().then(|| Cgroup::make(&run.name, &mark)).flatten();
+        let mut verdict = Verdict {
             version: 1,
             digest: run.digest,
-            boot,
-            status: i32::from(u8::MAX),
+            boot: boot(self)?,
+            status: NONE,
             outcome: Verdict::OPEN.into(),
             run: number,
             seconds: 0,
+            ending: None,
             cgroup: cgroup.as_ref().map(|cgroup| cgroup.path().display().to_string()),
+            process: Process::own().ok(),
         };
-        self.keep_verdict(&run.name, &open)?;
-        let (began, starved) = (Instant::now(), killed_for_memory());
+        self.keep_verdict(&run.name, &verdict)?;
+        begun();
+        let start = Instant::now();
+        let env = [(CHECKPOINT.to_owned(), checkpoint.to_string()), (MARK.to_owned(), mark)];
+        let run = &ScriptRun { env: run.env.clone().into_iter().chain(env).collect(), ..run.clone() };
         let tee = Log::new(self, log.clone(), progress);
-        let ended = self.run_apart(&cmd, run.timeout, cgroup.as_ref(), &tee);
+        let (end, words) = self.attempt(run, cgroup, &tee).unwrap_or_else(|error| {
+            (End::new(Ending::Failed, NONE, error.cause), error.hint.map(|hint| format!("hint: {hint}")).unwrap_or_default())
+        });
+        self.mend_state(&tee)?;
         tee.close()?;
-        let left = cgroup.map_or(0, Cgroup::leave);
+        if end.status == 0 {
+            self.discard(&checkpoint)?;
+        }
+        verdict.status = end.status;
+        verdict.outcome.clone_from(&end.outcome);
+        (verdict.ending, verdict.seconds) = (Some(end.ending), start.elapsed().as_secs());
+        (verdict.cgroup, verdict.process) = (None, None);
+        self.keep_verdict(&run.name, &verdict)?;
+        if let Some(folder) = &run.logs {
+            self.copy_log(&log, &run.name, folder, progress);
+        }
+        told(run, &end, &words, &log, progress)
+    }
+
+    /// Runs it, unless there is nothing to do; how it ended, and its last words.
+    fn attempt(&self, run: &ScriptRun, cgroup: Option<Cgroup>, progress: &dyn Progress) -> Result<(End, String), OpError> {
+        if let Some(unless) = &run.unless {
+            let ended = self.run(&self.command(run, unless)?, Some(LOOKING), progress)?;
+            if ended.output.status == 0 && !ended.timed_out {
+                cgroup.map(Cgroup::leave);
+                return Ok((End::new(Ending::Needless, 0, "nothing to do: `unless` succeeded"), String::new()));
+            }
+        }
+        let file = self.text_for(run)?;
+        let words: Vec<String> = run.argv.iter().map(|word| if word == PLACE { file.to_string() } else { word.clone() }).collect();
+        let cmd = self.command(run, &words)?;
+        let (starved, known) = (killed_for_memory(), units());
+        let ended = self.run_apart(&cmd, run.timeout, cgroup.as_ref(), progress);
         if run.user != Owner::Root {
             self.discard(&file)?;
         }
-        let ended = ended?;
-        let outcome = outcome(&ended, run, killed_for_memory() > starved);
-        // A script that ran into its deadline and then exited 0 did not do its job.
-        let status = if ended.timed_out { 124 } else { ended.output.status };
-        let seconds = began.elapsed().as_secs();
-        self.keep_verdict(&run.name, &Verdict { status, outcome: outcome.clone(), seconds, cgroup: None, ..open })?;
-        if left > 0 && status == 0 {
-            progress.line(&format!("it left {left} processes running"));
+        let (mut end, said) = match &ended {
+            Ok(ended) => (End::of(ended, run, killed_for_memory() > starved), describe(&ended.output)),
+            Err(error) => (End::of_error(error), String::new()),
+        };
+        if let Some(cgroup) = cgroup {
+            self.escaped(run, &cgroup, &known, &mut end, progress)?;
+            let left = cgroup.leave();
+            if left > 0 && end.status == 0 {
+                progress.line(&format!("it left {left} processes running"));
+            }
         }
-        if status == 0 {
+        Ok((end, said))
+    }
+
+    /// Looks for what a script left running where its control group does not hold it.
+    fn escaped(
+        &self,
+        run: &ScriptRun,
+        cgroup: &Cgroup,
+        known: &BTreeSet<String>,
+        end: &mut End,
+        progress: &dyn Progress,
+    ) -> Result<(), OpError> {
+        let fresh: Vec<String> = units().difference(known).cloned().collect();
+        let strays = cgroup.strays();
+        let names = strays.into_iter().map(process).chain(fresh.iter().map(|unit| format!("unit {unit}")));
+        let names: Vec<String> = names.collect();
+        if names.is_empty() {
             return Ok(());
         }
-        Err(OpError::new(format!("run the {} script", run.name), format!("{outcome}: {}", describe(&ended.output)))
-            .hint(format!("all that it printed is in {log} on the machine: `fitout script logs {}`", run.name)))
+        let names = names.join(", ");
+        if run.on_escape == OnEscape::Report {
+            progress.line(&format!("it left outside its control group: {names}"));
+            end.outcome = format!("{}; left outside its control group: {names}", end.outcome);
+            return Ok(());
+        }
+        cgroup.end();
+        if !fresh.is_empty() {
+            let stop = ["systemctl", "stop", "--"].into_iter().map(str::to_owned).chain(fresh);
+            self.run(&Cmd::new(stop), Some(LOOKING), progress)?;
+        }
+        if end.status == 0 {
+            *end = End::new(Ending::Escaped, NONE, format!("escaped its control group: {names}"));
+        }
+        Ok(())
     }
 
     /// What is run: as another than root, by a program that every Debian has, so that it is in all groups of that user.
-    fn command(&self, run: &ScriptRun, file: &TargetPath) -> Result<Cmd, OpError> {
-        let words = run.argv.iter().map(|word| if word == PLACE { file.to_string() } else { word.clone() });
+    fn command(&self, run: &ScriptRun, words: &[String]) -> Result<Cmd, OpError> {
         let (mut argv, mut env) = (Vec::new(), run.env.clone());
         if let Owner::User(name) = &run.user {
             let ((uid, gid), home) = self.account(&run.user)?;
             argv = vec!["setpriv".into(), format!("--reuid={uid}"), format!("--regid={gid}"), "--init-groups".into(), "--".into()];
             env.extend([("HOME".into(), home), ("USER".into(), name.to_string()), ("LOGNAME".into(), name.to_string())]);
         }
-        argv.extend(words);
+        argv.extend(words.iter().cloned());
         Ok(Cmd { argv, env, user: Owner::Root, directory: run.directory.clone() })
     }
 
     /// The script's file: root's alone, where it stays; or where its owner can read it, while it runs.
     fn text_for(&self, run: &ScriptRun) -> Result<TargetPath, OpError> {
         let (ids, _) = self.account(&run.user)?;
-        let own = path(&format!("/var/lib/fitout/scripts/{}.sh", run.name))?;
-        self.keep(&own, run.text.as_bytes())?;
+        let text = self.text_of(&run.source)?;
+        let own = path(&format!("{STATE}/scripts/{}.sh", run.name))?;
+        self.keep(&own, &text)?;
         if run.user == Owner::Root {
             return Ok(own);
         }
         let readable = path(&format!("/var/tmp/fitout-{}.sh", run.name))?;
-        self.files.write(&readable, &mut run.text.as_bytes(), 0o500, ids)?;
+        self.files.write(&readable, &mut text.as_slice(), 0o500, ids)?;
         Ok(readable)
     }
 
+    fn text_of(&self, source: &ScriptSource) -> Result<Vec<u8>, OpError> {
+        match source {
+            ScriptSource::Text(text) => Ok(text.clone().into_bytes()),
+            ScriptSource::Download(blob) => {
+                let act = || format!("read what was fetched from {}", blob.url);
+                std::fs::read(self.store.path(&blob.sha256)).map_err(|e| OpError::new(act(), e))
+            }
+            ScriptSource::Share { file, mount } => self.text_on_share(file, mount),
+        }
+    }
+
+    /// A text on a share that is being mounted.
+    fn text_on_share(&self, file: &TargetPath, mount: &TargetPath) -> Result<Vec<u8>, OpError> {
+        let (act, began) = (format!("read {file}"), Instant::now());
+        while !is_mounted(mount) {
+            super::go_on().map_err(|e| OpError::new(&act, e))?;
+            if began.elapsed() > MOUNTING || !self.runs_here() {
+                return Err(
+                    OpError::new(act, format!("the share at {mount} is not mounted")).hint("`fitout why` tells what became of its mount")
+                );
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        // Azure ML's words, which people look for.
+        let absent =
+            || OpError::new(&act, format!("User specified setup script file not found. Details - SetupScriptsError: no file {file}"));
+        self.files.read(file)?.ok_or_else(absent)
+    }
+
+    /// The last verdict. One that is damaged says nothing, and is written anew.
+    fn earlier(&self, run: &ScriptRun) -> Option<Verdict> {
+        Verdict::read(self, &run.name).ok().flatten()
+    }
+
     /// Ends what a run that was cut short left running: two of a script are never at work side by side.
-    fn end_earlier(&self, run: &ScriptRun) -> Result<(), OpError> {
-        let at = Verdict::path(&run.name)?;
-        let earlier = self.files.read(&at)?.and_then(|bytes| unseal::<Verdict>(&at, &bytes).ok());
-        let cgroup = earlier.filter(Verdict::is_open).and_then(|verdict| verdict.cgroup).and_then(|path| Cgroup::again(&path));
+    fn end_earlier(&self, earlier: Option<&Verdict>) {
+        let cgroup = earlier.filter(|verdict| verdict.is_open()).and_then(|verdict| verdict.cgroup.as_deref()).and_then(Cgroup::again);
         if let Some(cgroup) = cgroup.filter(|_| self.runs_here()) {
             cgroup.end();
             cgroup.leave();
+        }
+    }
+
+    /// The folder of a script's checkpoints: as the run before left it, where that was of the same script and did not succeed.
+    fn checkpoint(&self, run: &ScriptRun, earlier: Option<&Verdict>) -> Result<TargetPath, OpError> {
+        let folder = path(&format!("{CHECKPOINTS}/{}", run.name))?;
+        if earlier.is_none_or(|earlier| earlier.digest != run.digest || earlier.status == 0) {
+            self.discard(&folder)?;
+        }
+        let (ids, _) = self.account(&run.user)?;
+        self.files.make_directories(&path(CHECKPOINTS)?, Bits::from_bits_truncate(0o755))?;
+        self.files.make_directories(&folder, Bits::from_bits_truncate(0o700))?;
+        self.files.set_meta(&folder, 0o700, ids)?;
+        Ok(folder)
+    }
+
+    /// A script of root's may do anything to Fitout's own files: what it opened to others is closed again.
+    fn mend_state(&self, progress: &dyn Progress) -> Result<(), OpError> {
+        for folder in [STATE.to_owned(), format!("{STATE}/state")] {
+            let folder = path(&folder)?;
+            if let Some(stat) = self.files.stat(&folder)?
+                && stat.mode & 0o022 != 0
+            {
+                self.files.set_meta(&folder, 0o700, (0, 0))?;
+                progress.line(&format!("it opened {folder} to others; it is root's alone again"));
+            }
         }
         Ok(())
     }
@@ -231,5 +343,22 @@ impl Machine {
         let verdict = CheckVerdict { version: 1, digest: run.digest };
         let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&CheckVerdict::path(&run.name)?, &bytes)
+    }
+}
+
+/// What a run means for the rest.
+fn told(run: &ScriptRun, end: &End, words: &str, log: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+    match (end.status, run.on_failure) {
+        (0, _) => Ok(()),
+        // Whoever asked Fitout to end wants nothing more to be done.
+        (_, OnFailure::Continue) if end.ending != Ending::Interrupted => {
+            progress.line(&format!("the {} script {}; its manifest says to go on", run.name, end.outcome));
+            Ok(())
+        }
+        (_, OnFailure::Continue | OnFailure::Fail) => {
+            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
+            Err(OpError::new(format!("run the {} script", run.name), format!("{}{words}", end.outcome))
+                .hint(format!("all that it printed is in {log} on the machine: `fitout script logs {}`", run.name)))
+        }
     }
 }

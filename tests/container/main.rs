@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod beside;
+mod hostile;
 mod machine;
 mod scripts;
 mod ssh;

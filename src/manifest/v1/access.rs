@@ -2,10 +2,14 @@
 
 use super::super::at::At;
 use super::words::{GroupName, IndexUrl, NoProxy, ServerUrl, SourcePath};
+use super::azure::SCALAR;
 use crate::model::{HomePath, Span, TargetPath, UserName};
-use crate::step::Again;
-use schemars::JsonSchema;
+use crate::step::{Again, Gate, OnEscape, OnFailure};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use std::borrow::Cow;
+use std::fmt;
 
 /// Azure ML's place for the owner's public key.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -39,12 +43,14 @@ pub struct SetupScripts {
     pub startup_script: Option<At<Script>>,
 }
 
-/// One script: `path` or `inline`.
+/// One script: `path` or `inline`. Its verdict is kept on the machine, and shown by `fitout script list`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
-    /// The script's file, relative to the manifest.
+    /// The script's file, relative to the manifest; or `https://…` with `sha256`; or `share://NAME/FILE` for a file on one of `shares`.
     pub path: Option<At<SourcePath>>,
+    /// What a script that is fetched must be: 64 hexadecimal digits.
+    pub sha256: Option<At<String>>,
     /// The script's text, instead of a file.
     pub inline: Option<At<String>>,
     /// How it is run: program and arguments, the script's file name among them. No shell reads this line.
@@ -52,9 +58,9 @@ pub struct Script {
     pub command: Option<At<String>>,
     /// Minutes that it may take; then it is killed. Azure ML's way to say `timeout`.
     pub timeout_minutes: Option<At<u32>>,
-    /// How long it may take, such as `90s`, `15m` or `PT15M`; then it is killed.
+    /// How long it may take, such as `90s`, `1.5m` or `PT15M`, or a number of seconds, as timeout(1) takes it; then it is killed.
     #[schemars(extend("default" = "15m"))]
-    pub timeout: Option<At<Span>>,
+    pub timeout: Option<At<Deadline>>,
     /// Who runs it: root, as Azure ML does, or the owner, in all the owner's groups.
     #[schemars(extend("default" = "root"))]
     pub run_as: Option<At<RunAs>>,
@@ -64,6 +70,50 @@ pub struct Script {
     pub rerun: Option<Again>,
     /// What it makes: where that is there, it does not run.
     pub creates: Option<HomePath>,
+    /// Program and arguments, run as the script would be, for at most a minute: where it succeeds, there is nothing to do.
+    pub unless: Option<At<Vec<String>>>,
+    /// What its failure means: the machine is not set up, or its verdict is shown and that is all.
+    #[schemars(extend("default" = "fail"))]
+    pub on_failure: Option<OnFailure>,
+    /// Whether the machine is ready only when it has succeeded, or it goes on in the background.
+    #[schemars(extend("default" = "ready"))]
+    pub gate: Option<Gate>,
+    /// What it means that it left something running outside its control group: it is told, or the script failed and what it left is ended.
+    #[schemars(extend("default" = "report"))]
+    pub on_escape: Option<OnEscape>,
+}
+
+/// A length of time that may be a bare number of seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Span);
+
+impl<'de> Deserialize<'de> for Deadline {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Scalar;
+        impl Visitor<'_> for Scalar {
+            type Value = Deadline;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a length of time, such as 90s or 15m")
+            }
+            fn visit_str<E: Error>(self, text: &str) -> Result<Deadline, E> {
+                Span::parse(text).map(Deadline).map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_newtype_struct(SCALAR, Scalar)
+    }
+}
+
+impl JsonSchema for Deadline {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> Cow<'static, str> {
+        "Deadline".into()
+    }
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let span = generator.subschema_for::<Span>();
+        json_schema!({"anyOf": [span, {"type": "number", "exclusiveMinimum": 0}]})
+    }
 }
 
 /// Who runs a script.

@@ -4,21 +4,21 @@ use super::desk::{CARRIED, Desk};
 use super::environments::kernels;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, Manifest};
-use crate::model::{Owner, Span};
+use crate::model::{HomePath, Owner, Sha256, Span};
 use crate::problem::{Code, nearest};
-use crate::recipe::{CHECK_TIMEOUT, Check, SCRIPT, SCRIPT_TIMEOUT, SetupScript, Subject, Want};
-use crate::step::{Again, Trigger};
+use crate::recipe::{CHECK_TIMEOUT, Check, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript, Subject, Want};
+use crate::step::{Again, Blob, Gate, OnEscape, OnFailure, Trigger};
 
 /// `setup_scripts`, creation first.
 pub fn scripts(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     let Some(scripts) = &manifest.setup_scripts else { return Vec::new() };
     let both = [(&scripts.creation_script, Trigger::Creation), (&scripts.startup_script, Trigger::Startup)];
-    both.into_iter().filter_map(|(script, trigger)| one_script(script.as_ref()?, trigger, desk)).map(Want::SetupScript).collect()
+    both.into_iter().filter_map(|(script, trigger)| one_script(script.as_ref()?, trigger, manifest, desk)).map(Want::SetupScript).collect()
 }
 
-fn one_script(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) -> Option<SetupScript> {
-    let (text, file_name) = script_text(script, trigger, desk)?;
-    if text.contains("\r\n") {
+fn one_script(script: &At<v1::Script>, trigger: Trigger, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<SetupScript> {
+    let (text, file_name) = script_text(script, trigger, manifest, desk)?;
+    if matches!(&text, ScriptText::Here(text) if text.contains("\r\n")) {
         desk.say(
             Code::BadValue,
             &script.place,
@@ -29,6 +29,10 @@ fn one_script(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) ->
     let argv = match &script.value.command {
         Some(command) => argv(command, &file_name, desk)?,
         None => vec!["bash".into(), SCRIPT.into()],
+    };
+    let unless = match &script.value.unless {
+        Some(unless) => Some(program(unless, desk)?),
+        None => None,
     };
     let usual = match trigger {
         Trigger::Creation => Again::Once,
@@ -44,7 +48,23 @@ fn one_script(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) ->
         directory: script.value.working_directory.clone(),
         again: script.value.rerun.unwrap_or(usual),
         creates: script.value.creates.clone(),
+        unless,
+        on_failure: script.value.on_failure.unwrap_or(OnFailure::Fail),
+        gate: script.value.gate.unwrap_or(Gate::Ready),
+        on_escape: script.value.on_escape.unwrap_or(OnEscape::Report),
+        logs: logs(manifest),
     })
+}
+
+/// Where Azure ML keeps the output of scripts on the share of a workspace.
+const LOGS: &str = "Logs";
+
+/// Where the output of scripts is copied: a folder of this machine's on the first share that may be written to.
+fn logs(manifest: &Manifest) -> Option<(HomePath, HomePath)> {
+    let written = |share: &&At<v1::Share>| share.value.state != Some(v1::State::Absent) && share.value.access != Some(v1::Access::ReadOnly);
+    let mount = &manifest.shares.iter().find(written)?.value.mount.value;
+    let name = manifest.name.as_ref().map_or_else(|| "machine".to_owned(), |name| name.value.to_string());
+    Some((HomePath::parse(&format!("{mount}/{LOGS}/{name}")).ok()?, mount.clone()))
 }
 
 /// Who runs a script; the owner must be known.
@@ -57,26 +77,103 @@ fn who(script: &v1::Script, desk: &mut Desk<'_>) -> Owner {
     Owner::Root
 }
 
-fn script_text(script: &At<v1::Script>, trigger: Trigger, desk: &mut Desk<'_>) -> Option<(String, String)> {
-    match (&script.value.path, &script.value.inline) {
-        (Some(path), None) => {
+/// What a path may begin with that is no file beside the manifest.
+const SCHEMES: [&str; 3] = ["https://", "http://", "share://"];
+
+fn script_text(script: &At<v1::Script>, trigger: Trigger, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<(ScriptText, String)> {
+    let (path, inline) = match (&script.value.path, &script.value.inline) {
+        (Some(_), Some(inline)) => {
+            desk.say(Code::Conflict, &inline.place, "a script has a `path` or is `inline`, not both", "keep one of the two");
+            return None;
+        }
+        (None, None) => {
+            desk.say_lack(script, &script.place, "this script has no text", "add `path:`, the script's file, or `inline:`, its text");
+            return None;
+        }
+        (path, inline) => (path.as_ref(), inline.as_ref()),
+    };
+    let scheme = path.and_then(|path| SCHEMES.iter().copied().find(|scheme| path.value.as_str().starts_with(scheme)));
+    if let Some(sha256) = script.value.sha256.as_ref().filter(|_| scheme != Some("https://")) {
+        desk.say(Code::Conflict, &sha256.place, "only a script that is fetched has a `sha256`", "remove it, or write `path: https://…`");
+    }
+    match (path, scheme, inline) {
+        (Some(path), Some("https://"), _) => download(path, script, desk),
+        (Some(path), Some("share://"), _) => on_share(path, manifest, desk),
+        (Some(path), Some(_), _) => {
+            let help = "write `https://…` with the script's `sha256`";
+            desk.say(Code::BadValue, &path.place, "a script that root runs is not fetched without encryption", help);
+            None
+        }
+        (Some(path), None, _) => {
             let file = desk.file(path, CARRIED)?;
             let name = file.path.file_name().map(|name| name.to_string_lossy().into_owned());
-            Some((file.text, name.unwrap_or_default()))
+            Some((ScriptText::Here(file.text), name.unwrap_or_default()))
         }
-        (None, Some(inline)) => {
+        (None, _, inline) => {
             let name = match trigger {
                 Trigger::Creation => "creation.sh",
                 Trigger::Startup => "startup.sh",
             };
-            Some((inline.value.clone(), name.to_owned()))
+            Some((ScriptText::Here(inline?.value.clone()), name.to_owned()))
         }
-        (Some(_), Some(inline)) => {
-            desk.say(Code::Conflict, &inline.place, "a script has a `path` or is `inline`, not both", "keep one of the two");
+    }
+}
+
+/// The last part of an address or path, without what may follow a `?`.
+fn last_part(text: &str) -> String {
+    let path = text.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn download(path: &At<v1::SourcePath>, script: &At<v1::Script>, desk: &mut Desk<'_>) -> Option<(ScriptText, String)> {
+    let url = path.value.as_str();
+    if url.contains(['@', '?']) {
+        desk.hide(&path.place);
+        let help = "give the script an address of its own, or put it on a share: what a manifest says is kept and shown";
+        desk.say(Code::BadValue, &path.place, "an address with a password or a signature in it is a secret", help);
+        return None;
+    }
+    let Some(sha256) = &script.value.sha256 else {
+        let help = "add `sha256:`, as `sha256sum FILE` prints it";
+        desk.say_lack(script, &path.place, "a script that is fetched needs the digest of what it must be", help);
+        return None;
+    };
+    match Sha256::parse(&sha256.value) {
+        Ok(sha256) => Some((ScriptText::Download(Blob { url: url.to_owned(), sha256, size: None }), last_part(url))),
+        Err(error) => {
+            desk.say(Code::BadValue, &sha256.place, error.to_string(), "write the 64 hexadecimal digits that `sha256sum FILE` prints");
             None
         }
-        (None, None) => {
-            desk.say_lack(script, &script.place, "this script has no text", "add `path:`, the script's file, or `inline:`, its text");
+    }
+}
+
+fn on_share(path: &At<v1::SourcePath>, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<(ScriptText, String)> {
+    let place = &path.place;
+    let (name, file) = path.value.as_str().trim_start_matches("share://").split_once('/').unwrap_or_default();
+    if file.is_empty() || file.ends_with('/') || file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        desk.say(
+            Code::BadValue,
+            place,
+            "this names no file on a share",
+            "write share://NAME/FOLDER/FILE.sh, NAME being that of one of `shares`",
+        );
+        return None;
+    }
+    let present = |share: &&At<v1::Share>| share.value.name.value.as_str() == name && share.value.state != Some(v1::State::Absent);
+    let Some(share) = manifest.shares.iter().find(present) else {
+        let known: Vec<&str> = manifest.shares.iter().map(|share| share.value.name.value.as_str()).collect();
+        let help = match known.as_slice() {
+            [] => "describe it under `shares`".to_owned(),
+            known => format!("the shares are {}", known.join(", ")),
+        };
+        desk.say_unknown("shares", place, format!("there is no share `{name}`"), help);
+        return None;
+    };
+    let mount = share.value.mount.value.clone();
+    match HomePath::parse(&format!("{mount}/{file}")) {
+        Ok(at) => Some((ScriptText::Share { mount, file: at }, last_part(file))),
+        Err(error) => {
+            desk.say(Code::BadValue, place, error.to_string(), "write share://NAME/FOLDER/FILE.sh");
             None
         }
     }
@@ -87,7 +184,8 @@ fn script_timeout(script: &v1::Script, desk: &mut Desk<'_>) -> Span {
         desk.say(Code::Conflict, &other.place, "`timeout` and `timeout_minutes` both say how long", "keep one of the two");
     }
     let minutes = script.timeout_minutes.as_ref().map(|minutes| minutes.map(|minutes| Span::minutes(u64::from(*minutes))));
-    match script.timeout.clone().or(minutes) {
+    let timeout = script.timeout.as_ref().map(|timeout| timeout.map(|timeout| timeout.0));
+    match timeout.or(minutes) {
         Some(timeout) if timeout.value == Span::seconds(0) => {
             desk.say(Code::BadValue, &timeout.place, "no script is done in no time", "write a length of time such as 15m");
             timeout.value
@@ -203,12 +301,17 @@ fn one_check(item: &At<v1::Check>, manifest: &Manifest, desk: &mut Desk<'_>) -> 
 }
 
 fn command_subject(command: &At<Vec<String>>, desk: &mut Desk<'_>) -> Option<Subject> {
+    program(command, desk).map(Subject::Command)
+}
+
+/// A command of which a program can be made.
+fn program(command: &At<Vec<String>>, desk: &mut Desk<'_>) -> Option<Vec<String>> {
     let program = command.value.first().map(String::as_str).unwrap_or_default();
     if program.is_empty() || program.starts_with('-') || command.value.iter().any(|word| word.contains('\0')) {
         desk.say(Code::BadValue, &command.place, "the first word of a command is a program", "write `[program, argument, …]`");
         return None;
     }
-    Some(Subject::Command(command.value.clone()))
+    Some(command.value.clone())
 }
 
 fn kernel_subject(kernel: &At<v1::KernelName>, runs: &str, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Subject> {

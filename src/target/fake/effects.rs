@@ -2,9 +2,9 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, Op, Presence, Proof, ScriptRun, Site, UnitVerb, Unpack};
+use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, OnFailure, Op, Presence, Proof, ScriptRun, Site, UnitVerb, Unpack};
 use crate::target::{
-    Accounts, CheckVerdict, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
+    Accounts, CheckVerdict, Ending, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
     stale_path,
 };
 use std::collections::BTreeSet;
@@ -307,7 +307,7 @@ impl Fake {
     }
 
     fn run_script(&self, run: &ScriptRun) -> Result<(), OpError> {
-        self.keep(&path(&format!("/var/lib/fitout/scripts/{}.sh", run.name))?, run.text.as_bytes())?;
+        self.keep(&path(&format!("/var/lib/fitout/scripts/{}.sh", run.name))?, run.source.identity().as_bytes())?;
         let number = self.effect(|state| {
             let runs = state.runs.entry(run.name.clone()).or_default();
             *runs += 1;
@@ -318,10 +318,13 @@ impl Fake {
         let booted = self.has(Ability::RunningSystem);
         let boot = path(seed::BOOT)?;
         let boot = booted.then(|| self.with(|state| state.tree.text(&boot)).trim().to_owned());
-        let verdict = Verdict { version: 1, digest: run.digest, boot, status, outcome: outcome.clone(), run: 0, seconds: 0, cgroup: None };
+        let ending = Some(if status == 0 { Ending::Succeeded } else { Ending::Failed });
+        let (digest, said) = (run.digest, outcome.clone());
+        let verdict = Verdict { version: 1, digest, boot, status, outcome: said, run: 0, seconds: 0, ending, cgroup: None, process: None };
         let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&Verdict::path(&run.name)?, &bytes)?;
-        if status == 0 { Ok(()) } else { Err(OpError::new(format!("run the {} script", run.name), outcome)) }
+        let stops = status != 0 && run.on_failure == OnFailure::Fail;
+        if stops { Err(OpError::new(format!("run the {} script", run.name), outcome)) } else { Ok(()) }
     }
 
     fn run_check(&self, run: &CheckRun) -> Result<(), OpError> {
