@@ -105,7 +105,7 @@ codes! {
     NotYet = "E0108", "not yet in this version",
         "The field is part of the manifest's format and will work in a later version. This version would have to ignore it, and ignoring silently is worse than refusing.",
         "Remove the field, or use a newer Fitout. `fitout explain later` lists every such field.",
-        "mpi: {implementation: intel}\n";
+        "disk: {ballast: 1GiB}\n";
     MissingFile = "E0109", "a named file does not exist",
         "The manifest points at a file that is not there. Relative paths are relative to the file that names them.",
         "Correct the path, or put the file there.",

@@ -224,3 +224,19 @@ fn what_cannot_be_is_explained() {
     }
     assert!(!bench.path("root/anaconda").exists());
 }
+
+#[test]
+fn a_package_that_wants_a_gpu_is_had_where_the_manifest_says_a_driver() {
+    let bench = Bench::new("name: demo\nchannels: [./channel]\ndependencies: [gpu-only]\n");
+    let refused = bench.apply();
+    assert!(refused.status != 0 && refused.stderr.contains("__cuda"), "{}", refused.stderr);
+    let manifest = fs::read_to_string(bench.path("manifest.yaml")).unwrap();
+    let with =
+        |driver: &str| fs::write(bench.path("manifest.yaml"), format!("{manifest}gpu: {{driver: {{branch: \"{driver}\"}}}}\n")).unwrap();
+    // CUDA 11.4 came with it.
+    with("470");
+    assert!(bench.apply().stderr.contains("__cuda"));
+    with("550");
+    bench.applied();
+    assert!(bench.built("conda-meta/gpu-only-1.0-0.json").exists());
+}

@@ -58,6 +58,7 @@ fn facts(words: &str) -> Facts {
         distribution: Distribution { id: id.into(), version: version.into(), codename: codename.into() },
         architecture: if cpu == "arm64" { Architecture::Arm64 } else { Architecture::Amd64 },
         gpu: if gpu == "present" { Gpu::Present } else { Gpu::Absent },
+        driver: None,
     }
 }
 

@@ -6,14 +6,9 @@
 type Row = (&'static str, &'static str, Option<&'static str>);
 
 const ROWS: &[Row] = &[
-    ("Manifest", "mpi", None),
     ("Manifest", "samples", None),
     ("Mirrors", "apt", None),
     ("Extras", "remove", None),
-    ("Gpu", "presence", Some("optional")),
-    ("Driver", "flavour", None),
-    ("Gpu", "container_toolkit", Some("false")),
-    ("CudaSource", "apt", None),
     ("JupyterInterface", "notebook", None),
     ("ShareDriver", "nfs", None),
     ("ShareDriver", "rclone", None),

@@ -93,6 +93,9 @@ pub struct Facts {
     pub architecture: Architecture,
     /// Whether it has a GPU.
     pub gpu: Gpu,
+    /// The version of NVIDIA's driver that its kernel runs.
+    #[serde(default)]
+    pub driver: Option<String>,
 }
 
 impl Facts {
@@ -105,7 +108,7 @@ impl Facts {
         };
         let variants = [Architecture::Amd64, Architecture::Arm64].into_iter().flat_map(|cpu| [(cpu, Gpu::Absent), (cpu, Gpu::Present)]);
         RELEASES.into_iter().map(of).flat_map(move |distribution| {
-            variants.clone().map(move |(architecture, gpu)| Self { distribution: distribution.clone(), architecture, gpu })
+            variants.clone().map(move |(architecture, gpu)| Self { distribution: distribution.clone(), architecture, gpu, driver: None })
         })
     }
 

@@ -1,5 +1,6 @@
 //! `environments`: conda and Python environments, in generations behind a link, each with its kernel.
 
+use super::cuda::table;
 use super::kernelspec::{self, Activation, Home, Language};
 use super::{Answer, CondaAnswer, Context, Item, Question, Recipe};
 use crate::model::{Facts, Invalid, Meta, Mode, Owner, ResourceId, Sha256, TargetPath};
@@ -48,6 +49,8 @@ pub enum Source {
         index: Option<String>,
         /// Where channels are that have only a name; `None` for Anaconda's server.
         mirror: Option<String>,
+        /// The driver that the manifest says the machine has, or gets; `None` for the one that runs.
+        driver: Option<String>,
     },
     /// An interpreter of the target, and packages of PyPI.
     Python {
@@ -100,12 +103,12 @@ impl Environment {
 
     fn question(&self, facts: &Facts) -> Question {
         match &self.source {
-            Source::Conda { text, base, channels, index, mirror, .. } => Question::Conda {
+            Source::Conda { text, base, channels, index, mirror, driver, .. } => Question::Conda {
                 text: text.clone(),
                 base: base.clone(),
                 channels: channels.clone(),
                 subdir: facts.architecture.conda_subdir().into(),
-                cuda: None,
+                cuda: driver.as_ref().or(facts.driver.as_ref()).and_then(|driver| newest_cuda(driver)),
                 glibc: facts.glibc().into(),
                 index: index.clone(),
                 mirror: mirror.clone(),
@@ -154,6 +157,11 @@ impl Recipe for Environment {
         }
         Ok(specs)
     }
+}
+
+/// The newest CUDA that a driver was made for, which conda's `__cuda` speaks of.
+fn newest_cuda(driver: &str) -> Option<String> {
+    table::newest_for(table::driver(driver)?).map(|(major, minor)| format!("{major}.{minor}"))
 }
 
 /// The environment that holds conda itself: that of the prefix.

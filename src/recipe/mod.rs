@@ -14,6 +14,8 @@ mod gone;
 mod hostname;
 mod jupyter;
 mod kernelspec;
+mod mpi;
+mod nvidia;
 mod owner;
 mod packages;
 mod power;
@@ -33,7 +35,7 @@ use std::fmt;
 
 pub use application::{APPLICATION, Application, slug};
 pub use check::{CHECK_TIMEOUT, Check, Subject};
-pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource};
+pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource, WHOLE, table};
 pub use departure::{Departure, Place};
 pub use disk_guard::DiskGuard;
 pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, Source};
@@ -41,6 +43,8 @@ pub use file::{Form, ManagedFile};
 pub use gone::Gone;
 pub use hostname::Hostname;
 pub use jupyter::{JUPYTER_ENVIRONMENT, Jupyter};
+pub use mpi::{Mpi, MpiImplementation};
+pub use nvidia::{ContainerToolkit, Driver as GpuDriver, DriverSource, Flavour, GpuPresence, NvidiaPackages};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
 pub use power::PowerPolicy;
@@ -167,8 +171,16 @@ wants! {
     ManagedUnit,
     /// `ssh_public_access_enabled`, `ssh_settings`
     SshPolicy,
+    /// `gpu.presence`
+    GpuPresence,
+    /// `gpu.driver`
+    GpuDriver,
     /// `gpu.cuda`
     Cuda,
+    /// `gpu.container_toolkit`
+    ContainerToolkit,
+    /// `mpi`
+    Mpi,
     /// `environments`
     Environment,
     /// `jupyter`

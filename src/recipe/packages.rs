@@ -34,7 +34,7 @@ impl Recipe for Packages {
         let install = Apt::new("packages", self.install.clone(), known_to_apt(&self.repositories).into_iter().chain(asked).collect());
         let named = |name: &String| self.install.iter().any(|request| crate::step::package_name(request) == name);
         let requires = self.hold.iter().any(named).then(|| ResourceId::new("apt", "packages")).into_iter().collect();
-        let hold = Hold { name: "packages".into(), packages: self.hold.clone(), requires, ownership: Ownership::default() };
+        let hold = Hold { name: "packages".into(), packages: self.hold.clone(), requires, ownership: Some(Ownership::default()) };
         let remove = Uninstalled { name: "packages".into(), packages: self.remove.clone(), ownership: Ownership::default() };
         // What is removed may be in the way of what is installed.
         let remove = (!self.remove.is_empty()).then_some(Spec::Uninstalled(remove));

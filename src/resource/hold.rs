@@ -14,8 +14,8 @@ pub struct Hold {
     pub packages: Vec<String>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
-    /// Its past.
-    pub ownership: Ownership,
+    /// Its past; `None` where they are held whatever people do.
+    pub ownership: Option<Ownership>,
 }
 
 impl Resource for Hold {
@@ -35,7 +35,7 @@ impl Resource for Hold {
     }
 
     fn ownership(&self) -> Option<&Ownership> {
-        Some(&self.ownership)
+        self.ownership.as_ref()
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {

@@ -16,8 +16,10 @@ pub struct Libraries {
     pub directories: Vec<TargetPath>,
     /// The trees that bring them.
     pub trees: Vec<Archive>,
-    /// The link through which one of the trees is reached.
-    pub link: Symlink,
+    /// The link through which one of the trees is reached, where Fitout makes it.
+    pub link: Option<Symlink>,
+    /// What else must be there first.
+    pub requires: Vec<ResourceId>,
     /// The files that name the directories to the linker.
     pub files: Vec<File>,
 }
@@ -74,7 +76,7 @@ impl Libraries {
     fn is_about_to_change(&self, on: &dyn Probe) -> bool {
         let changes = |look: Result<Look, ProbeError>| look.is_ok_and(|look| !look.steps.is_empty());
         self.trees.iter().any(|tree| changes(look(tree, on)))
-            || changes(look(&self.link, on))
+            || self.link.iter().any(|link| changes(look(link, on)))
             || self.files.iter().any(|file| file.will_change(on))
     }
 }
@@ -88,7 +90,8 @@ impl Resource for Libraries {
 
     fn requires(&self) -> Vec<ResourceId> {
         let files = self.files.iter().map(File::id);
-        self.trees.iter().map(Archive::id).chain([Resource::id(&self.link)]).chain(files).collect()
+        let links = self.link.iter().map(Resource::id);
+        self.trees.iter().map(Archive::id).chain(links).chain(files).chain(self.requires.iter().cloned()).collect()
     }
 
     fn claims(&self) -> Claims {

@@ -4,19 +4,23 @@
 //! `tests/cases/`.
 
 mod absent;
+mod alternative;
 mod apt;
 mod archive;
 mod check;
+mod containers;
 mod debconf;
 mod departed;
 mod directory;
 mod environment;
 mod file;
+mod gpu;
 mod guard;
 mod hold;
 mod hostname;
 mod libraries;
 mod locale;
+mod modules;
 mod no_environment;
 mod no_unit;
 mod occupied;
@@ -39,19 +43,23 @@ use serde::{Deserialize, Serialize};
 use std::fmt::Debug;
 
 pub use absent::Absent;
+pub use alternative::Alternative;
 pub use apt::Apt;
 pub use archive::Archive;
 pub use check::Check;
+pub use containers::Containers;
 pub use debconf::{Debconf, Reply};
 pub use departed::{Departed, End};
 pub use directory::Directory;
 pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_link, generation_of};
 pub use file::{File, Policy};
+pub use gpu::GpuPresent;
 pub use guard::{GUARDS, Guard};
 pub use hold::Hold;
 pub use hostname::HostName;
 pub use libraries::Libraries;
 pub use locale::Locale;
+pub use modules::KernelModules;
 pub use no_environment::NoEnvironment;
 pub use no_unit::NoUnit;
 pub use occupied::{MAKES_ROOM, OF_A_PATH};
@@ -130,19 +138,23 @@ pub trait Resource: Send + Sync {
 }
 
 /// What the names of resources begin with, of those that a manifest can speak of.
-pub const KINDS: [&str; 19] = [
+pub const KINDS: [&str; 23] = [
     "absent",
+    "alternative",
     "apt",
     "archive",
     "check",
     "conda",
+    "containers",
     "directory",
     "file",
+    "gpu",
     "guard",
     "hold",
     "hostname",
     "libraries",
     "locale",
+    "modules",
     "python",
     "script",
     "sshd-policy",
@@ -263,6 +275,12 @@ specs! {
     Uninstalled 1 from 1 Packages,
     /// Packages that no upgrade changes.
     Hold 1 from 1 Packages,
+    /// Modules of a driver, for the target's kernel.
+    KernelModules 1 from 1 Packages,
+    /// Which of several a name means.
+    Alternative 1 from 1 Packages,
+    /// A GPU that must be there.
+    GpuPresent 0 from 0 Files,
     /// An account.
     User 2 from 2 Users,
     /// Somebody who is to come in no longer.
@@ -289,6 +307,8 @@ specs! {
     NoEnvironment 5 from 5 Own,
     /// The effective policy of sshd.
     SshdPolicy 6 from 6 Units,
+    /// NVIDIA's part in container engines.
+    Containers 6 from 6 Units,
     /// A systemd unit.
     Unit 7 from 7 Units,
     /// A systemd unit that is not to be.
@@ -331,7 +351,7 @@ impl Spec {
             Self::Uninstalled(packages) => packages.ownership = ownership(&Resource::id(packages)),
             Self::Apt(apt) => apt.ownership = ownership(&Resource::id(apt)),
             Self::Locale(locale) => locale.ownership = ownership(&Resource::id(locale)),
-            Self::Hold(hold) => hold.ownership = ownership(&Resource::id(hold)),
+            Self::Hold(hold) => hold.ownership = hold.ownership.is_some().then(|| ownership(&Resource::id(hold))),
             Self::User(user) => user.ownership = ownership(&Resource::id(user)),
             Self::Directory(directory) => directory.ownership = ownership(&Resource::id(directory)),
             Self::File(file) => file.ownership = ownership(&file.id()),
@@ -341,10 +361,14 @@ impl Spec {
                 unit.reads.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
             }
             Self::Libraries(libraries) => {
-                libraries.link.ownership = ownership(&Resource::id(&libraries.link));
+                libraries.link.iter_mut().for_each(|link| link.ownership = ownership(&Resource::id(&*link)));
                 libraries.files.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
             }
             Self::HostName(_)
+            | Self::KernelModules(_)
+            | Self::Alternative(_)
+            | Self::GpuPresent(_)
+            | Self::Containers(_)
             | Self::Guard(_)
             | Self::NoUnit(_)
             | Self::NoEnvironment(_)

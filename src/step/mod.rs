@@ -7,6 +7,7 @@ mod content;
 mod lane;
 mod look;
 mod op;
+mod tool;
 mod work;
 
 use crate::model::ByteSize;
@@ -16,10 +17,8 @@ pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
 pub use look::{FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
 pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};
-pub use work::{
-    Again, CheckRun, CondaBuild, Extras, Gate, Layer, OnEscape, OnFailure, PythonBuild, PythonPackages, ScriptRun, ScriptSource,
-    ShareFolder, Site, Strip, Trigger, Unpack,
-};
+pub use work::{Again, CheckRun, CondaBuild, Extras, Gate, Layer, OnEscape, OnFailure, PythonBuild, PythonPackages, ScriptRun, ScriptSource, ShareFolder, Site, Strip, Trigger, Unpack};
+pub use tool::{CONTAINER_DEVICES, Tool};
 
 /// What a target must be able to do for a step to be performed on it; a step whose ability is missing is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! The effects themselves.
 
-use super::{Blob, CheckRun, CondaBuild, Content, Gate, PythonBuild, ScriptRun, ScriptSource, Unpack};
+use super::{Blob, CheckRun, CondaBuild, Content, Gate, PythonBuild, ScriptRun, ScriptSource, Tool, Unpack};
 use crate::model::{ByteSize, Meta, TargetPath, UnitName, UserName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -243,6 +243,8 @@ pub enum Op {
     BuildPython(PythonBuild),
     /// Builds a conda environment and switches to it.
     BuildConda(CondaBuild),
+    /// Has a program of the target bring something up to date.
+    RunTool(Tool),
     /// Runs an owner's script and records its verdict.
     RunScript(ScriptRun),
     /// Runs a check and records its verdict.
@@ -288,6 +290,7 @@ impl Op {
                 let aside = if run.gate == Gate::Background { " in the background" } else { "" };
                 format!("run {} script{aside} (at most {})", run.name, run.timeout)
             }
+            Self::RunTool(tool) => tool.summary(),
             Self::RunCheck(run) => format!("check {}: {}", run.name, run.cmd.first_line()),
         }
     }
@@ -322,6 +325,7 @@ impl Op {
             | Self::SetLocale { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
+            | Self::RunTool(_)
             | Self::RunScript(_)
             | Self::RunCheck(_) => TargetPath::root(),
         }
@@ -387,6 +391,7 @@ impl Op {
             | Self::SetLocale { .. }
             | Self::SetHostname { .. }
             | Self::ProveSshd { .. }
+            | Self::RunTool(_)
             | Self::RunScript(_)
             | Self::RunCheck(_) => Vec::new(),
         }

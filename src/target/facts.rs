@@ -44,7 +44,7 @@ pub fn read_facts(on: &dyn Probe) -> Result<Facts, ProbeError> {
             return Err(ProbeError::new("tell the target's processor", format!("ELF machine {other:?} is neither x86-64 nor AArch64")));
         }
     };
-    Ok(Facts { distribution, architecture, gpu: gpu(on)? })
+    Ok(Facts { distribution, architecture, gpu: gpu(on)?, driver: super::driver_that_runs(on)? })
 }
 
 /// Whether the target has a GPU. What is not up has no devices: whatever it shows of them is its host's.

@@ -89,6 +89,7 @@ impl Machine {
             Op::RefreshLibraries => self.must(&Cmd::new(["ldconfig"]), progress).map(drop),
             Op::BuildPython(build) => super::python::perform(self, build, progress),
             Op::BuildConda(build) => super::conda::perform(self, build, progress),
+            Op::RunTool(tool) => self.run_tool(tool, progress),
             Op::RunScript(run) => self.run_script(run, progress),
             Op::RunCheck(run) => self.run_check(run, progress),
         }

@@ -1,5 +1,5 @@
 //! Whether a machine waits for a restart: what packages installed is in use from then on only. Debian's packages say so by a file in /run,
-//! which a restart takes away.
+//! which a restart takes away; NVIDIA's driver does not say so, and is looked at.
 
 use super::{Probe, ProbeError};
 use crate::model::TargetPath;
@@ -11,19 +11,23 @@ const REQUIRED: &str = "/run/reboot-required";
 /// The packages that ask for it, a line each, some of them often.
 const BY: &str = "/run/reboot-required.pkgs";
 
-/// The packages that ask for a restart, perhaps none that says its name; `None` where no restart is needed, or nothing runs.
+/// What asks for a restart: packages, perhaps none that says its name, and the driver; `None` where no restart is needed, or nothing runs.
 ///
 /// # Errors
 /// It cannot be told.
 pub fn reboot_required(on: &dyn Probe) -> Result<Option<Vec<String>>, ProbeError> {
     let path = |text: &str| TargetPath::parse(text).map_err(|e| ProbeError::new("use a path", e));
-    if !on.has(Ability::RunningSystem) || on.stat(&path(REQUIRED)?)?.is_none() {
+    if !on.has(Ability::RunningSystem) {
+        return Ok(None);
+    }
+    let driver = super::driver_needs_restart(on)?;
+    if driver.is_none() && on.stat(&path(REQUIRED)?)?.is_none() {
         return Ok(None);
     }
     let text = on.read(&path(BY)?)?.unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let packages: BTreeSet<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    Ok(Some(packages.into_iter().map(str::to_owned).collect()))
+    Ok(Some(packages.into_iter().map(str::to_owned).chain(driver).collect()))
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@ use super::background::spawn_aside;
 use super::cgroup::{Cgroup, MARK, units};
 use super::machine::{Machine, describe};
 use super::run::Ended;
-use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, seal};
-use crate::model::{Owner, Span, TargetPath};
-use crate::step::{CheckRun, Cmd, Gate, OnEscape, OnFailure, ScriptRun, ScriptSource};
+use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, seal, stale_path};
+use crate::model::{Owner, Span, TargetPath, UnitName};
+use crate::step::{CheckRun, Cmd, Gate, OnEscape, OnFailure, ScriptRun, ScriptSource, Tool};
 use super::script_log::{Log, is_mounted};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode as Bits;
@@ -323,6 +323,18 @@ impl Machine {
         let log = Verdict::log(name, next)?;
         self.keep(&log, b"")?;
         Ok((log, next))
+    }
+
+    pub(super) fn run_tool(&self, tool: &Tool, progress: &dyn Progress) -> Result<(), OpError> {
+        if let Some(unit) = tool.read_by() {
+            let unit = UnitName::parse(unit).map_err(|e| OpError::new("use a unit", e.0))?;
+            self.keep(&stale_path(&unit)?, b"")?;
+        }
+        let cmd = Cmd::new(tool.argv()).env("DEBIAN_FRONTEND", "noninteractive");
+        self.must(&cmd, progress)?;
+        let Some((name, digest)) = tool.remembered() else { return Ok(()) };
+        let bytes = seal(&CheckVerdict { version: 1, digest }).map_err(|e| OpError::new("write a verdict", e))?;
+        self.keep(&CheckVerdict::of_tool(&name)?, &bytes)
     }
 
     pub(super) fn run_check(&self, run: &CheckRun, progress: &dyn Progress) -> Result<(), OpError> {

@@ -241,6 +241,14 @@ impl CheckVerdict {
     pub fn path(name: &str) -> Result<TargetPath, ProbeError> {
         path(&format!("/var/lib/fitout/state/checks/{name}.json"))
     }
+
+    /// Where it is kept what a tool's work was made from.
+    ///
+    /// # Errors
+    /// The name makes no path.
+    pub fn of_tool(name: &str) -> Result<TargetPath, ProbeError> {
+        path(&format!("/var/lib/fitout/state/tools/{name}.json"))
+    }
 }
 
 /// The mark that a unit has not yet read what was written.

@@ -1,7 +1,7 @@
 //! NVIDIA's software: toolkits and the libraries that are laid into them.
 
 use super::super::at::At;
-use super::words::{CudaVersion, DriverBranch, DriverVersion, GpuArchitecture, ReleaseVersion};
+use super::words::{CudaVersion, DriverBranch, DriverVersion, GpuArchitecture, MpiVersion, ReleaseVersion, RepositoryUri, SourcePath};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,16 +9,43 @@ use serde::Deserialize;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gpu {
-    /// The driver that the machine has, or is to have, so that what needs one is judged by it; this version installs none.
+    /// Whether the machine must have a GPU. Where one may be absent, or is not there yet (in an image), what asks the driver waits.
+    #[schemars(extend("default" = "optional"))]
+    pub presence: Option<Presence>,
+    /// The driver: with a `flavour` it is installed, without one it is there already. What needs one is judged by it.
     pub driver: Option<Driver>,
     /// The architecture of its GPU, such as `sm_90`, so that what is compiled for it is judged by it.
     pub architecture: Option<At<GpuArchitecture>>,
     /// The CUDA toolkit: compiler, runtime and headers below `/usr/local/cuda`.
     pub cuda: Option<Cuda>,
-    /// cuDNN, laid into the toolkit; from where the toolkit comes from, for its major version.
+    /// cuDNN, laid into the toolkit, or beside it by apt; from where the toolkit comes from, for its major version.
     pub cudnn: Option<At<Library>>,
-    /// NCCL, laid into the toolkit; from NVIDIA's wheels on a Python package index, for the toolkit's major version.
+    /// NCCL, for the toolkit's major version: laid into it from NVIDIA's wheels on a Python package index, or beside it by apt.
     pub nccl: Option<At<Library>>,
+    /// NVIDIA's part in Docker and Podman, so that containers can have the GPU.
+    pub container_toolkit: Option<bool>,
+    /// A repository of NVIDIA's packages for apt that has a key of its own, instead of NVIDIA's.
+    pub repository: Option<NvidiaRepository>,
+}
+
+/// Whether there must be a GPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// There may be one.
+    Optional,
+    /// A machine that runs without one is a failure.
+    Required,
+}
+
+/// A repository of NVIDIA's packages for apt.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NvidiaRepository {
+    /// Its address: a flat one, such as `https://apt.example.org/nvidia/debian12`.
+    pub uri: At<RepositoryUri>,
+    /// The file of the armoured key that signs it.
+    pub signed_by: At<SourcePath>,
 }
 
 /// NVIDIA's driver.
@@ -27,8 +54,37 @@ pub struct Gpu {
 pub struct Driver {
     /// Its branch, such as `"550"`; in quotes.
     pub branch: At<DriverBranch>,
+    /// Which build of it is installed; absent, none is.
+    pub flavour: Option<At<Flavour>>,
+    /// Whose packages; the distribution's where absent.
+    #[schemars(extend("default" = "distribution"))]
+    pub source: Option<At<DriverSource>>,
     /// Its whole version, such as `"550.54.15"`; the newest of the branch where absent.
     pub version: Option<At<DriverVersion>>,
+}
+
+/// Which build of the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flavour {
+    /// With the open kernel modules: for Turing and later, the only one for Blackwell and later.
+    Open,
+    /// With NVIDIA's own kernel modules: for Maxwell to Hopper.
+    Proprietary,
+    /// Ubuntu's build for servers, with the open kernel modules.
+    OpenServer,
+    /// Ubuntu's build for servers, with NVIDIA's own kernel modules.
+    Server,
+}
+
+/// Whose packages of the driver.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DriverSource {
+    /// Those of the distribution: of Ubuntu `restricted`, of Debian `non-free`.
+    Distribution,
+    /// Those of NVIDIA's repository.
+    Nvidia,
 }
 
 /// The CUDA toolkit.
@@ -68,6 +124,8 @@ pub enum CudaSource {
     Pypi,
     /// NVIDIA's redistributable archives, by the list that it publishes of each release.
     Redist,
+    /// NVIDIA's packages for apt.
+    Apt,
 }
 
 /// A library that is laid into the toolkit.
@@ -144,4 +202,26 @@ components! {
     NsightCompute = "nsight_compute",
     /// Nsight Systems: profiles programs.
     NsightSystems = "nsight_systems",
+    /// All of it; by apt only.
+    Toolkit = "toolkit",
+}
+
+/// The library of message passing.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Mpi {
+    /// Whose.
+    pub implementation: At<MpiImplementation>,
+    /// Its release, such as `"2021.12"` of Intel MPI; in quotes. Open MPI is the distribution's, and has none to choose.
+    pub version: Option<At<MpiVersion>>,
+}
+
+/// Whose library of message passing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MpiImplementation {
+    /// Intel MPI: its runtime, from its wheel, below `/opt/intel/mpi`.
+    Intel,
+    /// Open MPI, of the distribution, with its compilers.
+    Openmpi,
 }

@@ -19,7 +19,7 @@ pub use access::{Foreign, FormerUser, FormerUserState, Mirrors, Network, RunAs, 
 pub use azure::{
     CustomApplication, Identity, IdentityKind, NetworkSettings, PowerSchedule, Recurrence, SCALAR, Schedules, Switch, Trigger, TriggerKind,
 };
-pub use gpu::{CudaComponent, CudaSource, Gpu, Library};
+pub use gpu::{CudaComponent, CudaSource, DriverSource, Flavour, Gpu, Library, Mpi, MpiImplementation, Presence};
 pub use ownership::{OnDrift, OnRemoval};
 pub use power::Power;
 pub use software::{
@@ -87,6 +87,8 @@ pub struct Manifest {
     pub units: Vec<At<Unit>>,
     /// NVIDIA's software.
     pub gpu: Option<Gpu>,
+    /// The library of message passing, for training on several processes.
+    pub mpi: Option<Mpi>,
     /// Where conda environments live, and where their packages come from.
     pub conda: Option<Conda>,
     /// Conda and Python environments, each with its Jupyter kernel.

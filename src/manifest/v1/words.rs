@@ -296,6 +296,9 @@ words! {
     /// A version of CUDA.
     CudaVersion: "a version of CUDA", "write it in quotes, such as \"12.4.1\" or \"13.0\"",
         r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);
+    /// A release of Intel MPI.
+    MpiVersion: "a release of Intel MPI", "write its year and number in quotes, such as \"2021.12\"",
+        r"^20\d\d\.\d{1,2}(\.\d{1,2})?$", |text| dotted(text, 2..=3) && text.starts_with("20");
     /// A branch of NVIDIA's driver.
     DriverBranch: "a branch of the driver", "write its number in quotes, such as \"550\"",
         r"^\d{3}$", |text| dotted(text, 1..=1) && text.len() == 3;

@@ -134,6 +134,11 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             let channels = if channels.is_empty() { vec![CHANNEL.to_owned()] } else { channels };
             // Where nothing is relative to it, the place of the file has no say in what it means: the same text has the same answer anywhere.
             let base = if file.text.contains("./") { base.unwrap_or_else(|| ".".into()) } else { String::new() };
+            let driver = manifest.gpu.as_ref().and_then(|gpu| gpu.driver.as_ref());
+            let driver = driver.map(|driver| match &driver.version {
+                Some(version) => version.value.as_str().to_owned(),
+                None => driver.branch.value.as_str().to_owned(),
+            });
             Some(Source::Conda {
                 base,
                 text: file.text,
@@ -141,6 +146,7 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
                 prefix: conda_prefix(manifest)?,
                 index: index(manifest),
                 mirror: conda_mirror(manifest),
+                driver,
             })
         }
         (None, Some(python), requirements) => {

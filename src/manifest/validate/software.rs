@@ -99,18 +99,24 @@ fn one_repository(item: &At<v1::Repository>, desk: &mut Desk<'_>) -> Option<Want
         }
         (true, true) | (false, false) => {}
     }
-    let key = desk.file(signed_by, CARRIED)?;
-    if !key.text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
-        let message = format!("{} is not an armoured public key", key.path.display());
-        desk.say(Code::BadValue, &signed_by.place, message, "convert it with `gpg --enarmor`, or fetch the .asc file");
-    }
+    let key = armoured_key(signed_by, desk)?;
     Some(Want::Repository(Repository {
         name,
         uri: uri.value.as_str().to_owned(),
         suite: suite.value.as_str().to_owned(),
         components: repository.components.iter().map(|component| component.as_str().to_owned()).collect(),
-        key: key.text,
+        key,
     }))
+}
+
+/// The text of a file that holds the key of a repository.
+pub fn armoured_key(file: &At<v1::SourcePath>, desk: &mut Desk<'_>) -> Option<String> {
+    let key = desk.file(file, CARRIED)?;
+    if !key.text.contains("-----BEGIN PGP PUBLIC KEY BLOCK-----") {
+        let message = format!("{} is not an armoured public key", key.path.display());
+        desk.say(Code::BadValue, &file.place, message, "convert it with `gpg --enarmor`, or fetch the .asc file");
+    }
+    Some(key.text)
 }
 
 /// `files`.

@@ -1,14 +1,18 @@
 //! `gpu.cuda`, `gpu.cudnn`, `gpu.nccl`: toolkits side by side below `/usr/local`, one of them as `/usr/local/cuda`, with cuDNN and NCCL
 //! laid into it; found by shells and by the dynamic linker.
 
+mod apt;
 mod parts;
+pub mod table;
 
+use super::nvidia::NvidiaPackages;
 use super::{Answer, Context, Item, Question, Recipe};
 use crate::model::{Architecture, Facts, Meta, Mode, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{Archive, File, HEADER, Libraries, Spec, Symlink};
 use crate::step::{Blob, Content, Layer, Strip, Unpack};
 
+pub use apt::WHOLE;
 pub use parts::PARTS;
 
 /// `gpu.cuda` with what is laid into it.
@@ -26,6 +30,8 @@ pub struct Cuda {
     pub index: Option<String>,
     /// What is asked instead of NVIDIA's server.
     pub mirror: Option<String>,
+    /// Where packages for apt come from.
+    pub packages: NvidiaPackages,
 }
 
 /// A toolkit.
@@ -46,6 +52,8 @@ pub enum ToolkitSource {
     Redist,
     /// NVIDIA's wheels, of which those of CUDA 13 and later hold the whole compiler, spread over several.
     Pypi,
+    /// NVIDIA's packages for apt.
+    Apt,
 }
 
 /// The first parts of a version.
@@ -76,9 +84,18 @@ impl Toolkit {
         format!("cuda-{}", first_parts(&self.version, 2))
     }
 
-    fn asked(&self, cuda: &Cuda, facts: &Facts) -> Asked {
-        let parts = parts::with_needs(&self.components, self.major());
+    /// What brings it.
+    fn id(&self) -> ResourceId {
         match self.source {
+            ToolkitSource::Apt => self.request_id(),
+            ToolkitSource::Redist | ToolkitSource::Pypi => ResourceId::new("archive", self.name()),
+        }
+    }
+
+    fn asked(&self, cuda: &Cuda, facts: &Facts) -> Option<Asked> {
+        let parts = parts::with_needs(&self.components, self.major());
+        Some(match self.source {
+            ToolkitSource::Apt => return None,
             ToolkitSource::Redist => {
                 let components = parts.iter().map(|part| part.redist.to_owned()).collect();
                 (cuda.redist("cuda", &self.version, components, None, facts), Strip::Wrapper)
@@ -88,7 +105,7 @@ impl Toolkit {
                 let requirements = parts.iter().filter_map(|part| part.wheel).map(|wheel| format!("{wheel}=={minor}.*")).collect();
                 (cuda.wheels(requirements, facts), Strip::Folder(format!("nvidia/cu{}", self.major())))
             }
-        }
+        })
     }
 }
 
@@ -120,10 +137,23 @@ impl Cuda {
             ToolkitSource::Redist => {
                 (self.redist("cudnn", version, vec!["cudnn".into()], Some(format!("cuda{major}")), facts), Strip::Wrapper)
             }
-            ToolkitSource::Pypi => wheel("cudnn", version),
+            ToolkitSource::Pypi | ToolkitSource::Apt => wheel("cudnn", version),
         });
         let nccl = self.nccl.as_deref().map(|version| wheel("nccl", version));
-        std::iter::once(self.toolkit.asked(self, facts)).chain(cudnn).chain(nccl).collect()
+        self.toolkit.asked(self, facts).map(|toolkit| [toolkit].into_iter().chain(cudnn).chain(nccl).collect()).unwrap_or_default()
+    }
+
+    /// The toolkits, the main one first.
+    fn all(&self) -> impl Iterator<Item = &Toolkit> {
+        std::iter::once(&self.toolkit).chain(&self.also)
+    }
+
+    /// The trees that are not apt's, each with what its archives are asked by.
+    fn trees(&self, context: &Context<'_>) -> Result<Vec<Archive>, Vec<Problem>> {
+        let main = self.asked(context.facts);
+        let main = (!main.is_empty()).then(|| Self::tree(&self.toolkit, &main, context));
+        let also = self.also.iter().filter_map(|toolkit| Some(Self::tree(toolkit, &[toolkit.asked(self, context.facts)?], context)));
+        main.into_iter().chain(also).collect()
     }
 
     fn tree(toolkit: &Toolkit, asked: &[Asked], context: &Context<'_>) -> Result<Archive, Vec<Problem>> {
@@ -178,29 +208,36 @@ impl Recipe for Cuda {
     }
 
     fn questions(&self, facts: &Facts) -> Vec<Question> {
-        let also = self.also.iter().map(|toolkit| toolkit.asked(self, facts));
+        let also = self.also.iter().filter_map(|toolkit| toolkit.asked(self, facts));
         self.asked(facts).into_iter().chain(also).map(|(question, _)| question).collect()
     }
 
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        let main = Self::tree(&self.toolkit, &self.asked(context.facts), context)?;
-        let also = self.also.iter().map(|toolkit| Self::tree(toolkit, &[toolkit.asked(self, context.facts)], context));
-        let trees: Vec<Archive> = std::iter::once(Ok(main)).chain(also).collect::<Result<_, _>>()?;
-        let link = Symlink::new(path("/usr/local/cuda")?, self.toolkit.name(), vec![trees[0].id()]);
+        let (trees, mut specs) = (self.trees(context)?, self.by_apt(context)?);
+        // Apt's main toolkit is chosen among those that it knows; ours is linked to.
+        let chosen = specs.iter().filter(|spec| matches!(spec, Spec::Alternative(_))).map(Spec::id).next();
+        let link = match &chosen {
+            Some(_) => None,
+            None => Some(Symlink::new(path("/usr/local/cuda")?, self.toolkit.name(), vec![self.toolkit.id()])),
+        };
+        let main = chosen.clone().unwrap_or_else(|| self.toolkit.id());
         let mut directories = vec![path("/usr/local/cuda/lib64")?];
         // Before those of others, so that the linker prefers what shells find.
-        let mut files =
-            vec![file("/etc/ld.so.conf.d/000-fitout-cuda.conf", format!("# {HEADER}\n/usr/local/cuda/lib64\n"), &[trees[0].id()])?];
-        for tree in &trees[1..] {
-            let libraries = path(&format!("{}/lib64", tree.unpack.into))?;
-            let at = format!("/etc/ld.so.conf.d/fitout-{}.conf", tree.name);
-            files.push(file(&at, format!("# {HEADER}\n{libraries}\n"), &[tree.id()])?);
+        let first = format!("# {HEADER}\n/usr/local/cuda/lib64\n");
+        let mut files = vec![file("/etc/ld.so.conf.d/000-fitout-cuda.conf", first, std::slice::from_ref(&main))?];
+        for toolkit in &self.also {
+            let libraries = path(&format!("/usr/local/{}/lib64", toolkit.name()))?;
+            let at = format!("/etc/ld.so.conf.d/fitout-{}.conf", toolkit.name());
+            files.push(file(&at, format!("# {HEADER}\n{libraries}\n"), &[toolkit.id()])?);
             directories.push(libraries);
         }
-        let libraries = Libraries { name: "cuda".into(), directories, trees: trees.clone(), link: link.clone(), files: files.clone() };
+        let requires = self.all().map(Toolkit::id).chain([main.clone()]).collect();
+        let libraries =
+            Libraries { name: "cuda".into(), directories, trees: trees.clone(), link: link.clone(), files: files.clone(), requires };
         let shells = format!("# {HEADER}\nexport CUDA_HOME=/usr/local/cuda\nexport PATH=$PATH:/usr/local/cuda/bin\n");
-        files.push(file("/etc/profile.d/fitout-cuda.sh", shells, &[trees[0].id()])?);
-        let specs = trees.into_iter().map(Spec::Archive).chain([Spec::Symlink(link)]);
-        Ok(specs.chain(files.into_iter().map(Spec::File)).chain([Spec::Libraries(libraries)]).collect())
+        files.push(file("/etc/profile.d/fitout-cuda.sh", shells, &[main])?);
+        specs.extend(trees.into_iter().map(Spec::Archive).chain(link.map(Spec::Symlink)));
+        specs.extend(files.into_iter().map(Spec::File).chain([Spec::Libraries(libraries)]));
+        Ok(specs)
     }
 }

@@ -9,44 +9,48 @@ pub struct Part {
     pub name: &'static str,
     /// Among NVIDIA's redistributable archives.
     pub redist: &'static str,
+    /// Among NVIDIA's packages for apt, before the numbers of its release: `cuda-nvcc` of `cuda-nvcc-12-4`.
+    pub apt: &'static str,
     /// On PyPI, where its releases are numbered as the toolkit's are.
     pub wheel: Option<&'static str>,
     /// The first major release of CUDA in which it is a part of its own; before, it came with the compiler.
     pub first: u32,
     /// Parts without which it is of no use.
-    pub needs: &'static [&'static str],
+    pub needs: Words,
 }
 
-const fn part(name: &'static str, redist: &'static str, wheel: Option<&'static str>, needs: &'static [&'static str]) -> Part {
-    Part { name, redist, wheel, first: 0, needs }
+type Words = &'static [&'static str];
+
+const fn part(name: &'static str, redist: &'static str, apt: &'static str, wheel: Option<&'static str>, needs: Words) -> Part {
+    Part { name, redist, apt, wheel, first: 0, needs }
 }
 
 /// Every part. cuSOLVER calls cuBLAS and cuSPARSE, cuSPARSE calls nvJitLink, and headers of the libraries include `nv/target` of CCCL.
 pub const PARTS: [Part; 24] = [
-    part("nvcc", "cuda_nvcc", Some("nvidia-cuda-nvcc"), &["nvvm", "crt", "cudart"]),
-    Part { first: 13, ..part("nvvm", "libnvvm", Some("nvidia-nvvm"), &[]) },
-    Part { first: 13, ..part("crt", "cuda_crt", Some("nvidia-cuda-crt"), &[]) },
-    part("cudart", "cuda_cudart", Some("nvidia-cuda-runtime"), &[]),
-    part("cccl", "cuda_cccl", Some("nvidia-cuda-cccl"), &[]),
-    part("nvrtc", "cuda_nvrtc", Some("nvidia-cuda-nvrtc"), &[]),
-    part("nvjitlink", "libnvjitlink", Some("nvidia-nvjitlink"), &[]),
-    part("cuobjdump", "cuda_cuobjdump", Some("nvidia-cuda-cuobjdump"), &[]),
-    part("nvdisasm", "cuda_nvdisasm", None, &[]),
-    part("cupti", "cuda_cupti", Some("nvidia-cuda-cupti"), &[]),
-    part("nvtx", "cuda_nvtx", Some("nvidia-nvtx"), &[]),
-    part("nvml", "cuda_nvml_dev", None, &[]),
-    part("gdb", "cuda_gdb", None, &[]),
-    part("sanitizer", "cuda_sanitizer_api", None, &[]),
-    part("cublas", "libcublas", None, &["cccl"]),
-    part("cufft", "libcufft", None, &[]),
-    part("curand", "libcurand", None, &[]),
-    part("cusparse", "libcusparse", None, &["cccl", "nvjitlink"]),
-    part("cusolver", "libcusolver", None, &["cublas", "cusparse"]),
-    part("npp", "libnpp", None, &[]),
-    part("nvjpeg", "libnvjpeg", None, &[]),
-    part("cufile", "libcufile", None, &[]),
-    part("nsight_compute", "nsight_compute", None, &[]),
-    part("nsight_systems", "nsight_systems", None, &[]),
+    part("nvcc", "cuda_nvcc", "cuda-nvcc", Some("nvidia-cuda-nvcc"), &["nvvm", "crt", "cudart"]),
+    Part { first: 13, ..part("nvvm", "libnvvm", "libnvvm", Some("nvidia-nvvm"), &[]) },
+    Part { first: 13, ..part("crt", "cuda_crt", "cuda-crt", Some("nvidia-cuda-crt"), &[]) },
+    part("cudart", "cuda_cudart", "cuda-cudart-dev", Some("nvidia-cuda-runtime"), &[]),
+    part("cccl", "cuda_cccl", "cuda-cccl", Some("nvidia-cuda-cccl"), &[]),
+    part("nvrtc", "cuda_nvrtc", "cuda-nvrtc-dev", Some("nvidia-cuda-nvrtc"), &[]),
+    part("nvjitlink", "libnvjitlink", "libnvjitlink-dev", Some("nvidia-nvjitlink"), &[]),
+    part("cuobjdump", "cuda_cuobjdump", "cuda-cuobjdump", Some("nvidia-cuda-cuobjdump"), &[]),
+    part("nvdisasm", "cuda_nvdisasm", "cuda-nvdisasm", None, &[]),
+    part("cupti", "cuda_cupti", "cuda-cupti-dev", Some("nvidia-cuda-cupti"), &[]),
+    part("nvtx", "cuda_nvtx", "cuda-nvtx", Some("nvidia-nvtx"), &[]),
+    part("nvml", "cuda_nvml_dev", "cuda-nvml-dev", None, &[]),
+    part("gdb", "cuda_gdb", "cuda-gdb", None, &[]),
+    part("sanitizer", "cuda_sanitizer_api", "cuda-sanitizer", None, &[]),
+    part("cublas", "libcublas", "libcublas-dev", None, &["cccl"]),
+    part("cufft", "libcufft", "libcufft-dev", None, &[]),
+    part("curand", "libcurand", "libcurand-dev", None, &[]),
+    part("cusparse", "libcusparse", "libcusparse-dev", None, &["cccl", "nvjitlink"]),
+    part("cusolver", "libcusolver", "libcusolver-dev", None, &["cublas", "cusparse"]),
+    part("npp", "libnpp", "libnpp-dev", None, &[]),
+    part("nvjpeg", "libnvjpeg", "libnvjpeg-dev", None, &[]),
+    part("cufile", "libcufile", "libcufile-dev", None, &[]),
+    part("nsight_compute", "nsight_compute", "cuda-nsight-compute", None, &[]),
+    part("nsight_systems", "nsight_systems", "cuda-nsight-systems", None, &[]),
 ];
 
 /// The parts that come always.

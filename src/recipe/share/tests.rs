@@ -6,7 +6,7 @@ use crate::recipe::Answers;
 
 fn lower(share: &Share) -> Vec<Spec> {
     let distribution = Distribution { id: "debian".into(), version: "12".into(), codename: "bookworm".into() };
-    let facts = Facts { distribution, architecture: Architecture::Amd64, gpu: Gpu::Absent };
+    let facts = Facts { distribution, architecture: Architecture::Amd64, gpu: Gpu::Absent, driver: None };
     let owner = UserName::parse("ann").unwrap();
     let home = TargetPath::parse("/home/ann").unwrap();
     let context = Context { facts: &facts, name: None, owner: Some(&owner), home: &home, answers: &Answers::default() };

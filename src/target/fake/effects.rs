@@ -2,7 +2,7 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CheckRun, Content, FileKind, Login, OnFailure, Op, Presence, Proof, ScriptRun, Site, UnitVerb, Unpack};
+use crate::step::{ASIDE, Ability, CONTAINER_DEVICES, CheckRun, Content, FileKind, Login, OnFailure, Op, Presence, Proof, ScriptRun, Site, Tool, UnitVerb, Unpack};
 use crate::target::{
     Accounts, CheckVerdict, Ending, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
     stale_path,
@@ -60,6 +60,7 @@ impl Target for Fake {
             }
             Op::BuildPython(build) => self.build(&build.site),
             Op::BuildConda(build) => self.build(&build.site),
+            Op::RunTool(tool) => self.run_tool(tool),
             Op::RunScript(run) => self.run_script(run),
             Op::RunCheck(run) => self.run_check(run),
         }
@@ -325,6 +326,38 @@ impl Fake {
         self.keep(&Verdict::path(&run.name)?, &bytes)?;
         let stops = status != 0 && run.on_failure == OnFailure::Fail;
         if stops { Err(OpError::new(format!("run the {} script", run.name), outcome)) } else { Ok(()) }
+    }
+
+    /// What each tool leaves behind by which it is known that it ran.
+    fn run_tool(&self, tool: &Tool) -> Result<(), OpError> {
+        let file = |at: &str, text: String| self.put(&path(at)?, Node::file(text, 0o644, (0, 0)));
+        match tool {
+            Tool::Modules { kernel } => {
+                let packages = self.packages()?;
+                let version = packages
+                    .installed
+                    .iter()
+                    .find(|(name, _)| name.starts_with("nvidia-") && name.contains("kernel"))
+                    .map_or("0", |(_, version)| version);
+                file(&format!("/var/lib/dkms/nvidia/{}/{kernel}/log", version.split('-').next().unwrap_or_default()), String::new())
+            }
+            Tool::Alternative { name, to } => {
+                self.put(&path(&format!("/etc/alternatives/{name}"))?, Node::link(to.as_str()))?;
+                file(&format!("/var/lib/dpkg/alternatives/{name}"), "manual\n".into())
+            }
+            Tool::DockerRuntime => {
+                self.keep(&path("/run/fitout/stale/docker.service")?, b"")?;
+                file("/etc/docker/daemon.json", r#"{"runtimes": {"nvidia": {"path": "nvidia-container-runtime"}}}"#.into())
+            }
+            Tool::ContainerDevices => {
+                let driver = crate::target::driver_that_runs(self)?.unwrap_or_default();
+                file(CONTAINER_DEVICES, format!("/usr/lib/libcuda.so.{driver}\n"))
+            }
+            Tool::Initramfs { .. } => Ok(()),
+        }?;
+        let Some((name, digest)) = tool.remembered() else { return Ok(()) };
+        let bytes = seal(&CheckVerdict { version: 1, digest }).map_err(|e| OpError::new("write a verdict", e))?;
+        self.keep(&CheckVerdict::of_tool(&name)?, &bytes)
     }
 
     fn run_check(&self, run: &CheckRun) -> Result<(), OpError> {

@@ -1,7 +1,7 @@
 //! What an archive is packed with, told by its first bytes: names and types that servers give prove nothing.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 /// Memory that a decoder may take: as much as `xz -9` and `zstd --long` ask for, and no more.
 const WINDOW_LOG: u32 = 27;
@@ -20,27 +20,71 @@ const TOLD_BY: u64 = 262;
 
 /// Opens an archive; what `watch` makes of it is told of every byte that is read from it.
 pub fn open<'a, R: Read + 'a>(mut file: File, watch: impl FnOnce(File) -> R) -> io::Result<Packed<'a>> {
-    let mut first = Vec::new();
-    (&mut file).take(TOLD_BY).read_to_end(&mut first)?;
-    file.rewind()?;
+    let first = first_bytes(&mut file)?;
     let starts = |magic: &[u8]| first.starts_with(magic);
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
         return Ok(Packed::Zip(file));
     }
-    let stream = BufReader::new(watch(file));
-    Ok(Packed::Tar(if starts(b"\x1f\x8b") {
-        Box::new(flate2::bufread::MultiGzDecoder::new(stream))
+    if !starts(AR) {
+        return stream(&first, watch(file)).map(Packed::Tar);
+    }
+    let length = data_of_package(&mut file)?;
+    let first = first_bytes(&mut file)?;
+    stream(&first, watch(file).take(length)).map(Packed::Tar)
+}
+
+/// What tells what follows, which is read again.
+fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
+    let (at, mut first) = (file.stream_position()?, Vec::new());
+    file.take(TOLD_BY).read_to_end(&mut first)?;
+    file.seek(SeekFrom::Start(at))?;
+    Ok(first)
+}
+
+/// How an archive of ar(1) begins, which deb(5) is.
+const AR: &[u8] = b"!<arch>\n";
+/// What stands before each of its members: name, times and owners, length, and two bytes that end it.
+const MEMBER: usize = 60;
+/// More members than any package has: three.
+const MOST_MEMBERS: usize = 16;
+
+/// Goes to where the files of a Debian package begin, and says how long that part is.
+fn data_of_package(file: &mut File) -> io::Result<u64> {
+    let refused = || io::Error::other("the archive is refused: it is no package of Debian's");
+    let mut at = AR.len() as u64;
+    for _ in 0..MOST_MEMBERS {
+        file.seek(SeekFrom::Start(at))?;
+        let mut header = [0; MEMBER];
+        file.read_exact(&mut header).map_err(|_| refused())?;
+        let text = std::str::from_utf8(&header).ok().filter(|text| text.ends_with("`\n")).ok_or_else(refused)?;
+        let length: u64 = text.get(48..58).and_then(|number| number.trim_end().parse().ok()).ok_or_else(refused)?;
+        if text.starts_with("data.tar") {
+            return Ok(length);
+        }
+        // Members begin at even places.
+        at = at.checked_add(MEMBER as u64 + length.next_multiple_of(2)).ok_or_else(refused)?;
+    }
+    Err(refused())
+}
+
+/// A tar, unpacked.
+fn stream<'a>(first: &[u8], source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let starts = |magic: &[u8]| first.starts_with(magic);
+    let source = BufReader::new(source);
+    Ok(if starts(b"\x1f\x8b") {
+        Box::new(flate2::bufread::MultiGzDecoder::new(source))
     } else if starts(b"\xfd7zXZ\0") {
-        Box::new(lzma_rust2::XzReader::new_mem_limit(stream, true, MEMORY_KIB))
+        Box::new(lzma_rust2::XzReader::new_mem_limit(source, true, MEMORY_KIB))
     } else if starts(b"\x28\xb5\x2f\xfd") {
-        let mut decoder = zstd::Decoder::with_buffer(stream)?;
+        let mut decoder = zstd::Decoder::with_buffer(source)?;
         decoder.window_log_max(WINDOW_LOG)?;
         Box::new(decoder)
     } else if starts(b"BZh") {
-        Box::new(bzip2::bufread::MultiBzDecoder::new(stream))
+        Box::new(bzip2::bufread::MultiBzDecoder::new(source))
     } else if first.get(257..).is_some_and(|magic| magic.starts_with(b"ustar")) {
-        Box::new(stream)
+        Box::new(source)
     } else {
-        return Err(io::Error::other("it is no archive that Fitout knows: zip, or tar alone or packed with gzip, xz, zstd or bzip2"));
-    }))
+        let known = "zip, a Debian package, or tar alone or packed with gzip, xz, zstd or bzip2";
+        return Err(io::Error::other(format!("it is no archive that Fitout knows: {known}")));
+    })
 }

@@ -7,6 +7,7 @@ mod digest;
 mod fitout;
 mod numbers;
 mod nvidia;
+mod nvidia_apt;
 mod repository;
 mod root;
 mod server;
@@ -15,6 +16,7 @@ pub use digest::{Trace, canonical, exact, holders, own_names};
 pub use fitout::{Fitout, Run, assert_recovers};
 pub use numbers::Numbers;
 pub use nvidia::mirror as nvidia;
+pub use nvidia_apt::{Shelf, repository as nvidia_packages};
 pub use root::{Root, mirror};
 pub use server::Server;
 

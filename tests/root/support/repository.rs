@@ -105,11 +105,28 @@ pub fn make(at: &Path) {
     for package in &PACKAGES {
         package.build(at);
     }
+    publish(at, "Tiny");
+}
+
+/// Lists the packages that lie there, as a flat repository under this label, and signs the list.
+pub fn publish(at: &Path, label: &str) {
     let index = must(command("apt-ftparchive").current_dir(at).args(["packages", "."]));
     fs::write(at.join("Packages"), index).unwrap();
-    let release = must(command("apt-ftparchive").current_dir(at).args(["-o", "APT::FTPArchive::Release::Suite=./", "release", "."]));
+    let said = |field: &str, value: &str| format!("-oAPT::FTPArchive::Release::{field}={value}");
+    let mut release = command("apt-ftparchive");
+    release.current_dir(at).args([said("Suite", "./"), said("Label", label), said("Origin", label)]).args(["release", "."]);
+    let release = must(&mut release);
     fs::write(at.join("Release"), release).unwrap();
     sign(at);
+}
+
+/// Packs a tree with these fields of its control file and these scripts.
+pub fn pack(tree: &Path, control: &str, scripts: &[(&str, &str)], into: &Path) {
+    write(&tree.join("DEBIAN/control"), &format!("{control}Maintainer: Tests <tests@example.com>\nDescription: tiny package\n"));
+    for (name, text) in scripts {
+        write(&tree.join("DEBIAN").join(name), text);
+    }
+    must(command("dpkg-deb").args(["--root-owner-group", "-Zgzip", "--build"]).arg(tree).arg(into));
 }
 
 fn sign(at: &Path) {

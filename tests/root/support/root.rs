@@ -11,6 +11,10 @@ use tempfile::TempDir;
 
 /// What is in it beside Debian's essential packages.
 const PACKAGES: &str = "systemd,systemd-sysv,openssh-server,sudo,ca-certificates";
+/// What is in one that starts by itself and can build modules for its kernel.
+const KERNEL: &str = "systemd,systemd-sysv,ca-certificates,initramfs-tools,linux-image-cloud-amd64,dkms";
+/// What the local repository of such a one has beside the tiny packages: what modules are built with.
+const HEADERS: &str = "linux-headers-cloud-amd64";
 /// What is in one with a compiler, which nvcc calls.
 const COMPILER: &str = "ca-certificates,g++";
 /// Left out, so that a copy is quick: nothing that a test looks at.
@@ -30,13 +34,19 @@ impl Root {
     /// A fresh copy.
     pub fn fresh() -> Self {
         static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
-        Self::of(ARCHIVE.get_or_init(|| archive(PACKAGES)))
+        Self::of(ARCHIVE.get_or_init(|| archive(PACKAGES, None)))
     }
 
     /// A fresh copy of one with a compiler for C++.
     pub fn with_compiler() -> Self {
         static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
-        Self::of(ARCHIVE.get_or_init(|| archive(COMPILER)))
+        Self::of(ARCHIVE.get_or_init(|| archive(COMPILER, None)))
+    }
+
+    /// A fresh copy of one with a kernel, without what modules are built with.
+    pub fn with_kernel() -> Self {
+        static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
+        Self::of(ARCHIVE.get_or_init(|| archive(KERNEL, Some(HEADERS))))
     }
 
     fn of(archive: &Path) -> Self {
@@ -132,27 +142,33 @@ fn scratch() -> PathBuf {
 }
 
 /// The archive of a root with these packages, made on first use; its name is the digest of all that it is made from.
-fn archive(packages: &str) -> PathBuf {
+fn archive(packages: &str, later: Option<&str>) -> PathBuf {
     assert!(nix::unistd::geteuid().is_root(), "the tests on a Debian root need root: run `make test`");
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("debian");
     fs::create_dir_all(&cache).unwrap();
     // Other test programs may be at it: one makes it, the others wait.
     let lock = fs::File::create(cache.join("lock")).unwrap();
     lock.lock().unwrap();
-    let parts = [packages, SUITE, MIRROR, WITHOUT.concat().as_str(), repository::DEFINITION].join("\n");
+    let parts = [packages, later.unwrap_or_default(), SUITE, MIRROR, WITHOUT.concat().as_str(), repository::DEFINITION].join("\n");
     let archive = cache.join(format!("{}.tar", &hex::encode(Sha256::digest(parts))[..16]));
     if !archive.exists() {
-        make(&archive, packages);
+        make(&archive, packages, later);
     }
     archive
 }
 
-fn make(archive: &Path, packages: &str) {
+fn make(archive: &Path, packages: &str, later: Option<&str>) {
     let work = TempDir::with_prefix_in("fitout-make-", scratch()).unwrap();
     let root = work.path().join("root");
     let mut bootstrap = command("mmdebstrap");
     bootstrap.args(["--mode=root", "--variant=minbase", "--skip=check/empty", "--dpkgopt=force-unsafe-io"]).env("TMPDIR", work.path());
     bootstrap.args(WITHOUT.map(|path| format!("--dpkgopt=path-exclude={path}"))).arg(format!("--include={packages}"));
+    if let Some(later) = later {
+        let kept = "$1/srv/repository";
+        let fetch = format!("--option=Dir::Cache::Archives=/srv/repository --yes --no-install-recommends --download-only install {later}");
+        bootstrap
+            .arg(format!("--customize-hook=mkdir -p {kept}/partial && chroot \"$1\" apt-get {fetch} && rm -r {kept}/partial {kept}/lock"));
+    }
     must(bootstrap.arg(SUITE).arg(&root).arg(mirror()));
     // Only the local repository is asked for packages, so that no test needs a network; dpkg need not survive a power cut.
     for gone in ["etc/apt/sources.list", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/apt/apt.conf.d/99mmdebstrap"] {

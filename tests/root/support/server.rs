@@ -42,7 +42,8 @@ fn answer(stream: &TcpStream, folder: &Path, seen: &Mutex<Vec<String>>) -> Optio
     let mut words = head.first()?.split(' ');
     let (verb, path) = (words.next()?, words.next()?);
     seen.lock().unwrap().push(path.to_owned());
-    let file = PathBuf::from(format!("{}{path}", folder.display()));
+    // Apt writes `+` so.
+    let file = PathBuf::from(format!("{}{}", folder.display(), path.replace("%2b", "+")));
     let (status, body) = match fs::read(&file) {
         Ok(bytes) => ("200 OK", bytes),
         Err(_) => ("404 Not Found", Vec::new()),

@@ -1,8 +1,8 @@
 //! What the environments bring: frameworks, and the CUDA that they are built for, as far as their requirements say.
 
-use super::table::{TENSORFLOWS, TORCHES, Version};
 use super::version;
 use crate::problem::Place;
+use crate::recipe::table::{TENSORFLOWS, TORCHES, Version};
 
 /// A framework of an environment.
 #[derive(Debug, Clone)]

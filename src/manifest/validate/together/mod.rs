@@ -5,15 +5,14 @@
 //! and the nearest change of the manifest that mends it.
 
 mod frameworks;
-mod table;
 
 use super::desk::Desk;
 use crate::manifest::at::At;
 use crate::manifest::v1::{Gpu, Manifest};
 use crate::problem::{Code, Place};
+use crate::recipe::table::{self, Row, Version};
 use crate::recipe::{Source, Want};
 use frameworks::{Framework, Kind, framework};
-use table::{Row, Version};
 
 /// Up to three numbers; missing ones are 0.
 fn version(text: &str) -> Option<Version> {
@@ -115,17 +114,12 @@ fn driver(gpu: &Gpu) -> Option<Driver<'_>> {
         Some(version) => (version.value.as_str(), &version.place),
         None => (driver.branch.value.as_str(), &driver.branch.place),
     };
-    let mut number = version(text)?;
-    if driver.version.is_none() {
-        (number[1], number[2]) = (u32::MAX, u32::MAX);
-    }
-    Some(Driver { text, version: number, place })
+    Some(Driver { text, version: table::driver(text)?, place })
 }
 
 /// The newest release of CUDA that a driver came with or after.
 fn newest_for(driver: Version) -> Option<String> {
-    let fits = table::SHIPPED.iter().filter(|row| row.first <= driver);
-    fits.map(|row| row.of).max().map(|(major, minor)| format!("{major}.{minor}"))
+    table::newest_for(driver).map(|(major, minor)| format!("{major}.{minor}"))
 }
 
 impl Stack<'_> {

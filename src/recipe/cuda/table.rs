@@ -134,3 +134,19 @@ pub const TENSORFLOWS: [(Version, (u32, u32), u32, &str); 7] = [
 pub const EXTENSIONS: &str = "https://github.com/pytorch/pytorch/blob/main/torch/utils/cpp_extension.py";
 /// What `CuPy` says of its wheels: one, for the toolkit's major release.
 pub const CUPY: &str = "https://docs.cupy.dev/en/stable/install.html";
+
+/// The newest release of CUDA that a driver came with or after.
+#[must_use]
+pub fn newest_for(driver: Version) -> Option<(u32, u32)> {
+    SHIPPED.iter().filter(|row| row.first <= driver).map(|row| row.of).max()
+}
+
+/// The numbers of a driver's version, up to three; those that are missing are as high as can be: of a branch alone the newest is meant.
+#[must_use]
+pub fn driver(text: &str) -> Option<Version> {
+    let mut version = [0, u32::MAX, u32::MAX];
+    for (to, part) in version.iter_mut().zip(text.split('.')) {
+        *to = part.parse().ok()?;
+    }
+    Some(version)
+}
