@@ -13,6 +13,8 @@ mod setting;
 mod ssh;
 mod system;
 
+pub use gpu::told;
+
 use crate::model::ResourceId;
 use crate::target::{Probe, ProbeError};
 use serde::Serialize;

@@ -17,8 +17,11 @@ pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
 pub use look::{FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
 pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};
-pub use work::{Again, CheckRun, CondaBuild, Extras, Gate, Layer, OnEscape, OnFailure, PythonBuild, PythonPackages, ScriptRun, ScriptSource, ShareFolder, Site, Strip, Trigger, Unpack};
 pub use tool::{CONTAINER_DEVICES, Tool};
+pub use work::{
+    Again, CheckRun, CondaBuild, Extras, Gate, Layer, OnEscape, OnFailure, PythonBuild, PythonPackages, ScriptRun, ScriptSource,
+    ShareFolder, Site, Strip, Trigger, Unpack,
+};
 
 /// What a target must be able to do for a step to be performed on it; a step whose ability is missing is deferred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -272,6 +272,7 @@ impl Probe for Machine {
                     .chain(["install", "--"].map(str::to_owned))
                     .chain(packages.iter().cloned()),
             )),
+            Query::Gpus => Ok(gpus()),
             Query::UnitActive(unit) => self
                 .run(&Cmd::new(["systemctl", "is-active", "--quiet", unit.as_str()]), Some(ASKING), &Silent)
                 .map(|ended| ended.output)
@@ -315,4 +316,14 @@ fn is_exactly(mut file: impl Read, wanted: &[u8]) -> io::Result<bool> {
 
 fn into_probe(error: OpError) -> ProbeError {
     ProbeError::new(error.act, error.cause)
+}
+
+/// What the driver says, or why it says nothing: 127 is for a library that is not there, as for a program.
+fn gpus() -> Output {
+    let said = |status, stdout, stderr| Output { status, stdout, stderr };
+    match super::ask_driver(super::DRIVER_LIBRARY.as_ref()) {
+        Ok(Some(says)) => said(0, serde_json::json!(says).to_string(), String::new()),
+        Ok(None) => said(127, String::new(), format!("there is no {}", super::DRIVER_LIBRARY)),
+        Err(cause) => said(1, String::new(), cause),
+    }
 }

@@ -32,6 +32,7 @@ mod locked;
 pub mod look;
 mod machine;
 mod nvidia;
+mod nvml;
 mod packages;
 mod perform;
 mod policy;
@@ -75,15 +76,18 @@ pub use ledger::Written;
 pub use lock::{Lock, LockError};
 pub use locked::{PackageFile, PackageFiles};
 pub use machine::{Ground, Machine};
-pub use packages::{Patience, Way};
 pub use nvidia::{SecureBoot, driver_libraries, driver_needs_restart, driver_that_runs, nouveau_is_loaded, secure_boot};
+pub use nvml::{DriverSays, GpuDevice, LIBRARY as DRIVER_LIBRARY, ask_driver};
+pub use packages::{Patience, Way};
 pub use promote::{Stillness, promote};
 pub use reboot::reboot_required;
 pub use records::{Claims, OnRemoval, Record, Records};
 pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use socket::{Caller, SOCKET, ask_at, listen_at};
-pub use sshd::{Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, configuration, included, keys_in, policy_gaps, visits};
+pub use sshd::{
+    Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, configuration, included, keys_in, policy_gaps, visits,
+};
 pub use state::{CheckVerdict, Ending, Process, Standing, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};
 pub use unpack::program_in_wheel;

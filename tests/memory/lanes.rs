@@ -4,7 +4,7 @@ use crate::pipeline::{perform, perform_by};
 use crate::properties::{World, differences, usual, worlds};
 use fitout::apply::{Outcome, RunReport, Workers};
 use fitout::model::TargetPath;
-use fitout::step::{Ability, Content, Lane, Op, Output, Query, Space, Stat};
+use fitout::step::{Ability, Content, Lane, Op, Output, Query, Space, Stat, Tool};
 use fitout::target::fake::{Behaviour, Fake};
 use fitout::target::{Accounts, OpError, Packages, Probe, ProbeError, Progress, Target, Written};
 use proptest::prelude::*;
@@ -31,9 +31,14 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 fn lane(op: &Op) -> Lane {
     match op {
-        Op::AptInstall { .. } | Op::AptRemove { .. } | Op::AptHold { .. } | Op::AptUnhold { .. } | Op::Answer { .. } => Lane::Packages,
+        Op::AptInstall { .. }
+        | Op::AptRemove { .. }
+        | Op::AptHold { .. }
+        | Op::AptUnhold { .. }
+        | Op::Answer { .. }
+        | Op::RunTool(Tool::Modules { .. } | Tool::Initramfs { .. } | Tool::Alternative { .. }) => Lane::Packages,
         Op::SetUser { .. } | Op::SetLogin { .. } | Op::EndSessions { .. } | Op::TakeKeys { .. } | Op::RemoveUser { .. } => Lane::Users,
-        Op::Unit { .. } | Op::ProveSshd { .. } => Lane::Units,
+        Op::Unit { .. } | Op::ProveSshd { .. } | Op::RunTool(Tool::DockerRuntime | Tool::ContainerDevices) => Lane::Units,
         Op::Unpack(_) | Op::RefreshLibraries | Op::BuildPython(_) | Op::BuildConda(_) | Op::RemoveEnvironment { .. } => Lane::Own,
         Op::RunScript(_) => Lane::Machine,
         Op::RunCheck(_) => Lane::Checks,

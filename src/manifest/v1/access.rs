@@ -1,8 +1,8 @@
 //! Who owns the machine, how people and packages reach it, and the owner's scripts.
 
 use super::super::at::At;
-use super::words::{GroupName, IndexUrl, NoProxy, ServerUrl, SourcePath};
 use super::azure::SCALAR;
+use super::words::{GroupName, IndexUrl, NoProxy, ServerUrl, SourcePath};
 use crate::model::{HomePath, Span, TargetPath, UserName};
 use crate::step::{Again, Gate, OnEscape, OnFailure};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};

@@ -2,7 +2,10 @@
 
 use super::{Fake, Kind, Last, Node, Said, State, Tree, failed, path, seed};
 use crate::model::{Meta, Sha256, TargetPath, UnitName, UserName};
-use crate::step::{ASIDE, Ability, CONTAINER_DEVICES, CheckRun, Content, FileKind, Login, OnFailure, Op, Presence, Proof, ScriptRun, Site, Tool, UnitVerb, Unpack};
+use crate::step::{
+    ASIDE, Ability, CONTAINER_DEVICES, CheckRun, Content, FileKind, Login, OnFailure, Op, Presence, Proof, ScriptRun, Site, Tool, UnitVerb,
+    Unpack,
+};
 use crate::target::{
     Accounts, CheckVerdict, Ending, OpError, Probe, ProbeError, Progress, Target, Verdict, Written, generations, processes_of, seal, sshd,
     stale_path,
