@@ -34,7 +34,7 @@ pub fn findings(on: &dyn Probe, _: &[ResourceId]) -> Result<Vec<Finding>, ProbeE
         );
     }
     found.extend(if facts.gpu == Gpu::Present { signing(on)? } else { None });
-    found.extend(if facts.gpu == Gpu::Present || facts.driver.is_some() { devices(on)? } else { Vec::new() });
+    found.extend(if facts.driver.is_some() { devices(on)? } else { Vec::new() });
     Ok(found)
 }
 

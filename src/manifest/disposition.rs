@@ -83,7 +83,7 @@ const ROWS: &[Row] = &[
     ("Manifest", "enable_os_patching", Recorded, "updates of the distribution are apt's; this version starts none"),
     ("Manifest", "release_quota_on_stop", Recorded, "quota is Azure's"),
     ("Manifest", "autologger_settings", Recorded, "MLflow is told by Azure's jobs"),
-    ("Gpu", "driver", Checked, "what needs a driver is judged by it; this version installs none"),
+    ("Gpu", "driver", Enforced, "installed where it names a `flavour`; what needs a driver is judged by it"),
     ("Gpu", "architecture", Checked, "what is compiled for a GPU is judged by it"),
     ("Manifest", "id", Recorded, OUTSIDE),
     ("Manifest", "state", Recorded, OUTSIDE),

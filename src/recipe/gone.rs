@@ -23,6 +23,8 @@ pub enum Gone {
         places: Vec<(&'static str, TargetPath)>,
         /// The name of its kernel.
         kernel: String,
+        /// Other names under which its kernel is known.
+        aliases: Vec<String>,
     },
     /// One of `shares`.
     Share {
@@ -44,12 +46,15 @@ impl Gone {
             Self::Repository(name) => repository_files(name)?.map(whoever).into(),
             Self::Unit(name) => vec![Spec::NoUnit(NoUnit { name: name.clone() })],
             Self::Guard(mount) => vec![whoever(Guard::path(mount).map_err(|e| Invalid::new(e.cause))?)],
-            Self::Environment { name, places, kernel } => {
+            Self::Environment { name, places, kernel, aliases } => {
                 let place = |(kind, prefix): &(&str, TargetPath)| {
                     Spec::NoEnvironment(NoEnvironment { prefix: prefix.clone(), id: ResourceId::new(kind, name) })
                 };
-                let files = kernelspec::remains(kernel)?.map(|path| Spec::Absent(Absent::if_ours(path)));
-                files.into_iter().chain(places.iter().map(place)).collect()
+                // They share a launcher, that of the kernel's own name.
+                let aliases: Vec<TargetPath> =
+                    aliases.iter().map(|alias| kernelspec::remains(alias).map(|[_, specs]| specs)).collect::<Result<_, _>>()?;
+                let files = kernelspec::remains(kernel)?.into_iter().chain(aliases).map(|path| Spec::Absent(Absent::if_ours(path)));
+                files.chain(places.iter().map(place)).collect()
             }
             Self::Share { name, mounter, mount } => {
                 let mount = mount.within(context.home);

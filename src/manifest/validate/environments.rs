@@ -58,7 +58,8 @@ fn gone(environment: &v1::Environment, manifest: &Manifest) -> Option<Gone> {
     let conda = place("conda", &format!("{}/envs", conda_prefix(manifest)?)).filter(|_| from.is_none_or(|from| from.conda.is_some()));
     let own = environment.kernel.as_ref().and_then(|kernel| kernel.value.name.as_ref());
     let kernel = own.map_or_else(|| usual_kernel(&name), |own| own.as_str()).to_owned();
-    Some(Gone::Environment { name, places: python.into_iter().chain(conda).collect(), kernel })
+    let aliases = environment.kernel.iter().flat_map(|kernel| &kernel.value.aliases).map(|alias| alias.value.as_str().to_owned()).collect();
+    Some(Gone::Environment { name, places: python.into_iter().chain(conda).collect(), kernel, aliases })
 }
 
 fn one_environment(item: &At<v1::Environment>, manifest: &Manifest, desk: &mut Desk<'_>) -> Option<Environment> {
