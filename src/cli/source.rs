@@ -142,7 +142,7 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             say(&message, Some("`fitout fetch FILE.lock --cache DIR` fills a cache where there is a network"), Exit::Unavailable)
         }
         SessionError::Lock(LockError::Held(_)) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
-        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Failed),
+        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Locked),
     }
 }
 

@@ -50,7 +50,7 @@ impl Probe {
             && !incoming.alone
             && incoming.version.is_some()
             && left >= limits.part * AHEAD / 2
-            && u128::from(bytes) * 1000 < u128::from(limits.fast) * took.as_millis()
+            && u128::from(bytes) * 1_000_000_000 < u128::from(limits.fast) * took.as_nanos()
     }
 }
 

@@ -124,7 +124,7 @@ fn is_scalar(node: &Node) -> bool {
 
 /// Whether a text of several lines can stand as a block: it starts with no space, ends in at most one line end, and hides nothing.
 fn is_block(text: &str) -> bool {
-    let plain = |line: &str| line.trim_end() == line && !line.chars().any(char::is_control);
+    let plain = |line: &str| line.trim_end() == line && line.chars().all(is_plain);
     text.trim_end_matches('\n').contains('\n') && !text.starts_with([' ', '\n']) && !text.ends_with("\n\n") && text.split('\n').all(plain)
 }
 
@@ -149,11 +149,18 @@ fn in_flow(node: &Node) -> String {
 pub fn word(text: &str) -> String {
     let alone = Scalar { text: text.to_owned(), style: Style::Plain };
     let first = text.starts_with(|c: char| c.is_ascii_alphanumeric() || "/._$~".contains(c)) && text != "~";
-    let rest = !text.contains(": ") && !text.contains(" #") && !text.ends_with([':', ' ']) && !text.chars().any(char::is_control);
+    let rest = !text.contains(": ") && !text.contains(" #") && !text.ends_with([':', ' ']) && text.chars().all(is_plain);
     if first && rest && alone.kind() == Kind::Text { text.to_owned() } else { quoted(text) }
 }
 
-/// JSON's quotes and escapes, which YAML reads alike.
+/// Whether a character means itself wherever it stands, and is seen: what readers take for space or for the end of a line is neither.
+fn is_plain(c: char) -> bool {
+    let blank = c.is_control() || c.is_whitespace() || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}');
+    c == ' ' || !blank
+}
+
+/// JSON's quotes and escapes, which YAML reads alike; what is not seen is escaped as well.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let escaped = |c: char| if is_plain(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) };
+    serde_json::Value::from(text).to_string().chars().map(escaped).collect()
 }
