@@ -5,7 +5,7 @@ use super::cgroup::{Cgroup, MARK, units};
 use super::machine::{Machine, describe};
 use super::run::Ended;
 use super::script_log::{Log, is_mounted};
-use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, seal, stale_path};
+use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, go_on, seal, stale_path};
 use crate::model::{Owner, Span, TargetPath, UnitName};
 use crate::step::{CheckRun, Cmd, Gate, OnEscape, OnFailure, ScriptRun, ScriptSource, Tool};
 use nix::sys::signal::Signal;
@@ -50,6 +50,20 @@ impl End {
         }
         Self::new(Ending::Failed, NONE, format!("could not be run: {error}"))
     }
+}
+
+/// How long the signal that ended a script may take to reach Fitout, too: a machine that stops sends it to one process after the other.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+/// A run that a signal ended, unless the same signal ends Fitout: then it was interrupted.
+fn unless_all_end(ended: Ended) -> io::Result<Ended> {
+    const BY_SIGNAL: [i32; 3] = [130, 137, 143];
+    let until = Instant::now() + TOGETHER;
+    while !ended.timed_out && BY_SIGNAL.contains(&ended.output.status) && Instant::now() < until {
+        go_on()?;
+        std::thread::sleep(TOGETHER / 50);
+    }
+    Ok(ended)
 }
 
 /// A signal as people know it: `9 (SIGKILL)`.
@@ -161,7 +175,7 @@ impl Machine {
         let words: Vec<String> = run.argv.iter().map(|word| if word == PLACE { file.to_string() } else { word.clone() }).collect();
         let cmd = self.command(run, &words)?;
         let (starved, known) = (killed_for_memory(), units());
-        let ended = self.run_apart(&cmd, run.timeout, cgroup.as_ref(), progress);
+        let ended = self.run_apart(&cmd, run.timeout, cgroup.as_ref(), progress).and_then(unless_all_end);
         if run.user != Owner::Root {
             self.discard(&file)?;
         }

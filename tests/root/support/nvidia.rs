@@ -53,6 +53,27 @@ pub fn mirror() -> PathBuf {
 /// A component: its name, its version, its tree.
 type Component = (&'static str, &'static str, PathBuf);
 
+fn fetch(store: &Store, url: &str, sha256: &str, size: Option<u64>) -> PathBuf {
+    let blob = Blob { url: url.into(), sha256: Sha256::parse(sha256).unwrap(), size: size.map(ByteSize) };
+    Http::new().unwrap().download(store, &blob, &Silent).unwrap_or_else(|e| panic!("{e}"));
+    store.path(&blob.sha256)
+}
+
+/// A wheel of PyPI, unpacked below a folder: where its files are.
+pub fn wheel(store: &Store, below: &Path, project: &str, version: &str) -> PathBuf {
+    let page = Http::new().unwrap().page(&format!("https://pypi.org/simple/{project}/"), &Silent).unwrap_or_else(|e| panic!("{e}"));
+    let stem = format!("{}-{version}-", project.replace('-', "_"));
+    let links = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(link, _)| link);
+    let link = links.filter(|link| link.contains(&stem)).find(|link| link.contains("linux") && link.contains("x86_64.whl#sha256="));
+    let (url, sha256) = link.and_then(|link| link.split_once("#sha256=")).unwrap_or_else(|| panic!("{project} {version}"));
+    let wheel = fetch(store, page.url.join(url).unwrap().as_str(), sha256, None);
+    let into = below.join(format!("{project}-{version}"));
+    fs::create_dir_all(&into).unwrap();
+    let unzip = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])";
+    must(command("python3").args(["-c", unzip]).args([&wheel, &into]));
+    into
+}
+
 struct Maker {
     store: Store,
     work: PathBuf,
@@ -60,24 +81,11 @@ struct Maker {
 
 impl Maker {
     fn fetch(&self, url: &str, sha256: &str, size: Option<u64>) -> PathBuf {
-        let blob = Blob { url: url.into(), sha256: Sha256::parse(sha256).unwrap(), size: size.map(ByteSize) };
-        Http::new().unwrap().download(&self.store, &blob, &Silent).unwrap_or_else(|e| panic!("{e}"));
-        self.store.path(&blob.sha256)
+        fetch(&self.store, url, sha256, size)
     }
 
-    /// A wheel of PyPI, unpacked: the folder in which its files are.
     fn wheel(&self, project: &str, version: &str, inside: &str) -> PathBuf {
-        let page = Http::new().unwrap().page(&format!("https://pypi.org/simple/{project}/"), &Silent).unwrap_or_else(|e| panic!("{e}"));
-        let stem = format!("{}-{version}-", project.replace('-', "_"));
-        let links = page.text.split("href=\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|(link, _)| link);
-        let link = links.filter(|link| link.contains(&stem)).find(|link| link.contains("linux") && link.contains("x86_64.whl#sha256="));
-        let (url, sha256) = link.and_then(|link| link.split_once("#sha256=")).unwrap_or_else(|| panic!("{project} {version}"));
-        let wheel = self.fetch(page.url.join(url).unwrap().as_str(), sha256, None);
-        let into = self.work.join(format!("{project}-{version}"));
-        fs::create_dir_all(&into).unwrap();
-        let unzip = "import sys, zipfile; zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])";
-        must(command("python3").args(["-c", unzip]).args([&wheel, &into]));
-        into.join(inside)
+        wheel(&self.store, &self.work, project, version).join(inside)
     }
 
     fn folder(&self, name: &str) -> PathBuf {

