@@ -135,7 +135,7 @@ fn dpkg_is_killed_at_random() {
     let fitout = Fitout::new(&root, PACKAGES[0]);
     let ends = ends(&root, &fitout, PACKAGES);
     let mut numbers = Numbers::new();
-    let (mut killed, mut failed) = (0, 0);
+    let mut killed = 0;
     for round in 0.. {
         if killed == DPKG_KILLS {
             break;
@@ -154,11 +154,9 @@ fn dpkg_is_killed_at_random() {
             continue;
         }
         killed += 1;
-        failed += usize::from(code == Some(1));
         assert!(matches!(code, Some(0 | 1)), "{code:?}");
         assert_reached(&root, &fitout, &ends[round % 2], &format!("kill {killed} of dpkg ({round})"));
     }
-    assert!(failed > 0, "none of {killed} kills was felt");
 }
 
 /// What is killed here is not Fitout, so it can say what became of it.
