@@ -6,8 +6,9 @@
 use super::at::MARKER;
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
 use super::parse::MAX_NODES;
-use super::reading::{Document, Error, MOST_COUNTED, Path, Reading, Required, cut, not_a_choice, not_a_list, noun, text, truth, whole};
+use super::reading::{Document, Error, MOST_COUNTED, Path, Reading, Required, cut};
 use super::v1::SCALAR;
+use super::values::{not_a_choice, not_a_list, noun, text, truth, whole};
 use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};

@@ -13,6 +13,7 @@ use super::parse::{MAX_BYTES, Parsed, Tally, parse};
 use super::reading::{self, Error, MOST_PROBLEMS};
 use super::setting::{folder, set, setting_file};
 use super::v1::SourcePath;
+use super::values;
 use super::when::Conditions;
 use crate::model::Facts;
 use crate::problem::{Code, Place, Problem, Sources};
@@ -180,12 +181,12 @@ impl Set<'_> {
         let mut found = Vec::new();
         let refuse = |error: Error, node: &Node| error.at(&node.mark.place(), INCLUDE);
         let Value::List(items) = &list.value else {
-            self.problems.extend(refuse(reading::not_a_list(list), list));
+            self.problems.extend(refuse(values::not_a_list(list), list));
             return found;
         };
         for item in items {
             let text = match &item.value {
-                Value::Scalar(scalar) => reading::text(scalar).map(str::to_owned),
+                Value::Scalar(scalar) => values::text(scalar).map(str::to_owned),
                 Value::List(_) | Value::Map(_) => {
                     Err(Error::said(Code::WrongType, "the path of a file was expected", "write its path as text"))
                 }
@@ -265,7 +266,7 @@ impl Set<'_> {
             (_, Some(problem)) => self.problems.push(problem),
             (Value::Map(_), None) => self.add(&source.name, root, trail),
             (Value::Scalar(_) | Value::List(_), None) => {
-                let message = format!("{} is no part of a manifest: it is {}", source.name, reading::noun(&root));
+                let message = format!("{} is no part of a manifest: it is {}", source.name, values::noun(&root));
                 self.say(Code::WrongType, place, message, "an included file has the keys of a manifest");
             }
         }
@@ -275,7 +276,7 @@ impl Set<'_> {
     fn overlay(&mut self, machine: &Source) {
         let Some(mut root) = self.read(machine) else { return };
         if !matches!(root.value, Value::Map(_)) {
-            let message = format!("what differs on a machine is a mapping, not {}", reading::noun(&root));
+            let message = format!("what differs on a machine is a mapping, not {}", values::noun(&root));
             return self.say(Code::WrongType, &root.mark.place(), message, "give keys of a manifest, such as name or user");
         }
         if let Some(entry) = take(&mut root, INCLUDE) {

@@ -5,7 +5,8 @@
 
 use super::disposition;
 use super::node::{Entry, Kind, Node, NodeId, Value};
-use super::reading::{Document, Error, Path, noun, truth};
+use super::reading::{Document, Error, Path};
+use super::values::{noun, truth};
 use crate::problem::{Code, Place, Problem};
 use std::collections::{HashMap, HashSet, VecDeque};
 

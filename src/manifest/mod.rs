@@ -33,6 +33,7 @@ mod syntax;
 mod types;
 mod v1;
 mod validate;
+mod values;
 mod when;
 mod write;
 

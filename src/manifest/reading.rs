@@ -1,7 +1,7 @@
 //! The report of one reading: what is wrong, and what is poisoned; and how mistakes are put into words.
 
-use super::node::{Entry, Kind, Node, NodeId, Scalar, Style, Value};
-use super::write::word;
+use super::node::{Entry, Kind, Node, NodeId, Value};
+use super::values::noun;
 use super::{arm, composed, disposition, later};
 pub use crate::problem::MOST_PROBLEMS;
 use crate::problem::{Code, Place, Problem, nearest};
@@ -344,115 +344,4 @@ fn asks_nothing(node: &Node, harmless: Option<&str>) -> bool {
         Value::List(items) => items.is_empty(),
         Value::Map(entries) => entries.is_empty(),
     }
-}
-
-/// What a node is, in words.
-pub fn noun(node: &Node) -> String {
-    match &node.value {
-        Value::List(_) => "a list".into(),
-        Value::Map(_) => "a mapping".into(),
-        Value::Scalar(scalar) => match scalar.kind() {
-            Kind::Null => "nothing".into(),
-            Kind::Bool(value) => format!("{value}"),
-            Kind::OldBool(_) => format!("the word {}", scalar.text),
-            Kind::Int(_) | Kind::Number => format!("the number {}", scalar.text),
-            Kind::Text => "text".into(),
-        },
-    }
-}
-
-/// What to say of a scalar or mapping where a list belongs.
-pub fn not_a_list(node: &Node) -> Error {
-    let help = match &node.value {
-        Value::Scalar(scalar) if scalar.text.len() < 60 && !scalar.text.contains('\n') => {
-            // A number may be meant as one.
-            let part = |part: &str| if part.parse::<f64>().is_ok() { part.to_owned() } else { word(part) };
-            format!("write [{}]", scalar.text.split_whitespace().map(part).collect::<Vec<_>>().join(", "))
-        }
-        Value::Scalar(_) | Value::List(_) | Value::Map(_) => "write each item on a line of its own that starts with `- `".into(),
-    };
-    Error::said(Code::WrongType, format!("a list was expected, not {}", noun(node)), help)
-}
-
-/// The text of a scalar that is to be text, and no number or truth value in disguise.
-pub fn text(scalar: &Scalar) -> Result<&str, Error> {
-    let shown = &scalar.text;
-    let quote = || format!("put it in quotes: \"{shown}\"");
-    match scalar.kind() {
-        Kind::Text => Ok(shown),
-        Kind::Null if shown == "~" => Err(Error::said(Code::WrongType, "text was expected, and ~ without quotes is nothing", quote())),
-        Kind::Null => Err(Error::said(Code::WrongType, "text was expected, but nothing is given", "write the text, or remove the key")),
-        Kind::Bool(_) => {
-            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a truth value"), quote()))
-        }
-        Kind::OldBool(_) => {
-            let message = format!("text was expected, and some readers of YAML take {shown} without quotes for a truth value");
-            Err(Error::said(Code::WrongType, message, quote()))
-        }
-        Kind::Int(_) | Kind::Number => {
-            Err(Error::said(Code::WrongType, format!("text was expected, and {shown} without quotes is a number"), quote()))
-        }
-    }
-}
-
-/// The truth value of a scalar.
-pub fn truth(scalar: &Scalar) -> Result<bool, Error> {
-    match scalar.kind() {
-        Kind::Bool(value) => Ok(value),
-        Kind::OldBool(value) => Err(Error::said(
-            Code::WrongType,
-            format!("{} is not a truth value to every reader of YAML", scalar.text),
-            format!("write {value}"),
-        )),
-        Kind::Text if scalar.text == "true" || scalar.text == "false" => {
-            Err(Error::said(Code::WrongType, "a truth value was expected, and quotes make this text", format!("write {}", scalar.text)))
-        }
-        Kind::Null | Kind::Int(_) | Kind::Number | Kind::Text => {
-            Err(Error::said(Code::WrongType, "a truth value was expected", "write true or false"))
-        }
-    }
-}
-
-/// The whole number of a scalar, within bounds.
-pub fn whole(scalar: &Scalar, low: i64, high: i64) -> Result<i64, Error> {
-    let shown = &scalar.text;
-    let digits = shown.replace('_', "");
-    let value = match scalar.kind() {
-        Kind::Int(_)
-            if shown.len() > 1 && shown.trim_start_matches(['-', '+']).starts_with('0') && shown.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            let message = format!("readers of YAML disagree whether {shown} is octal");
-            return Err(Error::said(Code::WrongType, message, "write the number without a leading zero"));
-        }
-        Kind::Int(value) => value,
-        Kind::Text if scalar.style == Style::Quoted && shown.parse::<i64>().is_ok() => {
-            return Err(Error::said(Code::WrongType, "a number was expected, and quotes make this text", format!("write {shown}")));
-        }
-        Kind::Text if digits.parse::<i64>().is_ok() => {
-            return Err(Error::said(Code::WrongType, "a number was expected, and `_` makes this text", format!("write {digits}")));
-        }
-        Kind::Null | Kind::Bool(_) | Kind::OldBool(_) | Kind::Number | Kind::Text => {
-            return Err(Error::said(Code::WrongType, "a whole number was expected", format!("write a number from {low} to {high}")));
-        }
-    };
-    if (low..=high).contains(&value) {
-        return Ok(value);
-    }
-    Err(Error::said(Code::BadValue, format!("{shown} is out of range"), format!("write a number from {low} to {high}")))
-}
-
-/// A word that is none of the choices.
-pub fn not_a_choice(word: &str, holder: &str, choices: &[&str]) -> Error {
-    if later::awaited(holder, word).is_some() {
-        return Error::said(
-            Code::NotYet,
-            format!("`{word}` is not yet in this version"),
-            format!("this version knows {}", choices.join(", ")),
-        );
-    }
-    let help = match nearest(word, choices.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("write one of {}", choices.join(", ")),
-    };
-    Error::said(Code::BadValue, format!("`{word}` is not among the choices"), help)
 }

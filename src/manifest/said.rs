@@ -7,7 +7,8 @@ use super::disposition;
 use super::machine::{Policy, Requirement};
 use super::merge::{get, name_of, take};
 use super::node::{Entry, Node, Value};
-use super::reading::{self, Error};
+use super::reading::Error;
+use super::values;
 use crate::model::{HomePath, ResourceId, TargetPath};
 use crate::problem::{Code, Place, Problem, nearest};
 use crate::recipe::{Item, Made, Recipe, Want};
@@ -112,7 +113,7 @@ impl Taking<'_> {
 
     fn read(&mut self, entry: &Entry, item: &Item) {
         let Value::List(items) = &entry.value.value else {
-            self.problems.extend(reading::not_a_list(&entry.value).at(&entry.value.mark.place(), REQUIRES));
+            self.problems.extend(values::not_a_list(&entry.value).at(&entry.value.mark.place(), REQUIRES));
             return;
         };
         for node in items {
@@ -130,7 +131,7 @@ fn named(node: &Node) -> Result<ResourceId, Error> {
     let Value::Scalar(scalar) = &node.value else {
         return Err(Error::said(Code::WrongType, "the name of a resource was expected", "write kind:name, such as file:/etc/motd"));
     };
-    let id = ResourceId::try_from(reading::text(scalar)?.to_owned()).map_err(|wrong| Error::Said(Code::BadValue, wrong.0, None))?;
+    let id = ResourceId::try_from(values::text(scalar)?.to_owned()).map_err(|wrong| Error::Said(Code::BadValue, wrong.0, None))?;
     if KINDS.contains(&id.kind.as_str()) {
         return Ok(id);
     }

@@ -8,7 +8,8 @@ use super::composed::{self, Spot};
 use super::disposition;
 use super::merge::take;
 use super::node::{Entry, Mark, Node, NodeId, Value};
-use super::reading::{self, Error};
+use super::reading::Error;
+use super::values;
 use crate::model::{Facts, RELEASES};
 use crate::problem::{Code, Place, Problem, nearest};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -192,7 +193,7 @@ fn read(entry: &Entry, problems: &mut Vec<Problem>) -> Condition {
     let mut condition = Condition::default();
     let Value::Map(asked) = &entry.value.value else {
         let keys = QUESTIONS.map(|question| question.key).join(", ");
-        let message = format!("`{WHEN}`: a mapping was expected, not {}", reading::noun(&entry.value));
+        let message = format!("`{WHEN}`: a mapping was expected, not {}", values::noun(&entry.value));
         problems.push(Problem::at(Code::WrongType, &entry.value.mark.place(), message).suggest(format!("give keys such as {keys}")));
         return condition;
     };
@@ -229,8 +230,8 @@ fn words(entry: &Entry, question: &Question, problems: &mut Vec<Problem>) -> Vec
     }
     for item in items {
         let word = match &item.value {
-            Value::Scalar(scalar) => reading::text(scalar).and_then(|word| {
-                let choice = reading::not_a_choice(word, WHEN, &known);
+            Value::Scalar(scalar) => values::text(scalar).and_then(|word| {
+                let choice = values::not_a_choice(word, WHEN, &known);
                 if known.contains(&word) { Ok(word) } else { Err(choice) }
             }),
             Value::List(_) | Value::Map(_) => {

@@ -1,5 +1,6 @@
 //! Disks that are full, of bytes or of files: an apply says so and loses nothing, and one with room again reaches the end. Real file systems.
 
+use crate::faults::BEFORE;
 use crate::support::{Fitout, Root, Run, assert_recovers, canonical, command, must};
 use std::fs::{self, File};
 use std::io::Write;
@@ -39,7 +40,6 @@ const MEBIBYTE: u64 = 1 << 20;
 /// What a disk can hold that is short of files.
 const FILES: usize = 256;
 
-const BEFORE: &str = "schema: 1\nname: lab-one\nfiles:\n  - {path: /etc/motd, content: \"before\\n\"}\n  - {path: /etc/mode, content: \"same\\n\", mode: \"0600\"}\n";
 const AFTER: &str = r#"
 schema: 1
 name: lab-two

@@ -7,7 +7,7 @@ use crate::support::{Fitout, Root, Run, Trace, assert_recovers, canonical, comma
 use std::time::{Duration, Instant};
 
 /// Something of every kind, with packages that take a while.
-const WITH_PACKAGES: &str = r#"
+pub const WITH_PACKAGES: &str = r#"
 schema: 1
 name: lab-one
 user: {name: ada, sudo: true}
@@ -25,7 +25,7 @@ setup_scripts:
 "#;
 
 /// A workstation of files only, before and after a change of the manifest.
-const BEFORE: &str = r#"
+pub const BEFORE: &str = r#"
 schema: 1
 name: lab-one
 files:

@@ -1,5 +1,6 @@
 //! A rehearsal shows the truth, touches nothing, reaches nothing of the host, and can be made real.
 
+use crate::faults::WITH_PACKAGES;
 use crate::support::{Fitout, Root, Run, canonical, command, exact, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -8,24 +9,10 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
-const MANIFEST: &str = r#"
-schema: 1
-name: lab-one
-user: {name: ada, sudo: true}
-packages:
-  repositories:
-    - {name: tiny, uri: "file:/srv/repository", suite: ./, signed_by: tiny.asc}
-  install: [tiny-tool, tiny-daemon, tiny-slow]
-files:
-  - {path: /etc/motd, content: "hello\n"}
-  - {path: ~/notes/first.txt, content: "first\n"}
-units:
-  - {name: tiny-daemon.service, enabled: true}
-setup_scripts:
-  creation_script: {path: setup.sh}
+const CHECK: &str = r"
 checks:
   - {name: tool, command: [tiny-tool], stdout_contains: tiny}
-"#;
+";
 
 /// All that a program may do to a tree. It may be cut short and run again.
 const SCRIPT: &str = "\
@@ -41,7 +28,7 @@ mkdir -p /srv/made && echo a > /srv/made/a && ln -f /srv/made/a /srv/made/b
 ";
 
 fn workstation<'a>(root: &'a Root, script: &str) -> Fitout<'a> {
-    let fitout = Fitout::new(root, MANIFEST);
+    let fitout = Fitout::new(root, &format!("{WITH_PACKAGES}{CHECK}"));
     fs::write(fitout.beside("setup.sh"), script).unwrap();
     fitout
 }
