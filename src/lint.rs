@@ -4,7 +4,8 @@
 //! Sources: Azure's own samples and the threads about them (azureml-examples#3291: conda before it is sourced), shellcheck's manual for what
 //! is left to it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// A line that should be mended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -12,11 +13,11 @@ pub struct Advice {
     /// Line, from 1.
     pub line: usize,
     /// The rule's name.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
     /// What is wrong.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     /// What to do.
-    pub hint: &'static str,
+    pub hint: Cow<'static, str>,
     /// The line itself; without what may be a secret.
     pub text: String,
 }
@@ -145,12 +146,43 @@ pub fn lint(text: &str) -> Vec<Advice> {
         .flat_map(|rule| {
             (rule.broken)(&script).into_iter().map(move |line| {
                 let text = if rule.name == "token-in-clear-text" { "(not shown)" } else { shown(line) };
-                Advice { line, rule: rule.name, what: rule.what, hint: rule.hint, text: text.to_owned() }
+                Advice { line, rule: rule.name.into(), what: rule.what.into(), hint: rule.hint.into(), text: text.to_owned() }
             })
         })
         .collect();
     found.sort_by_key(|advice| advice.line);
     found
+}
+
+/// What shellcheck prints with `--format=json1`.
+#[derive(Debug, Deserialize)]
+struct Checked {
+    comments: Vec<Comment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Comment {
+    line: usize,
+    code: u32,
+    message: String,
+}
+
+/// What shellcheck said of a script, as advice; `None` where that cannot be understood. A line that may hold a secret is not shown.
+#[must_use]
+pub fn shellchecked(text: &str, said: &str) -> Option<Vec<Advice>> {
+    let checked: Checked = serde_json::from_str(said).ok()?;
+    let advice = |comment: Comment| {
+        let line = text.lines().nth(comment.line.saturating_sub(1)).unwrap_or_default();
+        let rule = format!("SC{}", comment.code);
+        Advice {
+            line: comment.line,
+            hint: format!("https://www.shellcheck.net/wiki/{rule} explains it").into(),
+            rule: rule.into(),
+            what: comment.message.into(),
+            text: if holds_token(line) { "(not shown)" } else { line }.to_owned(),
+        }
+    };
+    Some(checked.comments.into_iter().map(advice).collect())
 }
 
 impl<'a> Script<'a> {
@@ -240,10 +272,21 @@ fn holds_token(line: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::lint;
+    use super::{lint, shellchecked};
 
-    fn rules(text: &str) -> Vec<(usize, &'static str)> {
-        lint(text).into_iter().map(|advice| (advice.line, advice.rule)).collect()
+    fn rules(text: &str) -> Vec<(usize, String)> {
+        lint(text).into_iter().map(|advice| (advice.line, advice.rule.into_owned())).collect()
+    }
+
+    /// As shellcheck 0.9.0 prints it.
+    #[test]
+    fn what_shellcheck_says_is_advice() {
+        let said = r#"{"comments":[{"file":"x.sh","line":2,"endLine":2,"column":4,"endColumn":6,"level":"info","code":2086,
+            "message":"Double quote to prevent globbing and word splitting.","fix":null}]}"#;
+        let advice = &shellchecked("set -e\nrm $x\n", said).unwrap()[0];
+        let shown = (advice.line, &*advice.rule, &*advice.what, &*advice.text);
+        assert_eq!(shown, (2, "SC2086", "Double quote to prevent globbing and word splitting.", "rm $x"));
+        assert_eq!(shellchecked("", "x.sh: unknown option"), None);
     }
 
     #[test]
@@ -271,7 +314,7 @@ mod tests {
         ];
         for (text, rule) in cases {
             let line = if rule == "no-set-e" { 1 } else { 2 };
-            assert_eq!(rules(text), [(line, rule)], "{text}");
+            assert_eq!(rules(text), [(line, rule.to_owned())], "{text}");
         }
     }
 

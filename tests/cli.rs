@@ -681,3 +681,32 @@ fn a_reader_of_json_is_told_what_went_wrong() {
     assert_eq!(desk.json("explain E0101 -o json")["title"], "not well-formed YAML");
     assert!(desk.json("init -o json")["manifest"].as_str().unwrap().contains("schema: 1"));
 }
+
+/// What shellcheck finds stands among what Fitout finds, by its own name, and a line with a token is shown by neither.
+#[test]
+fn a_script_is_judged_by_shellcheck_too() {
+    let desk = Desk::new();
+    desk.write(
+        "setup.sh",
+        "set -euo pipefail\ncd /srv\necho 'export A=1' >> ~/.bashrc\nTOKEN=ghp_0123456789abcdefghij0123456789abcdef; [ $TOKEN == x\n",
+    );
+    let found = desk.json("script lint setup.sh -o json");
+    let rules: Vec<(u64, &str)> = found["advice"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["advice"]["line"].as_u64().unwrap(), one["advice"]["rule"].as_str().unwrap()))
+        .collect();
+    assert!(rules.contains(&(3, "append-without-guard")), "{found:#}");
+    assert!(!found.to_string().contains("ghp_"), "{found:#}");
+    if Path::new("/usr/bin/shellcheck").exists() {
+        assert!(rules.iter().any(|(line, rule)| *line == 4 && rule.starts_with("SC1")), "{found:#}");
+        desk.write("good.sh", "#!/bin/sh\nset -eu\ncd /srv\nls \"$1\"\n");
+        desk.write("other.sh", "#!/bin/sh\nset -eu\nwanted=1\n");
+        let said = desk.run("script lint good.sh other.sh");
+        assert!(
+            said.code == 2 && !said.out.contains("good.sh") && said.out.starts_with("other.sh:3: ") && said.out.contains("[SC2034]"),
+            "{said:?}"
+        );
+    }
+}

@@ -68,12 +68,20 @@ fn is_composed(path: &Path) -> bool {
     ["include_", "machine_", "set_", "when_", "requires_"].iter().any(|kind| name.starts_with(kind))
 }
 
+/// Whether a case is about keys, of which some are taken with a word of warning.
+fn is_about_keys(path: &Path) -> bool {
+    path.file_name().unwrap().to_string_lossy().starts_with("key_")
+}
+
 fn said(path: &Path) -> String {
     match load_file(path) {
         Ok(machine) => {
             let mut shown = format!("accepted: {} wants\n", machine.wants.len());
             for want in machine.wants.iter().filter(|_| is_composed(path)) {
                 writeln!(shown, "{want:?}").unwrap();
+            }
+            for warning in machine.warnings.iter().filter(|_| is_about_keys(path)) {
+                writeln!(shown, "warning: {}; {}", warning.message, warning.suggestion.as_deref().unwrap_or_default()).unwrap();
             }
             for asked in &machine.requires {
                 writeln!(shown, "{:?} requires {}", asked.item, asked.id).unwrap();

@@ -4,17 +4,17 @@ use super::ending;
 use super::output::{self, Paint, complain, paint, paint_data, say};
 use super::source::{self, Refusal};
 use super::{Exit, Form, Global};
-use crate::lint::{Advice, lint};
+use crate::lint::{Advice, lint, shellchecked};
 use crate::model::TargetPath;
 use crate::resolve::Permission;
 use crate::session::{self, SessionError};
 use crate::step::{Cmd, Gate, OnFailure, Op, ScriptRun, ScriptSource};
 use crate::store::Store;
-use crate::target::{Ending, Machine, OpError, Probe, ProbeError, Progress, Standing, Target, Verdict};
+use crate::target::{Ending, HostTool, Machine, OpError, Probe, ProbeError, Progress, Silent, Standing, Target, Verdict, run_host};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments of `fitout script`.
 #[derive(Debug, Args)]
@@ -206,6 +206,7 @@ fn judge(on: &Machine, name: &str, done: Result<(), OpError>, global: &Global) -
 
 fn would(run: &ScriptRun, global: &Global) {
     let from = match &run.source {
+        ScriptSource::Text(text) if text.lines().count() == 1 => "one line".to_owned(),
         ScriptSource::Text(text) => format!("{} lines", text.lines().count()),
         ScriptSource::Download(blob) => blob.url.clone(),
         ScriptSource::Share { file, .. } => file.to_string(),
@@ -270,12 +271,27 @@ fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
     Ok(Exit::Done)
 }
 
+/// What shellcheck warns of, where it is installed. A script without a first line for another shell is bash's, which runs it.
+fn shellcheck(file: &Path, text: &str) -> Vec<Advice> {
+    let Ok(place) = file.canonicalize() else { return Vec::new() };
+    let mut argv = vec!["shellcheck".to_owned(), "--format=json1".into(), "--severity=warning".into()];
+    argv.extend((!text.starts_with("#!")).then(|| "--shell=bash".to_owned()));
+    argv.extend(["--".to_owned(), place.display().to_string()]);
+    let said = run_host(&HostTool { argv, env: Vec::new(), directory: "/".into() }, &Silent);
+    said.ok().and_then(|output| shellchecked(text, &output.stdout)).unwrap_or_default()
+}
+
 fn advise(arguments: &Lint, global: &Global) -> Exit {
     let mut found: Vec<(String, Advice)> = Vec::new();
     for file in &arguments.files {
         let name = file.display().to_string();
         match std::fs::read_to_string(file) {
-            Ok(text) => found.extend(lint(&text).into_iter().map(|advice| (name.clone(), advice))),
+            Ok(text) => {
+                let mut advice = lint(&text);
+                advice.extend(shellcheck(file, &text));
+                advice.sort_by_key(|advice| advice.line);
+                found.extend(advice.into_iter().map(|advice| (name.clone(), advice)));
+            }
             Err(error) => {
                 complain(&format!("cannot read {name}: {error}"), None);
                 return Exit::NoInput;

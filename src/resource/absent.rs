@@ -146,7 +146,7 @@ impl Resource for Absent {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let gone = |path: &TargetPath, why: &str| Step::new(Change::Remove, Op::Remove { path: path.clone() }, why);
+        let gone = |path: &TargetPath, why: &str| Step::new(Change::Remove, Op::Remove { path: path.clone(), proof: None }, why);
         let back = |step: Step| step.claim(ABSENT, format!("somebody put something at {} after it was removed; it stays", self.path));
         match (now, self.reach) {
             (State::Ours, _) => vec![gone(&self.path, "no longer wanted")],

@@ -202,7 +202,9 @@ impl Resource for Departed {
         };
         steps.extend(now.units.iter().map(unit));
         steps.extend(
-            now.files.iter().map(|path| step(Op::Remove { path: path.clone() }, &format!("acts for {}", self.name), Ability::Files)),
+            now.files
+                .iter()
+                .map(|path| step(Op::Remove { path: path.clone(), proof: None }, &format!("acts for {}", self.name), Ability::Files)),
         );
         let Some(account) = account else {
             let torn = now.torn.then(|| step(Op::RemoveUser { name: name() }, "half removed", Ability::Exec));

@@ -82,7 +82,7 @@ impl Resource for NoUnit {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        let remove = |path: &TargetPath| Step::new(Change::Remove, Op::Remove { path: path.clone() }, "not to be");
+        let remove = |path: &TargetPath| Step::new(Change::Remove, Op::Remove { path: path.clone(), proof: None }, "not to be");
         let mut steps = Vec::new();
         if now.active == Switch::On {
             steps.push(self.act(UnitVerb::Stop, "active", Ability::RunningSystem));

@@ -47,7 +47,7 @@ impl Occupant {
         let clear = |op, why: String| Step::new(Change::Replace, op, why).needs(make.needs);
         match self {
             Self::Ours => {
-                let clear = clear(Op::Remove { path: path.clone() }, format!("is to be a {} now", wanted.kind));
+                let clear = clear(Op::Remove { path: path.clone(), proof: None }, format!("is to be a {} now", wanted.kind));
                 vec![clear, Step { undoes: Undoes::Nothing, ..make }]
             }
             Self::Theirs(kind) => {

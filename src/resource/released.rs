@@ -130,7 +130,7 @@ impl Released {
 }
 
 fn removal(path: TargetPath) -> State {
-    State::Ours(vec![Op::Remove { path }], Ability::Files)
+    State::Ours(vec![Op::Remove { path, proof: None }], Ability::Files)
 }
 
 impl Resource for Released {

@@ -214,10 +214,14 @@ impl Resource for SshdPolicy {
             }
         };
         let removed = now.foreign.iter().filter(|_| self.foreign == Foreign::Remove);
-        let removals = removed.map(|(at, _)| Step::new(Change::Remove, Op::Remove { path: at.clone() }, "a way in that others made"));
+        let removals = removed.map(|(at, _)| {
+            let op = Op::Remove { path: at.clone(), proof: Some(self.proof()) };
+            Step::new(Change::Remove, op, "a way in that others made").needs(Ability::Exec)
+        });
         // The path is one of the house's own.
         let seal = now.seal.steps(self.access()).unwrap_or_default();
-        removals.chain(policy).chain(seal).collect()
+        // Nobody's way in goes before the owner's is proved.
+        policy.into_iter().chain(removals).chain(seal).collect()
     }
 
     fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {

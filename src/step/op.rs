@@ -142,6 +142,9 @@ pub enum Op {
     Remove {
         /// Which.
         path: TargetPath,
+        /// What must hold without it, or it comes back.
+        #[serde(default)]
+        proof: Option<Proof>,
     },
     /// Removes an environment that Fitout made: the link to it, and its generations.
     RemoveEnvironment {
@@ -263,7 +266,7 @@ impl Op {
             Self::SetMeta { path, meta } => format!("set {path} to {} {}", meta.mode, meta.owner),
             Self::MakeSymlink { path, to } => format!("link {path} -> {to}"),
             Self::SetAside { path } => format!("move {path} aside, below {}", super::ASIDE),
-            Self::Remove { path } => format!("remove {path}"),
+            Self::Remove { path, .. } => format!("remove {path}"),
             Self::RemoveEnvironment { prefix } => format!("remove environment {prefix}"),
             Self::AptRemove { packages } => format!("uninstall {}", packages.join(" ")),
             Self::AptInstall { packages } => format!("install {}", packages.join(" ")),
@@ -305,7 +308,7 @@ impl Op {
             | Self::MakeSymlink { path, .. }
             | Self::SetAside { path }
             | Self::RemoveTree { path }
-            | Self::Remove { path }
+            | Self::Remove { path, .. }
             | Self::RemoveEnvironment { prefix: path } => path.clone(),
             Self::Unpack(unpack) => unpack.into.clone(),
             Self::BuildPython(build) => build.site.generation.clone(),

@@ -3,6 +3,7 @@
 use super::ledger::Written;
 use super::machine::Machine;
 use super::packages::Hold;
+use super::sshd::Change;
 use super::{OpError, Probe, Progress, Target, stale_path};
 use crate::model::{Meta, Sha256, Span, TargetPath, UnitName};
 use crate::step::{ASIDE, Ability, Cmd, Content, EDITED, FileKind, Op, Proof, REPLACED, Stat, UnitVerb};
@@ -68,7 +69,8 @@ impl Machine {
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::SetAside { path } => self.set_aside(path),
-            Op::Remove { path } => self.remove(path),
+            Op::Remove { path, proof: Some(Proof::Sshd { user, expect }) } => self.change_sshd(path, &Change::Remove, (user, expect)),
+            Op::Remove { path, .. } => self.remove(path),
             Op::RemoveEnvironment { prefix } => super::generation::remove(self, prefix),
             Op::AptInstall { packages } => self.apt_install(packages, progress),
             Op::AptRemove { packages } => self.apt_remove(packages, progress),
@@ -114,7 +116,7 @@ impl Machine {
         read_by: &[UnitName],
     ) -> Result<(), OpError> {
         if let Some(Proof::Sshd { user, expect }) = proof {
-            return self.change_sshd(path, content, meta, read_by, (user, expect));
+            return self.change_sshd(path, &Change::Write(content, meta, read_by), (user, expect));
         }
         if let Some(Proof::Keys { user }) = proof {
             return self.change_keys(path, content, meta, user);

@@ -53,6 +53,12 @@ impl Lab {
         self.ssh(user, port).arg("true").output().unwrap().status.success()
     }
 
+    /// Has a user type a line; returns the exit status, and what was said.
+    fn by_ssh(&self, user: &str, line: &str) -> (Option<i32>, String) {
+        let output = self.ssh(user, 22).arg(line).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+    }
+
     /// A login that stays.
     fn session(&self, user: &str) -> Child {
         let mut session = self.ssh(user, 22).args(["echo in; sleep 1000"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -136,43 +142,60 @@ impl Lab {
     }
 }
 
-/// Calls of Fitout at which it is killed, and at which of them: what it writes, what it starts, whom it asks.
-const CALLS: [(&str, usize); 5] = [("renameat", 1), ("unlinkat", 2), ("fsync", 5), ("pipe2", 5), ("connect", 4)];
+/// Calls by which files come, change and go; between two of them nothing changes that a kill could leave half done.
+const CHANGES: [&str; 2] = ["renameat", "unlinkat"];
 
-/// A configuration that is made to include files, and one that is refused.
-const KILLED: [&str; 2] = ["sed -i '/^Include/d' /etc/ssh/sshd_config", "echo 'DenyUsers alice' >/etc/ssh/sshd_config.d/60-deny.conf"];
+/// Where the files are that a change of SSH has to do with: what sshd reads, what was there before, what is tried, what sshd has yet to read.
+const PROTOCOL: [&str; 4] = ["</etc/ssh", "/state/ssh>", "/candidates>", "/stale>"];
+
+impl Lab {
+    /// Applies under strace, which is told what else to do; returns what it noted.
+    fn traced(&self, words: &[&str]) -> String {
+        let log = self.folder.path().join("strace.log");
+        let mut strace = command("strace");
+        strace.args(["-f", "-qq", "-y", "-e", &format!("trace={}", CHANGES.join(",")), "-o"]).arg(&log).args(words);
+        strace.args(["nsenter", "-m", "-p", "-u", "-i", "-n", "-t", self.machine.leader()]);
+        strace.args(["/usr/local/bin/fitout", "apply", "--progress", "none", "-f", "/root/m.yaml"]);
+        strace.env("FITOUT_FAULT", "strace").stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+        fs::read_to_string(&log).unwrap()
+    }
+
+    /// The calls of a whole change that have to do with SSH: which, and the how manyeth of its kind it is.
+    fn instants(&self) -> Vec<(&'static str, usize, String)> {
+        let trace = self.traced(&[]);
+        let of = |call: &'static str| {
+            let calls = trace.lines().filter(move |line| line.contains(&format!(" {call}("))).map(str::to_owned).enumerate();
+            let about_ssh = |line: &str| line.ends_with(" = 0") && PROTOCOL.iter().any(|place| line.contains(place));
+            calls.filter(move |(_, line)| about_ssh(line)).map(move |(before, line)| (call, before + 1, line))
+        };
+        CHANGES.into_iter().flat_map(of).collect()
+    }
+}
 
 #[test]
-#[ignore = "takes a quarter of an hour: cargo test --test container -- --ignored killed_at"]
 fn killed_at_any_instant_it_locks_nobody_out() {
     let Some(lab) = Lab::open() else { return };
+    // Two files change: sshd is made to include the policy, too.
+    let prepare = || {
+        lab.reset();
+        lab.machine.must(&["sed", "-i", "/^Include/d", "/etc/ssh/sshd_config"]);
+    };
     lab.manifest("key.pub", "true");
-    let mut points = 0;
-    for (setup, (call, step)) in KILLED.iter().flat_map(|setup| CALLS.map(|call| (*setup, call))) {
-        for number in (1..).step_by(step) {
-            lab.reset();
-            lab.machine.must(&["sh", "-c", setup]);
-            let log = lab.folder.path().join("strace.log");
-            let mut strace = command("strace");
-            strace.args(["-f", "-qq", "-o"]).arg(&log).args(["-e", &format!("trace={call}")]);
-            strace.args(["-e", &format!("inject={call}:signal=KILL:when={number}"), "nsenter", "-m", "-p", "-u", "-i", "-n", "-t"]);
-            strace.args([lab.machine.leader(), "/usr/local/bin/fitout", "apply", "--progress", "none", "-f", "/root/m.yaml"]);
-            strace.env("FITOUT_FAULT", "strace").stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
-            if !fs::read_to_string(&log).unwrap().contains("killed by SIGKILL") {
-                break;
-            }
-            points += 1;
-            assert!(lab.comes_in("alice", 22), "locked out by a kill at {call} {number} ({setup})");
-            let refused = setup.contains("DenyUsers");
-            let (code, report) = lab.apply();
-            assert_eq!(code, i32::from(refused), "after a kill at {call} {number}: {report:#}");
-            assert!(lab.comes_in("alice", 22), "locked out after a kill at {call} {number} ({setup})");
-            assert_eq!(lab.machine.root().join(OWN.trim_start_matches('/')).exists(), !refused);
-            let left = lab.machine.must(&["sh", "-c", "ls /var/lib/fitout/state/ssh /var/lib/fitout/candidates 2>/dev/null || true"]);
-            assert!(!left.contains("pending") && !left.contains("before") && !left.contains("sshd\n"), "{left}");
-        }
+    prepare();
+    let instants = lab.instants();
+    assert!(instants.len() > 10, "only {instants:?}: does strace work here?");
+    for (call, number, line) in &instants {
+        prepare();
+        let trace = lab.traced(&["-e", &format!("inject={call}:signal=KILL:when={number}")]);
+        assert!(trace.contains("killed by SIGKILL"), "no kill at {line}");
+        assert!(lab.comes_in("alice", 22), "locked out by a kill at {line}");
+        let (code, report) = lab.apply();
+        assert_eq!(code, 0, "after a kill at {line}: {report:#}");
+        assert!(lab.comes_in("alice", 22), "locked out after a kill at {line}");
+        assert!(lab.machine.root().join(OWN.trim_start_matches('/')).exists());
+        let left = lab.machine.must(&["sh", "-c", "ls /var/lib/fitout/state/ssh /var/lib/fitout/candidates 2>/dev/null || true"]);
+        assert!(!left.contains("pending") && !left.contains("before") && !left.contains("sshd\n"), "a kill at {line} leaves {left}");
     }
-    assert!(points > 20, "only {points} instants were met: does strace work here?");
 }
 
 #[test]
@@ -192,31 +215,69 @@ fn what_is_offered_is_good_in_the_eyes_of_ssh_audit() {
     assert!(matches!(audit.status.code(), Some(0 | 2)), "{said}");
 }
 
+/// A clock that waits for less long than people need.
+const SOONER: (&str, &str) = ("/etc/systemd/system/fitout-ssh-undo.timer.d/sooner.conf", "[Timer]\nOnActiveSec=\nOnActiveSec=1\n");
+
+impl Lab {
+    /// Waits until what nobody confirmed is undone.
+    fn comes_back(&self, told: &str) {
+        let left = self.machine.root().join("etc/systemd/system/fitout-ssh-undo.timer");
+        wait_for("what was there before", || (!left.exists() && self.told() == told).then_some(()));
+        assert!(self.comes_in("root", 22) && self.comes_in("alice", 22));
+    }
+
+    /// Ways in that others made go where the manifest says so, and not before the owner's is proved without them.
+    fn others_go_last(&self) {
+        let ways = "sshd_config.d/60-colleague.conf";
+        self.machine.write(&format!("/etc/ssh/{ways}"), "PermitRootLogin yes\n");
+        self.machine.must(&["cp", "/root/key.pub", "/home/alice/.ssh/authorized_keys2"]);
+        let manifest = self.machine.read("/root/m.yaml");
+        self.machine.write("/root/m.yaml", &format!("{manifest}ssh_settings: {{foreign: remove}}\n"));
+        self.machine.write("/etc/ssh/sshd_config.d/70-deny.conf", "DenyUsers alice\n");
+        let (code, report) = self.apply();
+        assert!(code == 1 && reason(&report).contains("listed in DenyUsers"), "{report:#}");
+        assert!(self.told().contains(ways) && self.machine.root().join("home/alice/.ssh/authorized_keys2").exists());
+        self.machine.must(&["rm", "/etc/ssh/sshd_config.d/70-deny.conf"]);
+        let (code, report) = self.apply();
+        assert_eq!(code, 0, "{report:#}");
+        assert!(!self.told().contains(ways) && !self.machine.root().join("home/alice/.ssh/authorized_keys2").exists());
+        assert_eq!(self.machine.read(&format!("/var/lib/fitout/replaced/etc/ssh/{ways}")), "PermitRootLogin yes\n");
+        assert!(self.comes_in("alice", 22) && self.apply().1["changed"] == 0);
+    }
+}
+
 #[test]
 fn a_change_of_ones_own_way_in_waits_for_a_word() {
-    let Some(lab) = Lab::open() else { return };
+    let Some(mut lab) = Lab::open() else { return };
     lab.manifest("key.pub", "true");
     lab.machine.must(&["sh", "-c", "mkdir -pm700 /root/.ssh; cp /root/key.pub /root/.ssh/authorized_keys"]);
     let told = lab.told();
     let apply = "/usr/local/bin/fitout apply --progress none -f /root/m.yaml";
-    let by_ssh = |user: &str, line: &str| {
-        let output = lab.ssh(user, 22).arg(line).output().unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-        (output.status.code(), text)
-    };
-    let (code, said) = by_ssh("root", apply);
+    let (code, said) = lab.by_ssh("root", apply);
     assert!(code == Some(0) && said.contains("fitout ssh confirm"), "{code:?} {said}");
     let timer = lab.machine.must(&["systemctl", "list-timers", "--all", "fitout-ssh-undo.timer"]);
     assert!(timer.contains("fitout-ssh-undo.service"), "{timer}");
     lab.machine.must(&["systemctl", "is-enabled", "fitout-ssh-undo.timer"]);
-    // Nobody says the word: what the clock starts brings it all back.
-    lab.machine.must(&["systemctl", "start", "fitout-ssh-undo.service"]);
-    assert_eq!(lab.told(), told);
-    assert!(lab.comes_in("root", 22) && lab.comes_in("alice", 22));
+    // Nobody says the word: when the time is up, it all comes back.
+    lab.machine.write(SOONER.0, SOONER.1);
+    lab.machine.must(&["sh", "-c", "systemctl daemon-reload; systemctl restart fitout-ssh-undo.timer"]);
+    lab.comes_back(&told);
+    // Nor where Fitout was killed in between, and the machine restarted.
+    lab.machine.must(&["rm", "-r", "/etc/systemd/system/fitout-ssh-undo.timer.d"]);
+    let kill = |number: u32| lab.by_ssh("root", &format!("FITOUT_FAULT=kill@{number} {apply}"));
+    let noted = lab.machine.root().join("var/lib/fitout/state/ssh/pending.json");
+    let killed = (1..).map(kill).take_while(|(code, said)| *code != Some(0) || panic!("it was not killed: {said}"));
+    assert!(killed.into_iter().any(|_| noted.exists()));
+    assert!(!lab.comes_in("root", 22));
+    lab.machine.write(SOONER.0, SOONER.1);
+    lab.machine.stop();
+    lab.machine.start(&[]);
+    lab.comes_back(&told);
+    lab.machine.must(&["rm", "-r", "/etc/systemd/system/fitout-ssh-undo.timer.d"]);
     // And no service makes the change again behind people's backs.
     let (code, report) = lab.apply();
     assert!(code == 1 && reason(&report).contains("was not confirmed in time"), "{report:#}");
-    let (code, said) = by_ssh("root", &format!("{apply} && /usr/local/bin/fitout ssh confirm"));
+    let (code, said) = lab.by_ssh("root", &format!("{apply} && /usr/local/bin/fitout ssh confirm"));
     assert!(code == Some(1) && said.contains("this session was there before it"), "{code:?} {said}");
     assert!(!lab.comes_in("root", 22));
     lab.machine.must(&["/usr/local/bin/fitout", "ssh", "confirm"]);
@@ -224,4 +285,5 @@ fn a_change_of_ones_own_way_in_waits_for_a_word() {
     assert_eq!(lab.apply().1["changed"], 0);
     let (_, shown) = lab.machine.ask(&["ssh"]);
     assert_eq!((&shown["ssh"]["access"], &shown["ssh"]["user"]), (&"enabled".into(), &"alice".into()), "{shown:#}");
+    lab.others_go_last();
 }

@@ -44,7 +44,7 @@ fn ops(folder: &str, round: usize) -> Op {
         3 => Op::MakeDirectory { path: at("made/deep"), meta: Meta { mode: Mode::PRIVATE_DIRECTORY, ..meta() } },
         4 => Op::SetMeta { path: at("passwd"), meta: meta() },
         5 => Op::MakeSymlink { path: at("link"), to: "anywhere".into() },
-        6 => Op::Remove { path: at("shadow") },
+        6 => Op::Remove { path: at("shadow"), proof: None },
         _ => Op::RemoveTree { path: at("cron.d") },
     }
 }

@@ -34,7 +34,7 @@ impl Target for Fake {
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
             Op::SetAside { path } => self.set_aside(path),
-            Op::Remove { path } | Op::RemoveTree { path } => self.discard(path),
+            Op::Remove { path, .. } | Op::RemoveTree { path } => self.discard(path),
             Op::RemoveEnvironment { prefix } => {
                 self.discard(prefix)?;
                 generations(prefix, self)?.iter().try_for_each(|path| self.discard(path))

@@ -6,7 +6,7 @@ use super::visits::visits;
 use crate::model::{Meta, Span, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Cmd, Content, Output, Query, SSH_PORT, Visit};
 use crate::target::machine::{Machine, describe};
-use crate::target::{OpError, Probe, ProbeError, Silent, stale_path};
+use crate::target::{OpError, Probe, ProbeError, Silent, Target, stale_path};
 use nix::sys::stat::Mode as Bits;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
@@ -21,6 +21,15 @@ pub enum Before {
     Answered,
     /// It did not, or there was none.
     Silent,
+}
+
+/// What becomes of a file.
+#[derive(Debug)]
+pub enum Change<'a> {
+    /// It holds this, as that; and these read it.
+    Write(&'a Content, &'a Meta, &'a [UnitName]),
+    /// It goes.
+    Remove,
 }
 
 const TRIAL: &str = include_str!("trial.sh");
@@ -49,30 +58,39 @@ const BY_ANYTHING: &str = "Permission denied (";
 const BANNER: &[u8] = b"SSH-2.0-OpenSSH";
 
 impl Machine {
-    /// Writes a file of sshd's configuration, by the whole protocol.
+    /// Changes a file that has a say in who comes in, by the whole protocol.
     ///
     /// # Errors
     /// It would not do, or did not; what was there is there again.
     pub(in crate::target) fn change_sshd(
         &self,
         at: &TargetPath,
-        content: &Content,
-        meta: &Meta,
-        read_by: &[UnitName],
+        change: &Change<'_>,
         (user, expect): (&UserName, &Expected),
     ) -> Result<(), OpError> {
-        let text = self.bytes_of(content)?;
-        self.try_sshd(at, &text, user, expect)?;
+        let text = match change {
+            Change::Write(content, ..) => Some(self.bytes_of(content)?),
+            Change::Remove => None,
+        };
+        self.try_sshd(at, text.as_deref(), user, expect)?;
         let answered = self.sshd_answers(user)?;
         let was = (self.files.stat(at)?, self.files.read(at)?);
-        let (stat, bytes) = self.note_sshd(at, &text, was, user, answered)?;
-        let written = self.write_file(at, content, meta, None, read_by);
-        let proved = written.and_then(|()| prove(self, user, expect)).and_then(|()| self.reload_sshd(user, answered, BY_KEY_ALONE));
+        let (stat, bytes) = self.note_sshd(at, text.as_deref().unwrap_or_default(), was, user, answered)?;
+        let made = match change {
+            Change::Write(content, meta, read_by) => self.write_file(at, content, meta, None, read_by),
+            Change::Remove => self.owe_reload().and_then(|()| self.remove(at)),
+        };
+        let proved = made.and_then(|()| prove(self, user, expect)).and_then(|()| self.reload_sshd(user, answered, BY_KEY_ALONE));
         proved.and_then(|()| self.settle_sshd()).map_err(|error| {
             let error = self.put_back(at, stat.as_ref(), bytes.as_deref(), error);
             let worse = [self.revive_sshd(user, answered), self.drop_sshd(at)].into_iter().filter_map(Result::err);
             worse.fold(error, |error, worse| error.hint(format!("and sshd is not as before: {worse}")))
         })
+    }
+
+    /// Notes that the sshd that runs has yet to read its files: a kill before it did loses nothing.
+    fn owe_reload(&self) -> Result<(), OpError> {
+        if self.has(Ability::RunningSystem) { self.keep(&stale_path(&unit()?)?, b"") } else { Ok(()) }
     }
 
     /// Writes the keys that open an account, unless they would end the way in that there is.
@@ -109,18 +127,21 @@ impl Machine {
         self.try_out(Cmd::new(words.into_iter().chain(more.iter().cloned())), folders)
     }
 
-    /// Tries out what sshd would do if a file of its configuration held this text: whether it takes it, what it would answer, and whether
+    /// Tries out what sshd would do if a file of its configuration held this text, or were not there: whether it takes it, what it would answer, and whether
     /// the owner can log in, by a key of a moment. Nothing on the machine changes.
     ///
     /// # Errors
     /// It would not do.
-    fn try_sshd(&self, place: &TargetPath, text: &[u8], user: &UserName, expect: &Expected) -> Result<(), OpError> {
+    fn try_sshd(&self, place: &TargetPath, text: Option<&[u8]>, user: &UserName, expect: &Expected) -> Result<(), OpError> {
         if !has_server(self)? {
             return Ok(());
         }
         let candidate = path(CANDIDATE)?;
         self.files.make_directories(&path("/var/lib/fitout/candidates")?, Bits::S_IRWXU)?;
-        self.files.write(&candidate, &mut &text[..], 0o600, (0, 0))?;
+        match text {
+            Some(mut text) => self.files.write(&candidate, &mut text, 0o600, (0, 0))?,
+            None => self.files.remove(&candidate)?,
+        }
         let tried = self.try_candidate(place, user, expect);
         self.files.remove(&candidate)?;
         tried.map_err(|error| error.hint(format!("{place} stays as it is")))

@@ -9,6 +9,7 @@ mod session;
 mod visits;
 
 pub use access::{Access, HostKey, Openness};
+pub(super) use change::Change;
 pub use keys::{Key, keys_in};
 pub use pending::{CONFIRM_WITHIN, Pending};
 pub use policy::{policy_gaps, prove};

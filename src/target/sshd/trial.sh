@@ -1,13 +1,15 @@
 # What sshd does with a configuration that is not on the machine yet. Runs in a view of the machine where /etc/ssh and the owner's .ssh
 # can be written and nothing is kept, in a network where nobody else is: all that is made here, the throw-away key too, ends with it.
-# Arguments: what to try, a file that holds the new text or nothing, its place, and what the trial takes.
+# Arguments: what to try, a file that holds the new text if there is to be one, its place or nothing, and what the trial takes.
 set -eu
 act=$1 candidate=$2 place=$3
 shift 3
 mkdir -p /run/sshd
-if [ -n "$candidate" ]; then
+if [ -e "$candidate" ]; then
     mkdir -p "${place%/*}"
     cat "$candidate" >"$place"
+elif [ -n "$place" ]; then
+    rm -f "$place"
 fi
 # An image has none: each machine makes its own.
 ls /etc/ssh/ssh_host_*_key >/dev/null 2>&1 || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
