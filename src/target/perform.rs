@@ -262,12 +262,19 @@ impl Machine {
         let ended = self.run(&cmd, Some(JUDGING), &super::Silent);
         self.files.remove(&candidate)?;
         let ended = ended?;
-        let cause = match (ended.timed_out, ended.output.status) {
+        let unchanged = "what is there stays as it is";
+        let (cause, hint) = match (ended.timed_out, ended.output.status) {
             (false, 0) => return Ok(()),
-            (true, _) => format!("`{}` was not done after {JUDGING}", cmd.display()),
-            (false, _) => format!("`{}` does not accept it: {}", cmd.display(), super::machine::describe(&ended.output)),
+            (true, _) => (format!("`{}` was not done after {JUDGING}", cmd.display()), unchanged.to_owned()),
+            (false, status) if status == i32::from(super::enter::FAILED) => {
+                let hint = format!("{unchanged}; is the package of {} among packages.install?", argv[0]);
+                (format!("`{}` cannot be asked: {}", cmd.display(), ended.output.stderr.trim()), hint)
+            }
+            (false, _) => {
+                (format!("`{}` does not accept it: {}", cmd.display(), super::machine::describe(&ended.output)), unchanged.to_owned())
+            }
         };
-        Err(OpError::new(format!("write {at}"), cause).hint("what is there stays as it is"))
+        Err(OpError::new(format!("write {at}"), cause).hint(hint))
     }
 
     /// Generates a locale by the tools of the distribution, from the list that they read.
