@@ -26,6 +26,8 @@ int nvmlDeviceGetMemoryInfo_v2(void *device, memory_v2 *memory) {
 }
 int nvmlDeviceGetPersistenceMode(void *device, int *mode) { *mode = device == (void *)1; return 0; }
 int nvmlDeviceGetEccMode(void *device, int *now, int *pending) { *now = *pending = 1; return 0; }
+typedef struct { unsigned gpu, memory; } utilization;
+int nvmlDeviceGetUtilizationRates(void *device, utilization *rates) { rates->gpu = device == (void *)1 ? 63 : 0; rates->memory = 5; return 0; }
 /* A T4 cannot be divided: NVML_ERROR_NOT_SUPPORTED. */
 int nvmlDeviceGetMigMode(void *device, unsigned *now, unsigned *pending) { *now = *pending = 0; return device == (void *)1 ? 0 : 3; }
 "#;
@@ -56,6 +58,7 @@ fn devices_and_what_they_can_run_are_told() {
                 wheels to PyTorch 2.8 and TensorFlow 2.18\n\
                 Note the driver lets go of a GPU that nobody uses, and the next use waits for it\n";
     assert_eq!(lines(&says), told);
+    assert_eq!(says.devices.iter().map(|device| device.used).collect::<Vec<_>>(), [Some(63), Some(0)]);
     let newer = ask_driver(library(folder.path(), "0", "580.65.06", "13000").as_os_str()).unwrap().unwrap();
     assert!(lines(&newer).contains("CUDA 13.0 and earlier") && lines(&newer).contains("CUDA 11 and 12 and 13"), "{}", lines(&newer));
     // Neither memory nor architecture is known of what does not tell it.

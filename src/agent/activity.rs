@@ -8,7 +8,7 @@ use crate::recipe::APPLICATION;
 use crate::schedule::{Power, Weight};
 use crate::step::Query;
 use crate::target::look::{names, stat, text};
-use crate::target::{Account, Probe, ProbeError};
+use crate::target::{Account, DRIVER_LIBRARY, DriverSays, GpuDevice, Probe, ProbeError, ask_driver};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,6 +22,10 @@ const AT_WORK: u64 = 10;
 const TICKS: u64 = 100;
 /// An editor counts for so long after it last did something (Azure ML, "Enable idle shutdown": VS Code's sessions end after 3 hours).
 const EDITOR: Duration = Duration::from_hours(3);
+/// Names of the processes of editors' servers: Node's, from some releases on after its thread, and code-server's own.
+const EDITORS: [&str; 3] = ["node", "MainThread", "code-server"];
+/// A GPU that computed for this share of the last moment is in use, in hundredths: a screen that is drawn takes less.
+const COMPUTING: u32 = 5;
 /// Those who hold a GPU open and compute nothing.
 const HOLDERS: [&str; 5] = ["nvidia-persiste", "Xorg", "nv-hostengine", "dcgm", "systemd-logind"];
 
@@ -136,7 +140,7 @@ fn session(on: &dyn Probe, pid: u32, process: &Process, weight: Weight) -> Optio
 
 /// An editor's server, while a window of it is open.
 fn editor(on: &dyn Probe, pid: u32, process: &Process, name_of: &dyn Fn(u32) -> String) -> Option<Sign> {
-    if process.name != "node" && process.name != "code-server" {
+    if !EDITORS.contains(&process.name.as_str()) {
         return None;
     }
     let command = command(on, pid);
@@ -146,22 +150,40 @@ fn editor(on: &dyn Probe, pid: u32, process: &Process, name_of: &dyn Fn(u32) -> 
     is_window.then(|| Sign { what: format!("VS Code of {} (process {pid})", name_of(process.uid)), life: Life::Changing(stamp, EDITOR) })
 }
 
-/// Who holds a GPU open. What it is used for cannot be told here.
+/// GPUs that compute, by the driver; where that cannot tell, who holds one open.
 fn gpus(on: &dyn Probe, processes: &Processes, seen: &mut Seen) -> Result<(), ProbeError> {
     if stat(on, "/dev/nvidia0")?.is_none() {
         return Ok(());
     }
-    for (&(pid, _), process) in &processes.all {
-        let folder = format!("/proc/{pid}/fd");
-        let open = names(on, &folder).unwrap_or_default();
-        let is_gpu = |link: &str| link.strip_prefix("/dev/nvidia").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
-        let holds =
-            |fd: &String| stat(on, &format!("{folder}/{fd}")).ok().flatten().and_then(|stat| stat.link).is_some_and(|link| is_gpu(&link));
-        if !HOLDERS.contains(&process.name.as_str()) && open.iter().any(holds) {
-            seen.unknown.push(format!("{} (process {pid}) holds a GPU; how much of it is used cannot be read", process.name));
-        }
+    match computing(ask_driver(DRIVER_LIBRARY.as_ref())) {
+        Ok(signs) => seen.signs.extend(signs),
+        Err(why) => seen.unknown.extend(holders(on, processes, &why)),
     }
     Ok(())
+}
+
+/// The GPUs of a machine that compute, if the driver tells it of all of them.
+fn computing(says: Result<Option<DriverSays>, String>) -> Result<Vec<Sign>, String> {
+    let devices = says?.ok_or("the driver's library is not there")?.devices;
+    let used = |(number, device): (usize, &GpuDevice)| {
+        // A GPU that is divided does not tell.
+        let used = device.used.ok_or_else(|| format!("GPU {number} does not tell how much of it is used"))?;
+        let sign = Sign { what: format!("GPU {number} ({}) computing", device.name), life: Life::Now };
+        Ok((used >= COMPUTING).then_some(sign))
+    };
+    devices.iter().enumerate().map(used).filter_map(Result::transpose).collect()
+}
+
+/// Who holds a GPU open. What it is used for cannot be told here.
+fn holders(on: &dyn Probe, processes: &Processes, why: &str) -> Vec<String> {
+    let is_gpu = |link: &str| link.strip_prefix("/dev/nvidia").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()));
+    let holds = |pid: u32| {
+        let folder = format!("/proc/{pid}/fd");
+        let link = |fd: &String| stat(on, &format!("{folder}/{fd}")).ok().flatten().and_then(|stat| stat.link);
+        names(on, &folder).unwrap_or_default().iter().filter_map(link).any(|link| is_gpu(&link))
+    };
+    let users = processes.all.iter().filter(|((pid, _), process)| !HOLDERS.contains(&process.name.as_str()) && holds(*pid));
+    users.map(|((pid, _), process)| format!("{} (process {pid}) holds a GPU: {why}", process.name)).collect()
 }
 
 /// Custom applications that run.
@@ -259,5 +281,67 @@ fn list(server: &Server, path: &str) -> Result<Vec<Kernel>, String> {
         // A server without terminals has no such address.
         404 => Ok(Vec::new()),
         status => Err(format!("it answers {status}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::step::Ability;
+    use crate::target::fake::{Behaviour, Fake, Node, Tree};
+
+    /// Command lines as people showed them (vscode-remote-release#262, #635, testissues#5063).
+    #[test]
+    fn an_open_window_of_an_editor_is_known_by_its_host_of_extensions() {
+        let lines = [
+            (
+                "node",
+                "/home/ada/.vscode-server/bin/ee8c7def/node /home/ada/.vscode-server/bin/ee8c7def/out/bootstrap-fork --type=extensionHost --transformURIs",
+                true,
+            ),
+            (
+                "MainThread",
+                "/home/ada/.vscode-server-insiders/bin/c089daa8/node out/bootstrap-fork --type=extensionHost --uriTransformerPath=x",
+                true,
+            ),
+            (
+                "node",
+                "/home/ada/.vscode-server/bin/ee8c7def/node /home/ada/.vscode-server/bin/ee8c7def/out/bootstrap-fork --type=ptyHost",
+                false,
+            ),
+            ("node", "/home/ada/.vscode-server/bin/ee8c7def/node /home/ada/.vscode-server/bin/ee8c7def/out/server-main.js", false),
+            ("node", "node /srv/site/server.js", false),
+            ("python3", "python3 .vscode-server --type=extensionHost", false),
+        ];
+        for (name, line, is_window) in lines {
+            let fake = Fake::debian(&[Ability::Files], Behaviour::default()).unwrap();
+            let path = TargetPath::parse("/proc/77/cmdline").unwrap();
+            let text = line.replace(' ', "\0");
+            let put = |tree: &mut Tree| {
+                tree.make_directories(&path.parent().unwrap(), 0o755)?;
+                tree.put(&path, Node::file(text.clone(), 0o444, (1000, 1000)))
+            };
+            fake.arrange(put).unwrap();
+            let process = Process { name: name.into(), uid: 1000, ticks: 250 };
+            let found = editor(&fake, 77, &process, &|_| "ada".to_owned());
+            let wanted = Sign { what: "VS Code of ada (process 77)".into(), life: Life::Changing("2".into(), EDITOR) };
+            assert_eq!(found, is_window.then_some(wanted), "{line}");
+        }
+    }
+
+    #[test]
+    fn gpus_that_compute_are_in_use_and_one_that_does_not_tell_is_unknown() {
+        let device =
+            |used| GpuDevice { name: "Tesla T4".into(), architecture: None, memory: None, persistence: None, ecc: None, mig: None, used };
+        let asked = |used: &[Option<u32>]| {
+            let devices = used.iter().map(|used| device(*used)).collect();
+            let signs = computing(Ok(Some(DriverSays { driver: "550".into(), cuda: None, devices })));
+            signs.map(|signs| signs.into_iter().map(|sign| sign.what).collect::<Vec<_>>())
+        };
+        assert_eq!(asked(&[Some(0), Some(97)]).unwrap(), ["GPU 1 (Tesla T4) computing"]);
+        assert_eq!(asked(&[Some(4)]).unwrap(), [""; 0]);
+        assert_eq!(asked(&[Some(97), None]).unwrap_err(), "GPU 1 does not tell how much of it is used");
+        assert_eq!(computing(Ok(None)).unwrap_err(), "the driver's library is not there");
+        assert_eq!(computing(Err("it did not answer within 10 s".into())).unwrap_err(), "it did not answer within 10 s");
     }
 }

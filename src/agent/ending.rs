@@ -51,6 +51,9 @@ const SHARE: &str = "30";
 /// What journals may keep when room is made.
 const JOURNAL: &str = "--vacuum-size=200M";
 
+/// Fitout's downloads: each is fetched anew, and held against its digest, where it is wanted again.
+const CACHE: &str = "/var/cache/fitout";
+
 /// One thing that is done, in words and as a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -100,6 +103,7 @@ impl Stop {
         if !too_full.is_empty() {
             before.push(Step::new("remove downloaded packages", &["apt-get", "clean"]));
             before.push(Step::new("shorten the journal", &["journalctl", JOURNAL]));
+            before.push(Step::new("remove Fitout's downloads", &["find", CACHE, "-xdev", "-type", "f", "-delete"]));
         }
         before.extend(hooks(on)?);
         let of = |unit: &String| {
@@ -220,7 +224,7 @@ mod tests {
     fn a_full_disk_is_told() {
         let stop = Stop::plan(&machine(4_000_000_000, (0o755, 0)), How::PowerOff).unwrap();
         assert_eq!(stop.too_full, ["/ has 4.0 GB free; 5.0 GB must stay free"]);
-        assert_eq!(stop.words()[..2], ["remove downloaded packages", "shorten the journal"]);
+        assert_eq!(stop.words()[..3], ["remove downloaded packages", "shorten the journal", "remove Fitout's downloads"]);
     }
 
     #[test]

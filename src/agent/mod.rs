@@ -64,9 +64,14 @@ async fn serve(work: &Arc<dyn Work>) -> io::Result<()> {
         tracing::error!(%error, "nobody can ask the agent anything at {SOCKET}");
     }
     let (mut state, mut event) = (State::default(), Event::Begun);
+    tracing::info!("state: {}", state.phase);
     loop {
+        let before = state.phase;
         let (after, effects) = next(state, event);
         state = after;
+        if state.phase != before {
+            tracing::info!("state: {}", state.phase);
+        }
         for effect in effects {
             if agent.perform(effect, &state) == Then::End {
                 return Ok(());

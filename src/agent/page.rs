@@ -9,6 +9,7 @@ use crate::apply::Counts;
 use crate::model::{ByteSize, TargetPath};
 use crate::target::{Probe, ProbeError};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where the page is.
 pub const PAGE: &str = "/run/fitout/status.json";
@@ -44,6 +45,9 @@ pub struct Page {
     /// When the machine stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stops: Option<StopsLine>,
+    /// Scripts that are at work, or whose last run did not succeed: what nothing waits for is told here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scripts: BTreeMap<String, String>,
     /// What failed, as Azure ML names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<PageError>,
@@ -104,6 +108,7 @@ impl Page {
             warnings: state.warnings.clone(),
             reboot_required: None,
             stops: state.stops.line(),
+            scripts: BTreeMap::new(),
             error: error_of(state),
         }
     }

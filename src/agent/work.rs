@@ -18,7 +18,9 @@ use crate::resource::Guard;
 use crate::schedule::{POWER, Power};
 use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed};
 use crate::store::Store;
-use crate::target::{Ground, LockError, Machine, OpError, Probe, ProbeError, Target, now, reboot_required, since_boot, tell_terminals};
+use crate::target::{
+    Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, since_boot, tell_terminals,
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the loop asks for. Everything may take long, except the last two.
@@ -237,12 +239,19 @@ impl Work for Workstation {
         let machine = self.machine.as_ref();
         let power = read_power(machine)?.unwrap_or_default();
         let how = How::to_stop(machine, power.stop).map_err(|e| e.to_string())?;
-        Stop::plan(machine, how).map_err(|e| e.to_string())?.perform(&|why| tracing::warn!("{why}"))
+        let stop = Stop::plan(machine, how).map_err(|e| e.to_string())?;
+        if !stop.too_full.is_empty() {
+            tracing::warn!("{}: makes room, and stops: {}", stop.too_full.join("; "), stop.words().join(", "));
+        }
+        stop.perform(&|why| tracing::warn!("{why}"))
     }
 
     fn publish(&self, page: &Page) {
         let written = page::path().map_err(Into::into).and_then(|path| {
-            let page = Page { reboot_required: reboot_required(self.machine.as_ref())?, ..page.clone() };
+            let on = self.machine.as_ref();
+            // A verdict that is damaged says nothing here; `fitout script list` says so.
+            let scripts = Verdict::worth_a_word(on).unwrap_or_default();
+            let page = Page { reboot_required: reboot_required(on)?, scripts, ..page.clone() };
             let text = serde_json::to_string_pretty(&page).unwrap_or_default();
             self.machine.publish(&path, format!("{text}\n").as_bytes())
         });

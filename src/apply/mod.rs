@@ -304,12 +304,6 @@ impl Progress for Telling<'_> {
     /// No forecast is sure: whatever a step takes, the floors hold. One that makes room where there is too little goes on.
     fn must_end(&self) -> Option<String> {
         let began_with = self.began_with.iter().copied().chain(std::iter::repeat(None));
-        let broken = |(guard, began): (&&Guard, Option<ByteSize>)| {
-            // What cannot be asked now is asked again in a moment.
-            let free = self.engine.on.space(&guard.mount).ok()?.free;
-            let left = format!("{} has {free} free, and {} must stay free", guard.mount, guard.minimum_free);
-            (free < guard.minimum_free && began.is_none_or(|began| free < began)).then(|| format!("{left} (disk.guards)"))
-        };
-        self.engine.guards.iter().zip(began_with).find_map(broken)
+        self.engine.guards.iter().zip(began_with).find_map(|(guard, began)| guard.broken(self.engine.on, began))
     }
 }

@@ -82,7 +82,12 @@ struct Logs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exits with 2 where there is anything to mend.")]
+#[command(after_help = "\
+Exits with 2 where there is anything to mend. Where shellcheck is installed, its errors and warnings stand among the rest.
+
+Examples:
+  fitout script lint setup.sh
+  fitout script lint -o json setup-scripts/*.sh")]
 struct Lint {
     /// Shell scripts
     #[arg(value_name = "FILE", required = true)]

@@ -94,18 +94,10 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
     // What is remembered may be damaged; plan, apply and verify say so.
-    let scripts = if is_root { worth_a_word(on).unwrap_or_default() } else { BTreeMap::new() };
+    let told = || agent.as_ref().map(|page| page.scripts.clone()).unwrap_or_default();
+    let scripts = if is_root { Verdict::worth_a_word(on).unwrap_or_default() } else { told() };
     let (drift, reboot_required) = (if is_root { known_drift(on)? } else { Vec::new() }, reboot_required(on)?);
     Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, scripts, added })
-}
-
-/// Scripts that are at work, or whose last run did not succeed.
-fn worth_a_word(on: &Machine) -> Result<BTreeMap<String, String>, ProbeError> {
-    let mut said = BTreeMap::new();
-    for (name, verdict) in Verdict::all(on)?.into_iter().filter(|(_, verdict)| verdict.status != 0) {
-        said.insert(name, verdict.told(on)?);
-    }
-    Ok(said)
 }
 
 /// What people added to the environments that Fitout made.

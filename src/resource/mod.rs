@@ -43,6 +43,7 @@ use serde::Serialize;
 use spec::look;
 use std::fmt::Debug;
 
+pub use crate::target::{GUARDS, Guard};
 pub use absent::Absent;
 pub use alternative::Alternative;
 pub use apt::Apt;
@@ -55,7 +56,6 @@ pub use directory::Directory;
 pub use environment::{CondaEnvironment, PythonEnvironment, added, generation_link, generation_of};
 pub use file::{File, Policy};
 pub use gpu::GpuPresent;
-pub use guard::{GUARDS, Guard};
 pub use hold::Hold;
 pub use hostname::HostName;
 pub use libraries::Libraries;

@@ -4,7 +4,7 @@
 use super::machine::{Ground, Machine};
 use super::run::start_aside;
 use super::stop::listen;
-use super::{OpError, Probe, ProbeError, Silent, Target};
+use super::{Floors, OpError, Probe, ProbeError, Progress, Target};
 use crate::model::TargetPath;
 use crate::step::{Gate, ScriptRun};
 use crate::store::Store;
@@ -41,9 +41,27 @@ pub(super) fn follow(arguments: &[String]) -> Result<(), String> {
         // Whoever began this may have ended since.
         writeln!(io::stdout(), "{line}").unwrap_or_default();
     };
-    let followed =
-        prepare(name, store).and_then(|(machine, run)| machine.run_to_its_end(&run, &Silent, &|| tell(BEGUN)).map_err(|e| e.to_string()));
+    let followed = prepare(name, store).and_then(|(machine, run)| {
+        let floors = Floors::now(&machine).map_err(|e| e.to_string())?;
+        machine.run_to_its_end(&run, &Aside { machine: &machine, floors }, &|| tell(BEGUN)).map_err(|e| e.to_string())
+    });
     followed.inspect_err(|error| tell(error))
+}
+
+/// Nobody hears what such a script prints; that room stays free holds for it as for all else.
+struct Aside<'a> {
+    machine: &'a Machine,
+    floors: Floors,
+}
+
+impl Progress for Aside<'_> {
+    fn line(&self, _: &str) {}
+
+    fn advance(&self, _: u64, _: u64) {}
+
+    fn must_end(&self) -> Option<String> {
+        self.floors.broken(self.machine)
+    }
 }
 
 fn prepare(name: &str, store: &str) -> Result<(Machine, ScriptRun), String> {

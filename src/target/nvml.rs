@@ -40,6 +40,8 @@ pub struct GpuDevice {
     pub ecc: Option<bool>,
     /// Whether it is divided.
     pub mig: Option<bool>,
+    /// Of the last moment, the share in which something was computed, in hundredths.
+    pub used: Option<u32>,
 }
 
 /// Asks the driver through the library of this name or path; `None` where there is no such library.
@@ -82,5 +84,6 @@ fn device(device: &Device<'_>) -> GpuDevice {
         persistence: device.is_in_persistent_mode().ok(),
         ecc: device.is_ecc_enabled().ok().map(|ecc| ecc.currently_enabled),
         mig: device.mig_mode().ok().map(|mode| mode.current == DIVIDED),
+        used: device.utilization_rates().ok().map(|rates| rates.gpu),
     }
 }

@@ -5,6 +5,7 @@ use super::{Document, Probe, ProbeError, unseal};
 use crate::model::{Sha256, TargetPath, UnitName};
 use crate::step::Ability;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
@@ -186,6 +187,15 @@ impl Verdict {
         let files = names(on, VERDICTS)?;
         let read = |name: &str| Ok(Self::read(on, name)?.map(|verdict| (name.to_owned(), verdict)));
         files.iter().filter_map(|file| read(file.strip_suffix(".json")?).transpose()).collect()
+    }
+
+    /// Scripts that are at work, or whose last run did not succeed, each with how it ended or where it stands.
+    ///
+    /// # Errors
+    /// A verdict is there and cannot be read.
+    pub fn worth_a_word(on: &dyn Probe) -> Result<BTreeMap<String, String>, ProbeError> {
+        let unfinished = Self::all(on)?.into_iter().filter(|(_, verdict)| verdict.status != 0);
+        unfinished.map(|(name, verdict)| Ok((name, verdict.told(on)?))).collect()
     }
 
     /// Where what a run of a script printed is kept.

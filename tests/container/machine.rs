@@ -124,7 +124,11 @@ impl Machine {
         let mut nspawn = command("systemd-nspawn");
         // Without a service manager on the host, nobody makes a scope for the container.
         let unit: &[&str] = if Path::new("/run/systemd/system").is_dir() { &[] } else { &["--keep-unit"] };
-        nspawn.args(["--quiet", "--register=no", "--private-network", "--directory"]).arg(self.root()).args(unit);
+        // What runs containers in it keeps their keys apart.
+        nspawn
+            .args(["--quiet", "--register=no", "--private-network", "--system-call-filter=add_key keyctl", "--directory"])
+            .arg(self.root())
+            .args(unit);
         nspawn
     }
 

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod application;
 mod beside;
 mod hostile;
 mod machine;
@@ -61,6 +62,13 @@ fn the_life_of_a_machine() {
     a_failing_script_is_named_and_its_words_are_not(&mut machine);
 }
 
+/// The states that the agent was in since the boot, by its log.
+fn states(machine: &Machine) -> Vec<String> {
+    machine.must(&["journalctl", "--sync"]);
+    let log = machine.must(&["journalctl", "--boot", "--unit=fitout-agent", "--output=cat", "--no-pager"]);
+    log.lines().filter_map(|line| line.split_once("state: ")).map(|(_, state)| state.trim().to_owned()).collect()
+}
+
 /// By hand, the agent held back: what `apply` does is what the offline run said it would leave.
 fn first_boot_does_what_was_deferred_and_nothing_else(machine: &mut Machine) {
     machine.start(&["systemd.mask=fitout-agent.service"]);
@@ -92,6 +100,7 @@ fn later_boots_start_only_what_nothing_else_starts(machine: &mut Machine) {
     }
     let (code, status) = machine.ask(&["status"]);
     assert_eq!((code, &status["agent"]["state"], &status["agent"]["name"]), (0, &"Running".into(), &"lab-b".into()), "{status:#}");
+    assert_eq!(states(machine), ["Creating", "SettingUp", "UserSettingUp", "Running"]);
     let told = machine.must(&["systemctl", "show", "--property=StatusText", "fitout-agent.service"]);
     assert_eq!(told.trim(), "StatusText=fitout: lab-b is Running");
     assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
@@ -162,11 +171,40 @@ fn a_failing_script_is_named_and_its_words_are_not(machine: &mut Machine) {
     assert!(machine.console().contains("fitout: lab-b is UserSetupFailed"), "{}", machine.console());
     let page = machine.must(&["cat", "/run/fitout/status.json"]) + &machine.console();
     assert!(!page.contains("CANARY"), "{page}");
+    let error = &status["agent"]["error"];
+    assert!(error["code"] == "SetupScriptsError" && error["message"].as_str().unwrap().contains("user script setup failed"), "{error:#}");
+    assert_eq!(states(machine), ["Creating", "SettingUp", "UserSettingUp", "UserSetupFailed"]);
     std::fs::remove_file(machine.root().join("etc/fail-at-start")).unwrap();
+    assert_eq!(restarted(machine), (0, "Running".to_owned(), String::new()));
+    every_other_state_is_told(machine);
+    machine.stop();
+}
+
+/// How the machine is once its agent has begun anew: the exit status of `fitout status`, the state, and why.
+fn restarted(machine: &Machine) -> (i32, String, String) {
     machine.must(&["systemctl", "restart", "fitout-agent.service"]);
     let (code, status) = machine.ask(&["status"]);
-    assert_eq!((code, &status["agent"]["state"]), (0, &"Running".into()), "{status:#}");
-    machine.stop();
+    let said = |field: &str| status["agent"][field].as_str().unwrap_or_default().to_owned();
+    (code, said("state"), said("reason"))
+}
+
+fn every_other_state_is_told(machine: &Machine) {
+    // What is said of this machine alone makes no manifest.
+    machine.write("/etc/fitout/machine.yaml", "name: 1-lab\n");
+    let (code, state, reason) = restarted(machine);
+    assert!((code, state.as_str()) == (2, "SetupFailed") && reason.contains("1-lab"), "{state}: {reason}");
+    // It takes room that must stay free.
+    machine.must(&["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", "/mnt"]);
+    machine.must(&["fallocate", "--length", "20M", "/mnt/filler"]);
+    machine.write("/etc/fitout/machine.yaml", "name: lab-b\nfiles: [{path: /mnt/more, content: more}]\n");
+    let (code, state, reason) = restarted(machine);
+    assert!((code, state.as_str()) == (2, "Unusable") && reason.contains("must stay free"), "{state}: {reason}");
+    machine.must(&["umount", "/mnt"]);
+    machine.write("/etc/fitout/machine.yaml", "name: lab-b\n");
+    assert_eq!(restarted(machine), (0, "Running".to_owned(), String::new()));
+    let entered = states(machine).join(" ");
+    let since = "Creating SettingUp SetupFailed Creating SettingUp Unusable Creating SettingUp Running";
+    assert!(entered.ends_with(since), "{entered}");
 }
 
 /// An environment, its kernel and JupyterLab, made offline: nothing is fetched once the machine runs, which has no network at all.
@@ -192,5 +230,41 @@ fn notebooks_run_in_a_registered_kernel() {
     assert!(said.contains("/quick") && said.contains(" 42"), "{said}");
     let (code, verified) = machine.ask(&["verify"]);
     assert_eq!(code, 0, "{verified:#}");
+    only_the_owner_comes_in(&machine);
+    notebooks_that_compute_are_use(&machine);
     machine.stop();
+}
+
+fn only_the_owner_comes_in(machine: &Machine) {
+    let unit = machine.must(&["systemctl", "show", "--property=User", "fitout-jupyter.service"]);
+    let token = machine.must(&["stat", "--format=%a %U", "/home/alice/.jupyter/token"]);
+    let listens = machine.must(&["ss", "-Hltn", "sport = :8888"]);
+    let at: Vec<&str> = listens.lines().filter_map(|line| line.split_whitespace().nth(3)).collect();
+    assert_eq!((unit.trim(), token.trim(), at), ("User=alice", "600 alice", vec!["127.0.0.1:8888"]));
+}
+
+/// A kernel that computes keeps the machine up, without taking a processor; one that waits, and a terminal where nobody types, do not.
+fn notebooks_that_compute_are_use(machine: &Machine) {
+    machine.write("/srv/use.py", include_str!("use.py"));
+    let used =
+        |what: &str| machine.must(&["runuser", "-l", "alice", "-c", &format!("/opt/fitout/envs/quick/bin/python /srv/use.py {what}")]);
+    wait_for("the agent's first look", || {
+        machine.inside(&["/usr/local/bin/fitout", "schedule", "postpone", "2h"]).status.success().then_some(())
+    });
+    let mut power: Value = serde_json::from_str(&machine.read("/etc/fitout/power.json")).unwrap();
+    power["idle_seconds"] = 20.into();
+    machine.write("/etc/fitout/power.json", &power.to_string());
+    let kernel = format!("notebook kernel quick {} of alice", used("begin").trim());
+    let in_use = || {
+        let idle = machine.ask(&["schedule", "list"]).1["stops"]["idle"].clone();
+        assert_eq!(idle["unknown"].as_array().map_or(0, Vec::len), 0, "{idle:#}");
+        let used = idle["in_use"].as_array()?.iter().map(|what| what.as_str().unwrap().to_owned());
+        Some(used.collect::<Vec<_>>())
+    };
+    let seen = wait_for("the kernel to be seen", || in_use().filter(|seen| seen.contains(&kernel)));
+    assert!(seen.contains(&"Jupyter terminal 1 of alice".to_owned()), "{seen:?}");
+    wait_for("the terminal to be quiet", || in_use().filter(|seen| *seen == [kernel.clone()]));
+    used("interrupt");
+    wait_for("quiet", || in_use().filter(Vec::is_empty));
+    assert_eq!(used("count").trim(), "1 1");
 }

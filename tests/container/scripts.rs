@@ -16,7 +16,20 @@ fn a_script_ends_with_all_that_it_started() {
     let startup = &scripts["scripts"][1];
     assert_eq!((&startup["name"], &startup["outcome"]), (&"startup".into(), &"timed out after 2s".into()), "{scripts:#}");
     assert_eq!(machine.must(&["/usr/local/bin/fitout", "script", "logs", "startup"]), "begun\n");
+    a_script_on_a_share_leaves_its_log_there(&machine);
     machine.stop();
+}
+
+/// The share is there as any other would be: mounted. Who mounted it is no matter here.
+fn a_script_on_a_share_leaves_its_log_there(machine: &Machine) {
+    machine.must(&["mount", "--mkdir", "-t", "tmpfs", "tmpfs", "/srv/code"]);
+    machine.must(&["sh", "-c", "mkdir -p /srv/code/Users/ada && echo 'echo \"from the share: $1\"' >/srv/code/Users/ada/setup.sh"]);
+    machine.write("/srv/share.yaml", include_str!("share.yaml"));
+    let (code, run) = machine.ask(&["script", "run", "startup", "-f", "/srv/share.yaml"]);
+    assert_eq!(code, 0, "{run:#}");
+    let log = format!("/srv/code/Logs/lab-b/startup-{}.log", run["script"]["run"]);
+    assert_eq!(machine.must(&["cat", &log]), "from the share: once\n");
+    machine.must(&["umount", "/srv/code"]);
 }
 
 #[test]
@@ -42,5 +55,31 @@ fn a_script_in_the_background_holds_nobody_up_and_goes_on_after_a_restart() {
         (known["scripts"][1]["ending"] == "succeeded").then_some(())
     });
     assert_eq!(machine.must(&["/usr/local/bin/fitout", "script", "logs", "startup"]), "the other half\n");
+    what_nobody_waits_for_is_on_the_page(&machine);
+    what_nobody_waits_for_leaves_the_floor(&machine);
     machine.stop();
+}
+
+fn what_nobody_waits_for_is_on_the_page(machine: &Machine) {
+    machine.must(&["systemd-run", "--quiet", "--unit=lab-agent", "/usr/local/bin/fitout", "agent"]);
+    let page = wait_for("the page", || {
+        let page = machine.ask(&["status"]).1["agent"].clone();
+        (page["state"] == "Running").then_some(page)
+    });
+    assert_eq!(page["scripts"], serde_json::json!({"creation": "failed with exit status 3"}), "{page:#}");
+    machine.must(&["systemctl", "stop", "lab-agent"]);
+}
+
+fn what_nobody_waits_for_leaves_the_floor(machine: &Machine) {
+    machine.must(&["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", "/mnt"]);
+    machine.write("/srv/greedy.yaml", include_str!("greedy.yaml"));
+    assert_eq!(machine.ask(&["apply", "-f", "/srv/greedy.yaml"]).0, 0);
+    let outcome = wait_for("the script's end", || {
+        let startup = machine.ask(&["script", "list"]).1["scripts"][1].clone();
+        (startup["ending"] == "interrupted").then(|| startup["outcome"].as_str().unwrap().to_owned())
+    });
+    assert!(outcome.contains("/mnt has ") && outcome.contains("30.0 MB must stay free"), "{outcome}");
+    let running = machine.must(&["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]);
+    assert!(!running.contains("sleep 4721"), "{running}");
+    machine.must(&["umount", "/mnt"]);
 }

@@ -78,8 +78,21 @@ fn an_idle_machine_ends(machine: &mut Machine) {
         used.as_array().is_some_and(|used| !used.is_empty()).then_some(used)
     });
     assert_eq!(used, Value::from(vec!["sh of alice at work"]));
+    // Where a disk is full, a person is refused, and the stop that saves money makes room and goes on.
+    machine.must(&["mount", "-t", "tmpfs", "-o", "size=60m", "tmpfs", "/mnt"]);
+    machine.must(&["fallocate", "--length", "20M", "/mnt/filler"]);
+    let losable = ["var/cache/apt/archives/lab_1_all.deb", "var/cache/fitout/sha256/lab"];
+    for file in losable {
+        machine.write(file, "lab");
+    }
+    let (code, said) = machine.ask(&["stop", "--dry-run"]);
+    let steps =
+        ["remove downloaded packages", "shorten the journal", "remove Fitout's downloads", "run /etc/fitout/stop.d/10-mark", "power off"];
+    assert_eq!((code, &said["steps"]), (73, &Value::from(steps.to_vec())), "{said:#}");
+    assert_eq!(machine.inside(&["/usr/local/bin/fitout", "stop", "--yes"]).status.code(), Some(73));
     machine.must(&["sh", "-c", "kill $(cat /home/alice/job)"]);
     machine.ended();
+    assert!(losable.iter().all(|file| !machine.root().join(file).exists()));
     let terminal = machine.read("/home/alice/terminal");
     assert!(terminal.contains("*** This machine stops in 1m, because nobody uses it."), "{terminal}");
     assert!(machine.console().contains("fitout: lab-b is Stopping: because nobody uses it"), "{}", machine.console());

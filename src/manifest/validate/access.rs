@@ -41,14 +41,23 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
     };
     let groups = user.map(|user| user.groups.as_slice()).unwrap_or_default();
     desk.distinct("the group", groups.iter().map(|group| (group.value.as_str().to_owned(), &group.place)));
+    let named: Vec<String> = groups.iter().map(|group| group.value.as_str().to_owned()).collect();
+    let usual = if kind == MachineKind::ComputeInstance && named.is_empty() { usual_groups(sudo) } else { Vec::new() };
     Some(OwnerAccount {
         name,
         sudo,
         shell: user.and_then(|user| user.shell.clone()),
-        groups: groups.iter().map(|group| group.value.as_str().to_owned()).collect(),
+        groups: named.into_iter().chain(usual).collect(),
         authorized_keys,
         foreign: foreign(manifest),
     })
+}
+
+/// Groups of a compute instance's owner, where the manifest names none: the devices of GPUs and screens, and containers. Who may have containers made
+/// is as good as root, so that goes with sudo.
+fn usual_groups(sudo: Sudo) -> Vec<String> {
+    let containers = (sudo == Sudo::Everything).then_some("docker");
+    containers.into_iter().chain(["video", "render"]).map(str::to_owned).collect()
 }
 
 /// How the owner's account ends, where it is to.

@@ -45,7 +45,9 @@ fn on_behalf_of(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) {
     let key = manifest.ssh_settings.as_ref().and_then(|settings| settings.ssh_key_value.as_ref());
     if let (Some(_), Some(key), MachineKind::ComputeInstance) = (&manifest.create_on_behalf_of, key, kind) {
         let help = "remove `ssh_key_value`, and give the owner's own key in `user.authorized_keys`";
-        desk.say(Code::Conflict, &key.place, "Azure takes no SSH key for a machine that is created on behalf of somebody", help);
+        // Azure's own words (azure-docs#109642).
+        let message = "Setting SSH key at creation time is not allowed when compute instance is provisioned on behalf of another user";
+        desk.say(Code::Conflict, &key.place, message, help);
     }
 }
 
