@@ -1,7 +1,6 @@
 //! Azure Resource Manager's form of a compute instance: the fields of `az ml` in another spelling, and a few in another shape.
 
-use super::draft::{at, text};
-use super::node::{Entry, Mark, Node, Scalar, Style, Value};
+use super::node::{Entry, Mark, Node, Scalar, Style, Value, at, text};
 use super::{disposition, later};
 use crate::recipe::SCRIPT;
 

@@ -2,17 +2,35 @@
 //!
 //! They are taken out of the document before it is read into the types of `v1`, so the schema and `explain` learn of them here.
 
-use super::include::INCLUDE;
-use super::merge::{OVERRIDE, get_mut};
-use super::node::{Entry, Node, Value};
-use super::reading::{Document, Path};
-use super::said::{ON_DRIFT, ON_REMOVAL, OWNED_TYPES, REQUIRES};
-use super::schema::type_name;
-use super::when::{QUESTIONS, Question, WHEN};
+use super::node::{Entry, Node, Value, get_mut};
+use super::path::{Document, Path};
+use super::question::{QUESTIONS, Question};
+use super::shape::type_name;
 use crate::problem::{Code, Problem, nearest};
 use crate::resource::KINDS;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
+
+/// The key that names further files.
+pub const INCLUDE: &str = "include";
+
+/// The key that says that a mapping, or a whole file, has the last word.
+pub const OVERRIDE: &str = "override";
+
+/// The key.
+pub const WHEN: &str = "when";
+
+/// The key.
+pub const REQUIRES: &str = "requires";
+
+/// The key of what is done about what people changed.
+pub const ON_DRIFT: &str = "on_drift";
+
+/// The key of what becomes of things whose lines are gone.
+pub const ON_REMOVAL: &str = "on_removal";
+
+/// The types of [`OWNED`], for the schema.
+pub const OWNED_TYPES: [&str; 6] = ["FileEntry", "Jupyter", "Packages", "Share", "Unit", "User"];
 
 /// Where a mapping stands, as far as the keys care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,11 +4,12 @@
 //! document is read again with poisoned nodes treated as absent, until it reads through. Types stay plain serde derives.
 
 use super::at::MARKER;
+use super::limits::{MAX_NODES, MOST_COUNTED, cut};
 use super::node::{Entry, Kind, Mark, Node, Scalar, Value};
-use super::parse::MAX_NODES;
-use super::reading::{Document, Error, MOST_COUNTED, Path, Reading, Required, cut};
+use super::path::{Document, Path};
+use super::reading::{Reading, Required};
 use super::v1::SCALAR;
-use super::values::{not_a_choice, not_a_list, noun, text, truth, whole};
+use super::values::{Error, not_a_choice, not_a_list, noun, text, truth, whole};
 use crate::problem::Code;
 use serde::de::value::{BoolDeserializer, StrDeserializer, U32Deserializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};

@@ -4,7 +4,7 @@
 //! shares the fate of what it is in, and a manifest as a whole is enforced. Fields that this version refuses stand in `later`.
 
 use super::node::{Node, Value as Tree};
-use super::schema::{property, resolve, summary, type_name};
+use super::shape::{property, resolve, summary, type_name};
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;

@@ -5,10 +5,11 @@
 use super::arm;
 use super::disposition::{self, Disposition};
 use super::files::Files;
-use super::load::{Rejected, Sheets, Source, load};
-use super::node::{Mark, Node, Value};
+use super::load::load;
+use super::node::{Mark, Node, Value, at, text};
 use super::parse::{Parsed, Tally, parse};
 use super::schema::schema;
+use super::source::{Rejected, Sheets, Source};
 use super::write::{Remarks, write};
 use crate::problem::{Code, Place, Problem, Sources};
 use std::path::Path;
@@ -111,21 +112,5 @@ fn expressions(node: &Node, path: &str) -> Vec<String> {
             let path = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
             entries.iter().flat_map(|entry| expressions(&entry.value, &path(&entry.key))).collect()
         }
-    }
-}
-
-/// The node at a path of keys.
-pub fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
-    path.split('.').try_fold(node, |node, key| match &node.value {
-        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-        Value::Scalar(_) | Value::List(_) => None,
-    })
-}
-
-/// The text of a scalar.
-pub fn text(node: &Node) -> Option<&str> {
-    match &node.value {
-        Value::Scalar(scalar) => Some(&scalar.text),
-        Value::List(_) | Value::Map(_) => None,
     }
 }

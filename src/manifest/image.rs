@@ -2,11 +2,12 @@
 
 use super::at::At;
 use super::de;
-use super::load::{Rejected, Source};
 use super::other;
 use super::parse::{Parsed, Tally, parse};
-use super::reading::{Document, Reading};
+use super::path::Document;
+use super::reading::Reading;
 use super::schema::required_in;
+use super::source::{Rejected, Source};
 use super::v1::{Console, ImageName, Size, SourcePath};
 use crate::model::ByteSize;
 use crate::problem::{Code, Place, Problem, Sources};

@@ -3,25 +3,23 @@
 //!
 //! A file is included once, however many ask for it. All texts together keep the limits of one.
 
-use super::composed::plain_items;
+use super::composed::{INCLUDE, plain_items};
 use super::files::{Files, TextError, text};
-use super::load::{Sheets, Source};
-use super::merge::{Merger, Overrides, Rule, take};
-use super::node::{Node, Value};
+use super::limits::{MAX_BYTES, MOST_PROBLEMS, cut};
+use super::merge::{Merger, Overrides, Rule};
+use super::node::{Node, Value, take};
 use super::other;
-use super::parse::{MAX_BYTES, Parsed, Tally, parse};
-use super::reading::{self, Error, MOST_PROBLEMS};
+use super::parse::{Parsed, Tally, parse};
 use super::setting::{folder, set, setting_file};
+use super::source::{Sheets, Source};
 use super::v1::SourcePath;
 use super::values;
+use super::values::Error;
 use super::when::Conditions;
 use crate::model::Facts;
 use crate::problem::{Code, Place, Problem, Sources};
 use std::collections::HashSet;
 use std::path::{Component, Path, PathBuf};
-
-/// The key that names further files.
-pub const INCLUDE: &str = "include";
 
 /// Most files of one manifest: far more than people keep apart, and a pattern in a wrong folder ends soon.
 const MAX_FILES: usize = 256;
@@ -159,7 +157,7 @@ impl Set<'_> {
         if let Some(entry) = take(&mut root, INCLUDE) {
             for (place, text) in self.texts(&entry.value) {
                 if self.problems.len() > MOST_PROBLEMS {
-                    self.problems.push(reading::cut());
+                    self.problems.push(cut());
                     break;
                 }
                 for path in self.named(&text, &place, name) {

@@ -3,86 +3,24 @@
 use super::composed::named_items;
 use super::de;
 use super::disposition::{self, Field};
-use super::files::{Files, Kept, TextError, text};
+use super::files::{Files, Kept};
 use super::findings::{Findings, is_setting_of_nothing};
 use super::include::{Document, Texts, assemble};
+use super::limits::{MOST_COUNTED, MOST_PROBLEMS, cut, is_cut};
 use super::machine::{Machine, Places};
 use super::node::Node;
-use super::parse::MAX_BYTES;
-use super::reading::{self, MOST_COUNTED, MOST_PROBLEMS, Reading, is_cut};
+use super::path;
+use super::reading::Reading;
 use super::said;
 use super::schema::{required, schema};
+use super::source::{Rejected, Sheets};
 use super::v1;
 use super::validate::{self, Desk};
 use crate::model::{ComputeName, Facts};
-use crate::problem::{Code, Problem, Sources, render};
+use crate::problem::{Code, Problem, Sources};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// A text and the name that the user knows it by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// The file as the user named it; `-` for standard input. Relative paths in the text are relative to its directory.
-    pub name: String,
-    /// The text.
-    pub text: Arc<str>,
-}
-
-impl Source {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// It is absent, unreadable, too long, or no UTF-8.
-    pub fn read(files: &dyn Files, name: &str) -> Result<Self, TextError> {
-        Ok(Self { name: name.to_owned(), text: text(files, Path::new(name), MAX_BYTES as u64)?.into() })
-    }
-}
-
-/// What a machine is loaded from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sheets {
-    /// The manifest.
-    pub manifest: Source,
-    /// `--set` of the command that installed the manifest.
-    pub installed_with: Vec<(String, String)>,
-    /// What differs on one machine: `machine.yaml`.
-    pub machine: Option<Source>,
-    /// `--set PATH=VALUE`; of two for one path the last holds.
-    pub settings: Vec<(String, String)>,
-}
-
-impl Sheets {
-    /// A manifest alone.
-    #[must_use]
-    pub const fn new(manifest: Source) -> Self {
-        Self { manifest, installed_with: Vec::new(), machine: None, settings: Vec::new() }
-    }
-}
-
-/// Everything wrong with a manifest, and the texts to show it in.
-#[derive(Debug)]
-pub struct Rejected {
-    /// What is wrong.
-    pub problems: Vec<Problem>,
-    /// The texts, secrets masked.
-    pub sources: Sources,
-}
-
-impl From<Vec<Problem>> for Rejected {
-    fn from(problems: Vec<Problem>) -> Self {
-        Self { problems, sources: Sources::default() }
-    }
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&render(&self.problems, &self.sources))
-    }
-}
-
-impl std::error::Error for Rejected {}
+use std::path::PathBuf;
 
 /// A manifest, read with everything that it includes. It becomes a [`Machine`] on a machine.
 pub struct Manifest {
@@ -232,7 +170,7 @@ impl Manifest {
         let Some(mut root) = root else { return (None, None, problems) };
         let said = said::take_all(&mut root, &mut problems);
         named_items(&mut root, &mut problems);
-        let (manifest, reading) = de::read::<v1::Manifest>(&root, reading::Document::Manifest, &required);
+        let (manifest, reading) = de::read::<v1::Manifest>(&root, path::Document::Manifest, &required);
         let patchy = reading.patchy(&root);
         let Reading { problems: found, hidden, .. } = reading;
         for place in &hidden {
@@ -278,7 +216,7 @@ fn rejected(mut problems: Vec<Problem>, sources: Sources) -> Rejected {
     let found = problems.len();
     problems.truncate(MOST_PROBLEMS);
     if was_cut || found >= MOST_COUNTED {
-        problems.push(reading::cut());
+        problems.push(cut());
     } else if found > MOST_PROBLEMS {
         problems.push(Problem::general(Code::TooLarge, format!("these are the first {MOST_PROBLEMS} of {found} problems")));
     }

@@ -3,18 +3,13 @@
 //! Mappings merge key by key, lists append; items that have a name merge with the item of that name. What remains is two values for
 //! one field: a problem, unless the later text says that it overrides. See docs/compose.md for the rules in words.
 
+use super::composed::OVERRIDE;
 use super::disposition;
-use super::node::{Entry, Kind, Node, NodeId, Value};
-use super::reading::{Document, Error, Path};
-use super::values::{noun, truth};
+use super::node::{Entry, Kind, Node, NodeId, Value, name_of, take};
+use super::path::{Document, Path};
+use super::values::{Error, noun, truth};
 use crate::problem::{Code, Place, Problem};
 use std::collections::{HashMap, HashSet, VecDeque};
-
-/// The key that says that a mapping, or a whole file, has the last word.
-pub const OVERRIDE: &str = "override";
-
-/// Keys that name an item of a list; the first that is there counts.
-const NAMES: [&str; 3] = ["name", "path", "mount"];
 
 /// Fields that are one value although they are lists: half a command of one file and half of another mean nothing.
 const ONE_VALUE: [&str; 1] = ["command"];
@@ -163,32 +158,6 @@ impl<'a> Merger<'a> {
         let problem = Problem::at(Code::Conflict, &place, message).earlier(&earlier);
         self.problems.push(problem.suggest(format!("keep one of the two, or write `{OVERRIDE}: true` beside the one that is to hold")));
     }
-}
-
-/// Takes a key out of a mapping.
-pub fn take(node: &mut Node, key: &str) -> Option<Entry> {
-    let Value::Map(entries) = &mut node.value else { return None };
-    entries.iter().position(|entry| entry.key == key).map(|n| entries.remove(n))
-}
-
-/// The value of a key.
-pub fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
-    let Value::Map(entries) = &node.value else { return None };
-    entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-}
-
-/// The value of a key, to be changed.
-pub fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
-    let Value::Map(entries) = &mut node.value else { return None };
-    entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
-}
-
-/// The name of an item of a list, and the key that says it.
-pub fn name_of(item: &Node) -> Option<(&'static str, &str)> {
-    NAMES.iter().find_map(|name| match &get(item, name)?.value {
-        Value::Scalar(scalar) => Some((*name, scalar.text.as_str())),
-        Value::List(_) | Value::Map(_) => None,
-    })
 }
 
 /// What makes an item the same item in another file: its name; of things without a name, all of it.

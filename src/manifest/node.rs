@@ -147,6 +147,51 @@ impl Mark {
     }
 }
 
+/// Keys that name an item of a list; the first that is there counts.
+const NAMES: [&str; 3] = ["name", "path", "mount"];
+
+/// Takes a key out of a mapping.
+pub fn take(node: &mut Node, key: &str) -> Option<Entry> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    entries.iter().position(|entry| entry.key == key).map(|n| entries.remove(n))
+}
+
+/// The value of a key.
+pub fn get<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+}
+
+/// The value of a key, to be changed.
+pub fn get_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    entries.iter_mut().find(|entry| entry.key == key).map(|entry| &mut entry.value)
+}
+
+/// The name of an item of a list, and the key that says it.
+pub fn name_of(item: &Node) -> Option<(&'static str, &str)> {
+    NAMES.iter().find_map(|name| match &get(item, name)?.value {
+        Value::Scalar(scalar) => Some((*name, scalar.text.as_str())),
+        Value::List(_) | Value::Map(_) => None,
+    })
+}
+
+/// The node at a path of keys.
+pub fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(node, |node, key| match &node.value {
+        Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+        Value::Scalar(_) | Value::List(_) => None,
+    })
+}
+
+/// The text of a scalar.
+pub fn text(node: &Node) -> Option<&str> {
+    match &node.value {
+        Value::Scalar(scalar) => Some(&scalar.text),
+        Value::List(_) | Value::Map(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,27 +4,14 @@
 //! within a budget. The tree is built from the parser's events, not from its serde face, because events tell where everything
 //! starts and ends and whether it was quoted. Every limit is checked before the memory it bounds is taken.
 
+use super::limits::{MAX_ALIASES, MAX_ANCHORS, MAX_BYTES, MAX_DEPTH, MAX_KEYS, MAX_NODES, MOST_PROBLEMS, cut};
 use super::node::{Entry, Mark, Node, NodeId, Scalar, Style, Value};
-use super::reading::{MOST_PROBLEMS, cut};
 use super::syntax;
 use crate::problem::{Code, Place, Problem};
 use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Longest text, in bytes: two orders of magnitude above any manifest seen, and parsed in well under a second.
-pub const MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Most nodes after aliases are expanded, so that a small text cannot become a large tree.
-pub const MAX_NODES: usize = 250_000;
-/// Deepest nesting: bounds every recursion over a tree.
-pub const MAX_DEPTH: usize = 64;
-/// Most keys of one mapping, ten times what any section of a manifest has: a text that holds nothing else is no manifest.
-pub const MAX_KEYS: usize = 4_096;
-/// Most anchors: few are of use where so few aliases may repeat them.
-pub const MAX_ANCHORS: usize = 1_024;
-/// Most aliases; manifests repeat a value a few times, attacks repeat it exponentially.
-pub const MAX_ALIASES: usize = 64;
 
 /// What the texts that make one document have used of its limits, and the identities that their nodes have.
 #[derive(Debug, Clone, Default)]

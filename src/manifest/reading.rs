@@ -1,116 +1,12 @@
 //! The report of one reading: what is wrong, and what is poisoned; and how mistakes are put into words.
 
+use super::limits::{MOST_COUNTED, MOST_PROBLEMS};
 use super::node::{Entry, Kind, Node, NodeId, Value};
-use super::values::noun;
+use super::path::{Document, Path};
+use super::values::{Error, noun};
 use super::{arm, composed, disposition, later};
-pub use crate::problem::MOST_PROBLEMS;
 use crate::problem::{Code, Place, Problem, nearest};
-use serde::de;
 use std::collections::HashSet;
-use std::fmt;
-
-/// Why a value could not be made.
-#[derive(Debug)]
-pub enum Error {
-    /// A problem whose place is not known yet: that of the innermost node.
-    Said(Code, String, Option<String>),
-    /// A field without a default is absent.
-    Missing(&'static str),
-    /// Everything has been written down, here or further in.
-    Written,
-}
-
-impl Error {
-    /// A problem with advice.
-    pub fn said(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
-        Self::Said(code, message.into(), Some(help.into()))
-    }
-
-    /// As a problem of what is called `what`, unless it is written down elsewhere.
-    pub fn at(self, place: &Place, what: impl fmt::Display) -> Option<Problem> {
-        let Self::Said(code, message, suggestion) = self else { return None };
-        Some(Problem { suggestion, ..Problem::at(code, place, format!("`{what}`: {message}")) })
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Said(_, message, _) => f.write_str(message),
-            Self::Missing(field) => write!(f, "`{field}` is missing"),
-            Self::Written => f.write_str("a problem that was reported already"),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl de::Error for Error {
-    fn custom<T: fmt::Display>(message: T) -> Self {
-        Self::Said(Code::BadValue, message.to_string(), None)
-    }
-    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
-        Self::Said(Code::WrongType, format!("{expected} was expected here"), None)
-    }
-    fn missing_field(field: &'static str) -> Self {
-        Self::Missing(field)
-    }
-}
-
-/// What is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Document {
-    /// A manifest, which `fitout explain` knows.
-    Manifest,
-    /// An image definition, which docs/images.md explains.
-    Image,
-}
-
-/// Where in the document a value is, as people write it: `environments[0].name`.
-#[derive(Debug, Clone, Copy)]
-pub enum Path<'a> {
-    /// The document.
-    Root(Document),
-    /// A value of a mapping.
-    Key(&'a Path<'a>, &'a str),
-    /// An item of a list.
-    Item(&'a Path<'a>, usize),
-}
-
-impl Path<'_> {
-    /// What the path is in.
-    pub const fn document(&self) -> Document {
-        match self {
-            Self::Root(document) => *document,
-            Self::Key(above, _) | Self::Item(above, _) => above.document(),
-        }
-    }
-}
-
-impl fmt::Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Root(Document::Manifest) => f.write_str("manifest"),
-            Self::Root(Document::Image) => f.write_str("image definition"),
-            Self::Key(Self::Root(_), key) => f.write_str(key),
-            Self::Key(above, key) => write!(f, "{above}.{key}"),
-            Self::Item(above, index) => write!(f, "{above}[{index}]"),
-        }
-    }
-}
-
-/// Problems beyond those that are shown are counted up to this number.
-pub const MOST_COUNTED: usize = 1_000;
-
-/// What is said where a reading ended before its end; [`is_cut`] knows it again.
-pub fn cut() -> Problem {
-    Problem::general(Code::TooLarge, "there may be more problems: the reading ended with these")
-}
-
-/// Whether a problem is that the reading ended before its end.
-pub fn is_cut(problem: &Problem) -> bool {
-    *problem == cut()
-}
 
 /// Types of `v1` whose values say where a secret is: a scalar in their place may be the secret itself.
 pub const HOLDS_SECRET: [&str; 2] = ["SecretRef", "Credential"];

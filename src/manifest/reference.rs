@@ -1,8 +1,10 @@
 //! The reference of all fields as Markdown, `docs/manifest.md`: the types of `v1`, their comments, and what becomes of each field.
 
+use super::composed::OVERRIDE;
 use super::disposition::{self, Disposition};
-use super::merge::OVERRIDE;
-use super::schema::{at, choices, kind, resolve, schema, text, to_come, type_name};
+use super::later::to_come;
+use super::schema::schema;
+use super::shape::{at, choices, kind, resolve, text, type_name};
 use serde_json::{Map, Value};
 use std::fmt::Write;
 

@@ -2,13 +2,11 @@
 //! changed; `on_removal`, what becomes of it when its line is gone. Taken out of the document of one machine, after what is for other
 //! machines is gone.
 
-use super::composed::Spot;
+use super::composed::{ON_DRIFT, ON_REMOVAL, REQUIRES, Spot};
 use super::disposition;
 use super::machine::{Policy, Requirement};
-use super::merge::{get, name_of, take};
-use super::node::{Entry, Node, Value};
-use super::reading::Error;
-use super::values;
+use super::node::{Entry, Node, Value, get, name_of, take};
+use super::values::{self, Error};
 use crate::model::{HomePath, ResourceId, TargetPath};
 use crate::problem::{Code, Place, Problem, nearest};
 use crate::recipe::{Item, Made, Recipe, Want};
@@ -16,20 +14,8 @@ use crate::resource::{KINDS, OnDrift};
 use crate::target::OnRemoval;
 use std::borrow::Cow;
 
-/// The key.
-pub const REQUIRES: &str = "requires";
-
-/// The key of what is done about what people changed.
-pub const ON_DRIFT: &str = "on_drift";
-
-/// The key of what becomes of things whose lines are gone.
-pub const ON_REMOVAL: &str = "on_removal";
-
 /// Sections that hold what people may change, and the types of their items: the rest is always brought back.
 const OWNED: [&str; 6] = ["files", "jupyter", "packages", "shares", "units", "user"];
-
-/// The types of [`OWNED`], for the schema.
-pub const OWNED_TYPES: [&str; 6] = ["FileEntry", "Jupyter", "Packages", "Share", "Unit", "User"];
 
 const DRIFTS: [(&str, OnDrift); 3] = [("report", OnDrift::Report), ("repair", OnDrift::Repair), ("ignore", OnDrift::Ignore)];
 const REMOVALS: [(&str, OnRemoval); 2] = [("release", OnRemoval::Release), ("delete", OnRemoval::Delete)];

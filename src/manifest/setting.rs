@@ -3,9 +3,8 @@
 //! A path is names with dots between them; in a list, the name of an item or its place from 0. Names of items may have dots
 //! themselves (`units.docker.service.enabled`): the longest name that fits is meant.
 
-use super::include::INCLUDE;
-use super::merge::{OVERRIDE, name_of};
-use super::node::{Entry, Mark, Node, Scalar, Style, Value};
+use super::composed::{INCLUDE, OVERRIDE};
+use super::node::{Entry, Mark, Node, Scalar, Style, Value, name_of};
 use super::parse::{Parsed, Tally, parse};
 use crate::problem::{Code, Place, Problem, nearest};
 use std::path::Path;

@@ -52,7 +52,7 @@ const LINES: &[Line] = &[
 /// The parser's error as a problem.
 pub fn explain(error: &ScanError, place: &Place) -> Problem {
     if *error.kind() == ErrorKind::RecursionLimitExceeded {
-        return Problem::at(Code::TooLarge, place, format!("nested deeper than {} levels", super::parse::MAX_DEPTH));
+        return Problem::at(Code::TooLarge, place, format!("nested deeper than {} levels", super::limits::MAX_DEPTH));
     }
     if let (ErrorKind::UnexpectedCharacter { character }, true) = (error.kind(), !LINES.iter().any(|(kind, _, _)| kind == error.kind())) {
         let message = format!("the character `{}` stands where none such may", character.escape_default());

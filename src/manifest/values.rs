@@ -2,9 +2,58 @@
 
 use super::later;
 use super::node::{Kind, Node, Scalar, Style, Value};
-use super::reading::Error;
 use super::write::word;
-use crate::problem::{Code, nearest};
+use crate::problem::{Code, Place, Problem, nearest};
+use serde::de;
+use std::fmt;
+
+/// Why a value could not be made.
+#[derive(Debug)]
+pub enum Error {
+    /// A problem whose place is not known yet: that of the innermost node.
+    Said(Code, String, Option<String>),
+    /// A field without a default is absent.
+    Missing(&'static str),
+    /// Everything has been written down, here or further in.
+    Written,
+}
+
+impl Error {
+    /// A problem with advice.
+    pub fn said(code: Code, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Said(code, message.into(), Some(help.into()))
+    }
+
+    /// As a problem of what is called `what`, unless it is written down elsewhere.
+    pub fn at(self, place: &Place, what: impl fmt::Display) -> Option<Problem> {
+        let Self::Said(code, message, suggestion) = self else { return None };
+        Some(Problem { suggestion, ..Problem::at(code, place, format!("`{what}`: {message}")) })
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Said(_, message, _) => f.write_str(message),
+            Self::Missing(field) => write!(f, "`{field}` is missing"),
+            Self::Written => f.write_str("a problem that was reported already"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl de::Error for Error {
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::Said(Code::BadValue, message.to_string(), None)
+    }
+    fn invalid_type(_: de::Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Self::Said(Code::WrongType, format!("{expected} was expected here"), None)
+    }
+    fn missing_field(field: &'static str) -> Self {
+        Self::Missing(field)
+    }
+}
 
 /// What a node is, in words.
 pub fn noun(node: &Node) -> String {

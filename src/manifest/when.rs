@@ -4,58 +4,16 @@
 //! first, so that a fragment may say one thing of Debian and another of Ubuntu. A manifest is checked once for each kind of machine that
 //! its conditions tell apart, among those that Fitout knows ([`Facts::kinds`]).
 
-use super::composed::{self, Spot};
+use super::composed::{self, Spot, WHEN};
 use super::disposition;
-use super::merge::take;
-use super::node::{Entry, Mark, Node, NodeId, Value};
-use super::reading::Error;
+use super::node::{Entry, Mark, Node, NodeId, Value, take};
+use super::question::{QUESTIONS, Question};
 use super::values;
+use super::values::Error;
 use crate::model::{Facts, RELEASES};
 use crate::problem::{Code, Place, Problem, nearest};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-
-/// The key.
-pub const WHEN: &str = "when";
-
-/// What a condition may ask: its key, the words that it knows, what a machine has of them.
-pub struct Question {
-    /// The key.
-    pub key: &'static str,
-    /// What it asks, for `explain`.
-    pub about: &'static str,
-    /// The words that it knows.
-    pub words: fn() -> Vec<&'static str>,
-    answer: for<'f> fn(&'f Facts) -> Vec<&'f str>,
-}
-
-/// Every question.
-pub const QUESTIONS: [Question; 4] = [
-    Question {
-        key: "distribution",
-        about: "The distribution, by `ID` of os-release.",
-        words: || BTreeSet::from(RELEASES.map(|(id, _, _)| id)).into_iter().collect(),
-        answer: |facts| vec![&facts.distribution.id],
-    },
-    Question {
-        key: "release",
-        about: "Its release, by number or name; in quotes where it is a number.",
-        words: || RELEASES.iter().flat_map(|(_, version, codename)| [*version, *codename]).collect(),
-        answer: |facts| vec![&facts.distribution.version, &facts.distribution.codename],
-    },
-    Question {
-        key: "architecture",
-        about: "The processor family, by Debian's names.",
-        words: || vec!["amd64", "arm64"],
-        answer: |facts| vec![facts.architecture.debian()],
-    },
-    Question {
-        key: "gpu",
-        about: "Whether the machine has a GPU of NVIDIA's. An image that is made has none.",
-        words: || vec!["present", "absent"],
-        answer: |facts| vec![facts.gpu.as_str()],
-    },
-];
 
 /// What must hold: of each question that is asked, one of the words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
