@@ -30,7 +30,7 @@ pub use ending::{HOOKS, How, Stop};
 pub use guard::{Disk, HOLD, MARGIN, Room, Sample};
 pub use idle::{IdleLine, Idleness, Life, Seen, Sign};
 pub use page::{DiskLine, PAGE, Page};
-pub use state::{Effect, Event, Fault, Look, Phase, SetUp, Signs, State, Told, next};
+pub use state::{Effect, Event, Fault, Look, Phase, SetUp, State, Told, next};
 pub use stops::{Act, Answer, Ask, Cause, Clocks, Stops, StopsLine};
 pub use work::{Work, Workstation, read_power};
 

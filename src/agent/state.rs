@@ -11,7 +11,7 @@
 
 use super::guard::{Disk, Sample};
 use super::idle::{Life, Seen, Sign};
-use super::stops::{Act, Answer, Ask, Cause, Clocks, Stops};
+use super::stops::{Act, Answer, Ask, Cause, Clocks, Signs, Stops};
 use crate::apply::Counts;
 use crate::model::{ResourceId, TargetPath};
 use crate::schedule::Power;
@@ -123,15 +123,6 @@ pub struct Look {
     pub power: Result<Option<Power>, String>,
     /// Signs of use, if they were looked for.
     pub seen: Option<Seen>,
-}
-
-/// Whether a look is for signs of use as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signs {
-    /// It is.
-    Wanted,
-    /// It is for the clocks alone.
-    Unwanted,
 }
 
 /// Something to be done.

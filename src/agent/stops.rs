@@ -4,7 +4,6 @@
 //! since boot, which nobody can set. A jump of the clock on the wall fires nothing: what lay in between did not happen.
 
 use super::idle::{IdleLine, Idleness, Seen};
-use super::state::Signs;
 use crate::model::Span;
 use crate::schedule::{Action, Firing, Power};
 use jiff::{SignedDuration, Timestamp};
@@ -116,6 +115,15 @@ pub struct StopsLine {
     pub put_off_until: Option<Timestamp>,
     /// What people are told.
     pub notice: Option<String>,
+}
+
+/// Whether a look is for signs of use as well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signs {
+    /// It is.
+    Wanted,
+    /// It is for the clocks alone.
+    Unwanted,
 }
 
 impl Stops {

@@ -1,7 +1,7 @@
 //! How an image starts: UEFI, systemd-boot, one entry for each kernel, laid out as `kernel-install` does it, so that the machine's
 //! own kernel updates go on where the bake ended.
 
-use super::disk::Identities;
+use super::identities::Identities;
 use crate::model::TargetPath;
 use crate::target::{OpError, Probe};
 

@@ -2,9 +2,10 @@
 //! devices nor mounts.
 
 use super::boot::EspFile;
+use super::identities::Identities;
 use super::sparse;
 use super::tools::Tools;
-use crate::model::{ByteSize, Sha256};
+use crate::model::ByteSize;
 use crate::target::OpError;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,32 +29,6 @@ pub struct RawDisk {
     pub path: PathBuf,
     /// Its size, a multiple of a mebibyte.
     pub size: ByteSize,
-}
-
-/// Identities of the partitions: the same for each bake of an image, so that two bakes differ in nothing but their content.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identities {
-    /// Of the disk.
-    pub disk: String,
-    /// Of the EFI system partition.
-    pub esp: String,
-    /// Of the root partition.
-    pub root: String,
-}
-
-impl Identities {
-    /// Those of the image of this name.
-    #[must_use]
-    pub fn of(image: &str) -> Self {
-        let uuid = |part: &str| uuid(image, part);
-        Self { disk: uuid("disk"), esp: uuid("esp"), root: uuid("root") }
-    }
-}
-
-/// A UUID of version 8 (RFC 9562): the bits of a digest.
-fn uuid(image: &str, part: &str) -> String {
-    let digest = Sha256::of_parts([image, part]).to_string();
-    format!("{}-{}-8{}-a{}-{}", &digest[0..8], &digest[8..12], &digest[13..16], &digest[17..20], &digest[20..32])
 }
 
 /// What the root file system gets of a disk of this size.
@@ -144,15 +119,6 @@ fn make_root(root: &Path, ids: &Identities, disk: &RawDisk, tools: &Tools<'_>) -
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn identities_are_stable_and_distinct() {
-        let ids = Identities::of("debian-12-minimal");
-        assert_eq!(ids, Identities::of("debian-12-minimal"));
-        assert_ne!(ids.esp, ids.root);
-        assert_ne!(ids, Identities::of("debian-12-ml"));
-        assert_eq!(ids.root.len(), 36);
-    }
 
     #[test]
     fn folders_come_before_what_is_in_them() {

@@ -10,6 +10,7 @@ mod base;
 mod boot;
 mod disk;
 mod format;
+mod identities;
 mod parts;
 mod seal;
 mod sparse;

@@ -2,7 +2,7 @@
 //! Fitout itself, whose agent ends the work at first boot.
 
 use super::boot::command_line;
-use super::disk::Identities;
+use super::identities::Identities;
 use crate::manifest::ImageDefinition;
 use crate::model::{Invalid, Meta, Mode, Span, TargetPath, UnitName};
 use crate::recipe::{Check, PROGRAM, Service, Subject, Want};

@@ -1,7 +1,8 @@
 //! The stages of a bake, in order, as data: their names are those of the events that people see.
 
 use super::boot::{EspFile, command_line, layout};
-use super::disk::{Identities, RawDisk};
+use super::disk::RawDisk;
+use super::identities::Identities;
 use super::parts::{parts, wants};
 use super::tools::Tools;
 use super::workshop::Workshop;

@@ -1,93 +1,49 @@
-//! What is remembered of a run, and what a manifest that changed no longer asks for.
+//! What is remembered of a run.
 
+use super::gone::{FOLDER, switch};
 use super::work::{Scope, Work};
 use crate::apply::{Outcome, Report};
 use crate::graph::Node;
-use crate::model::{ResourceId, TargetPath};
+use crate::model::ResourceId;
 use crate::plan::Plan;
-use crate::resource::{ENABLED, MAKES_ROOM, MASKED, OF_A_PATH, OFF, PRESENT, Released, Spec};
+use crate::resource::{ENABLED, MAKES_ROOM, MASKED, OF_A_PATH, OFF, PRESENT, Released};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
-use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use crate::target::{OpError, Probe, ProbeError, Record, Records, Target};
+use std::collections::{BTreeSet, HashSet};
 
-/// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
-pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<Spec>) {
-    let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
-    let packages: BTreeSet<String> =
-        specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
-    let (mut stay, mut go) = (Vec::new(), Vec::new());
-    // A path that is to be something else now, or nothing, is named as well.
-    let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();
-    let taken = |id: &ResourceId| TargetPath::parse(&id.name).is_ok_and(|path| specs.iter().any(|spec| spec.removes(&path)));
-    let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()) && !taken(id));
-    // Of most records there is nothing to be said: what they are about is still wanted, and as a whole.
-    let settled = |id: &ResourceId, record: &Record| wanted.contains_key(id) && id.kind != APT && record.on_removal == OnRemoval::Release;
-    for (id, record) in unnamed.filter(|(id, record)| !settled(id, record)) {
-        let claims = wanted.get(id).map(|spec| spec.claims()).unwrap_or_default();
-        let still = |name: &String| claims.contains_key(switch(name)) || (id.kind == APT && packages.contains(name));
-        let made = record.made.iter().map(|name| (name.clone(), String::new()));
-        let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
-        // A guard is a setting of Fitout's own.
-        let deletable = id.kind == GUARD && !wanted.contains_key(id)
-            || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
-        if deletable {
-            let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();
-            go.push(Released { of: id.clone(), things, inside: Vec::new() });
-            let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
-            go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
-        } else if id.kind == APT {
-            stay.extend(gone.keys().map(|name| format!("package {name}")));
-        } else if !wanted.contains_key(id) {
-            stay.push(id.to_string());
+impl Work {
+    /// Remembers what a run brought about.
+    ///
+    /// # Errors
+    /// It was not written.
+    pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
+        if is_settled(self, reports) {
+            return Ok(());
         }
+        let before = Records::read(on)?;
+        let after = after(before.clone(), self, reports);
+        replace(&before, &after, on)
     }
-    go.sort_by(|a, b| a.of.cmp(&b.of).then(b.things.len().cmp(&a.things.len())));
-    go.dedup_by(|a, b| a.of == b.of);
-    (stay, with_contents(&go).into_iter().map(Spec::Released).collect())
-}
 
-/// The claim that a thing belongs to.
-fn switch(name: &str) -> &str {
-    name.strip_prefix(OFF).unwrap_or(name)
-}
-
-/// What the things begin with that are directories which were made on the way to something.
-const FOLDER: &str = "folder ";
-
-/// A directory that was made on the way to something that goes, where nothing else that is asked for or remembered lies in it.
-fn folder(path: &str, specs: &[Spec], records: &Records) -> Option<Released> {
-    // Those of the root are the system's, whoever made them.
-    let at = TargetPath::parse(path).ok().filter(|at| at.parent().is_some_and(|above| above != TargetPath::root()))?;
-    let of = ResourceId::new("directory", &at);
-    let needed = records.resources.contains_key(&of) || specs.iter().filter_map(Spec::path).any(|path| path.is_within(&at));
-    (!needed).then(|| Released { of, things: Claims::new(), inside: Vec::new() })
-}
-
-/// Directories go after what is in them.
-fn with_contents(all: &[Released]) -> Vec<Released> {
-    let of = |one: &Released| -> Vec<Released> {
-        let inside = |other: &&Released| one.of.kind == "directory" && other.of.name.starts_with(&format!("{}/", one.of.name));
-        all.iter().filter(inside).cloned().collect()
-    };
-    let mut whole: Vec<Released> = all.iter().map(|one| Released { inside: of(one), ..one.clone() }).collect();
-    // The deepest first, so that what a directory holds knows what it holds itself.
-    whole.sort_by_key(|one| std::cmp::Reverse(one.of.name.len()));
-    for n in 0..whole.len() {
-        let known: Vec<Released> =
-            whole[n].inside.iter().map(|inner| whole[..n].iter().find(|one| one.of == inner.of).unwrap_or(inner).clone()).collect();
-        whole[n].inside = known;
+    /// Remembers what a plan is going to make, so that a run that is cut short leaves nothing of which nobody knows whose it is.
+    ///
+    /// # Errors
+    /// It was not written; the work must not begin.
+    pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
+        if plan.resources.iter().all(|planned| planned.steps.is_empty()) {
+            return Ok(());
+        }
+        let records = Records::read(on)?;
+        replace(&records, &before(records.clone(), self, plan, on)?, on)
     }
-    whole
 }
 
-/// The kind of a guard.
-const GUARD: &str = "guard";
-
-/// The kind of a request for packages, whose things have names of their own.
-const APT: &str = "apt";
+fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpError> {
+    if after == before { Ok(()) } else { on.keep(&Records::path()?, &after.to_bytes()?) }
+}
 
 /// Whether a run left nothing to be remembered anew, as most do.
-pub(super) fn is_settled(work: &Work, reports: &[Report]) -> bool {
+fn is_settled(work: &Work, reports: &[Report]) -> bool {
     let same = |(node, report): (&Node, &Report)| {
         let known =
             node.spec.ownership().is_none_or(|ownership| *ownership.earlier == node.spec.claims() || work.program.contains(&report.id));
@@ -106,17 +62,8 @@ fn is_done(report: &Report) -> bool {
     matches!(report.outcome, Outcome::Unchanged | Outcome::Changed)
 }
 
-/// Whether every resource is remembered with what becomes of it, and nothing else is.
-pub(super) fn is_current(work: &Work, records: &Records) -> bool {
-    if work.scope == Scope::Beside {
-        return true;
-    }
-    let present: HashSet<&ResourceId> = work.graph.nodes.iter().map(|node| &node.id).collect();
-    records.resources.iter().all(|(id, record)| present.contains(id) && record.on_removal == work.on_removal.of(id))
-}
-
 /// What is to be remembered before a run that may be cut short: what it is going to make.
-pub(super) fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
+fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
     for planned in plan.resources.iter().filter(|planned| !work.program.contains(&planned.id)) {
         let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
         for step in planned.steps.iter().filter(|step| step.change == Change::Add) {
@@ -157,7 +104,7 @@ fn of_path(id: &ResourceId) -> impl Iterator<Item = ResourceId> {
 }
 
 /// What is to be remembered after a run: resources that were left alone or failed keep their past.
-pub(super) fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
+fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
     let present: HashSet<&ResourceId> = work.graph.nodes.iter().map(|node| &node.id).collect();
     let left: BTreeSet<&ResourceId> = reports.iter().filter(|report| !is_done(report)).map(|report| &report.id).collect();
     let beside = work.scope == Scope::Beside;

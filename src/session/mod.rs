@@ -3,6 +3,7 @@
 mod approved;
 mod conflicts;
 mod drifted;
+mod gone;
 mod installed;
 mod lock;
 mod memory;

@@ -1,8 +1,7 @@
 //! What a manifest comes to on a machine: plain resources in order, each with its past.
 
 use super::conflicts::{Asked, conflicts};
-use super::{SessionError, memory, owners};
-use crate::apply::Report;
+use super::{SessionError, gone, owners};
 use crate::graph::{Graph, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, Network, ResourceId, TargetPath};
@@ -12,7 +11,7 @@ use crate::recipe::{Answers, Context, Item, Recipe, Sayings, Want};
 use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
 use crate::step::ScriptRun;
 use crate::store::Store;
-use crate::target::{Claims, OnRemoval, OpError, Probe, ProbeError, Records, Target, read_facts};
+use crate::target::{Claims, OnRemoval, Probe, ProbeError, Records, read_facts};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -55,16 +54,25 @@ impl Work {
         }
         let mut specs: Vec<Spec> = asked.into_iter().map(|one| one.spec).collect();
         let (released, deleted) = match scope {
-            Scope::Machine => memory::released(&specs, &records),
+            Scope::Machine => gone::released(&specs, &records),
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
         let graph = Graph::order_as(specs, &said).map_err(refused)?;
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let mut work = Self { graph, released, scope, on_removal, program, is_settled: true };
-        work.is_settled = memory::is_current(&work, &records);
+        work.is_settled = work.is_current(&records);
         own(&mut work.graph, wanted, records, &policies);
         Ok(work)
+    }
+
+    /// Whether every resource is remembered with what becomes of it, and nothing else is.
+    fn is_current(&self, records: &Records) -> bool {
+        if self.scope == Scope::Beside {
+            return true;
+        }
+        let present: HashSet<&ResourceId> = self.graph.nodes.iter().map(|node| &node.id).collect();
+        records.resources.iter().all(|(id, record)| present.contains(id) && record.on_removal == self.on_removal.of(id))
     }
 
     /// The forecast.
@@ -76,35 +84,6 @@ impl Work {
         owners::unknown(&mut plan, &self.graph, on)?;
         Ok(Plan { released: self.released.clone(), ..plan })
     }
-
-    /// Remembers what a run brought about.
-    ///
-    /// # Errors
-    /// It was not written.
-    pub fn keep(&self, reports: &[Report], on: &dyn Target) -> Result<(), OpError> {
-        if memory::is_settled(self, reports) {
-            return Ok(());
-        }
-        let before = Records::read(on)?;
-        let after = memory::after(before.clone(), self, reports);
-        replace(&before, &after, on)
-    }
-
-    /// Remembers what a plan is going to make, so that a run that is cut short leaves nothing of which nobody knows whose it is.
-    ///
-    /// # Errors
-    /// It was not written; the work must not begin.
-    pub fn intend(&self, plan: &Plan, on: &dyn Target) -> Result<(), OpError> {
-        if plan.resources.iter().all(|planned| planned.steps.is_empty()) {
-            return Ok(());
-        }
-        let records = Records::read(on)?;
-        replace(&records, &memory::before(records.clone(), self, plan, on)?, on)
-    }
-}
-
-fn replace(before: &Records, after: &Records, on: &dyn Target) -> Result<(), OpError> {
-    if after == before { Ok(()) } else { on.keep(&Records::path()?, &after.to_bytes()?) }
 }
 
 /// What becomes of things whose lines leave the manifest.
