@@ -41,7 +41,7 @@ fn load_on(path: &Path) -> Result<(Machine, Vec<Field>), Rejected> {
     sheets.machine = overlay.exists().then(|| source(&overlay));
     let settings = fs::read_to_string(path.with_extension("set")).unwrap_or_default();
     sheets.settings = settings.lines().map(|line| line.split_once('=').unwrap()).map(|(p, v)| (p.to_owned(), v.to_owned())).collect();
-    let manifest = load(&sheets, HostFiles)?;
+    let manifest = load(&sheets, HostFiles::default())?;
     if sheets.machine.is_none() {
         foresee(&manifest)?;
     }

@@ -1,7 +1,7 @@
 //! `fitout apply`: does the work, and ends with a recap.
 
 use super::output::{self, Paint, paint, say};
-use super::source::{self, Becomes, Opened};
+use super::source::{self, Becomes, Opened, Purpose};
 use super::ssh::tell_pending;
 use super::{Exit, Form, Global, Ground, progress, saved};
 use crate::apply::{Observers, RunReport};
@@ -68,7 +68,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     let ground = saved.as_ref().map_or(&arguments.ground, |saved| &saved.ground);
-    let Opened { session, manifest } = match source::open(ground, global, service, arguments.becomes()) {
+    let Opened { session, manifest } = match source::open(ground, global, service, arguments.becomes(), Purpose::Act) {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };

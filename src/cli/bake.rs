@@ -1,11 +1,11 @@
 //! `fitout bake`: makes an image in all its formats.
 
 use super::output;
-use super::source::{self, Refusal};
+use super::source::{self, Purpose, Refusal};
 use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
 use crate::image::{BakeError, Recipe, bake};
-use crate::manifest::{HostFiles, Source, load_image};
+use crate::manifest::load_image;
 use crate::session::Installable;
 use crate::store::Store;
 use clap::Args;
@@ -37,10 +37,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn try_run(arguments: &Arguments, global: &Global) -> Result<(), Refusal> {
-    let name = &arguments.definition;
-    let source = Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.clone(), e))?;
+    let source = Purpose::Act.read(&arguments.definition)?;
     let definition = load_image(&source).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-    let (manifest, sheets) = source::named(&definition.manifest.to_string_lossy(), &arguments.set)?;
+    let (manifest, sheets) = source::named(&definition.manifest.to_string_lossy(), &arguments.set, Purpose::Act)?;
     let bundle = Installable::new(&sheets, &manifest.files());
     let store = Store::at(&global.cache);
     let recipe = Recipe { definition: &definition, manifest: &manifest, bundle: &bundle, out: &arguments.out, store: &store };

@@ -1,7 +1,7 @@
 //! `fitout fetch`: fills the cache from a lock, for machines that have no network.
 
 use super::output::{self, complain, say};
-use super::source::{Refusal, read_lock};
+use super::source::{Purpose, Refusal, read_lock};
 use super::{Exit, Form, Global};
 use crate::fetch::Http;
 use crate::model::ByteSize;
@@ -41,7 +41,7 @@ impl Progress for Told {
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let name = arguments.lock.display().to_string();
-    let lock = match read_lock(&arguments.lock) {
+    let lock = match read_lock(&arguments.lock, Purpose::Look) {
         Ok(Some(lock)) => lock,
         Ok(None) => return Refusal::Lock(name, "it does not exist".into()).tell(global),
         Err(refusal) => return refusal.tell(global),

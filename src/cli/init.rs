@@ -77,9 +77,9 @@ fn azure(origin: &str, into: Option<&str>) -> Result<String, Refusal> {
             io::read_to_string(io::stdin()).map_err(|error| Refusal::Unread("standard input".into(), TextError::Unreadable(error)))?;
         Source { name: "-".into(), text: text.into() }
     } else {
-        Source::read(&HostFiles, origin).map_err(|error| Refusal::Unread(origin.into(), error))?
+        Source::read(&HostFiles::default(), origin).map_err(|error| Refusal::Unread(origin.into(), error))?
     };
-    from_azure(&source, into.unwrap_or(origin), &HostFiles).map_err(|rejected| Refusal::Rejected(Box::new(rejected)))
+    from_azure(&source, into.unwrap_or(origin), &HostFiles::default()).map_err(|rejected| Refusal::Rejected(Box::new(rejected)))
 }
 
 /// Readable by all, as files that editors make.

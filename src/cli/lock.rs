@@ -1,7 +1,7 @@
 //! `fitout lock`: writes down what a manifest comes to on a kind of machine, or says what moved since.
 
 use super::output::{self, complain, say};
-use super::source::{self, Refusal, lock_of, read_lock};
+use super::source::{self, Purpose, Refusal, lock_of, read_lock};
 use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
 use crate::session::{Bond, Lock, Locked, Recall, Scope, Session, Terms};
@@ -40,7 +40,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let path = lock_of(&arguments.file);
-    let done = read_lock(&path).and_then(|before| {
+    let done = read_lock(&path, Purpose::Look).and_then(|before| {
         let before = match (before, arguments.check) {
             (None, true) => return Err(Refusal::Lock(path.display().to_string(), "it does not exist".into())),
             (before, _) => before.unwrap_or_default(),
@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 /// The kind of the machine, and what the manifest comes to there.
 fn look(arguments: &Arguments, before: &Lock, global: &Global) -> Result<(String, Locked), Refusal> {
     let target = source::machine(arguments.root.as_deref(), global)?;
-    let (manifest, _) = source::named(&arguments.file, &arguments.set)?;
+    let (manifest, _) = source::named(&arguments.file, &arguments.set, Purpose::Look)?;
     let recall = if arguments.update || arguments.check { Recall::Nothing } else { Recall::Earlier };
     let terms = Terms { lock: before.clone(), bond: Bond::Loose, recall, ..Terms::default() };
     let observers = Observers::new(progress::observers(global));

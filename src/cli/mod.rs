@@ -170,9 +170,14 @@ enum Verb {
     Completions(completions::Arguments),
 }
 
+/// Nobody but its owner writes to what is made.
+const UMASK: u32 = 0o022;
+
 /// Reads the command line and does what it says.
 #[must_use]
 pub fn main(arguments: &[String]) -> ExitCode {
+    // What is made here and by the tools that are started has its usual mode, whoever starts Fitout from where.
+    nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(UMASK));
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

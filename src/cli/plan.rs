@@ -1,7 +1,7 @@
 //! `fitout plan`: the forecast.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Becomes, Opened, Refusal};
+use super::source::{self, Becomes, Opened, Purpose, Refusal};
 use super::{Exit, Form, Global, Ground, saved};
 use crate::plan::{DiskPlan, Plan, Planned};
 use crate::session::{Approved, SessionError};
@@ -61,7 +61,8 @@ fn saved_plan(arguments: &Arguments, global: &Global) -> Result<Plan, Exit> {
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.
 fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, Exit> {
-    let plan = match source::open(ground, global, Vec::new(), becomes).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
+    let plan = match source::open(ground, global, Vec::new(), becomes, Purpose::Look).and_then(|Opened { session, .. }| Ok(session.plan()?))
+    {
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.tell(global)),
     };

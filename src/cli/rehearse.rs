@@ -1,7 +1,7 @@
 //! `fitout rehearse`: the whole apply on an overlay that is thrown away, and what it really did.
 
 use super::output::{self, Paint, paint, say};
-use super::source::{self, Opened, Refusal};
+use super::source::{self, Becomes, Opened, Purpose, Refusal};
 use super::{Exit, Form, Global, Ground, apply, differences, progress};
 use crate::apply::{Observers, RunReport};
 use crate::journal::{Difference, Journal, NOISE, OWN, Snapshot, files_of};
@@ -85,7 +85,8 @@ fn rehearse(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let real = Real { before: Snapshot::read(&machine).map_err(SessionError::Probe)?, machine, still };
     let ground = On::Rehearsal { stage: rehearsal.root(), real: rehearsal.real().to_owned() };
     let target = Arc::new(Machine::open(&ground, Store::at(&global.cache)).map_err(stage)?);
-    let Opened { session, .. } = source::open_on(Arc::clone(&target), &arguments.ground, global, Vec::new(), source::Becomes::Nothing)?;
+    let Opened { session, .. } =
+        source::open_on(Arc::clone(&target), &arguments.ground, global, Vec::new(), Becomes::Nothing, Purpose::Act)?;
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&target))));
     let (report, _) = match session.apply(&Observers::new(watching)) {

@@ -1,7 +1,8 @@
 //! A plan in a file: `plan --out FILE` writes it, `apply FILE` performs it and nothing else.
 
-use super::source::Refusal;
+use super::source::{LONGEST, Purpose, Refusal};
 use super::{Exit, Ground, output};
+use crate::manifest::{TextError, text};
 use crate::session::Approved;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -59,7 +60,10 @@ pub fn save(to: &Path, ground: &Ground, steps: Approved) -> Result<(), Exit> {
 /// Reads a plan from a file.
 pub fn read(from: &Path) -> Result<Saved, Refusal> {
     let name = from.display().to_string();
-    let text = std::fs::read_to_string(from).map_err(|e| Refusal::Plan(name.clone(), e.to_string()))?;
+    let text = text(&Purpose::Act.files(), from, LONGEST).map_err(|error| match error {
+        TextError::Doubtful(_) => Refusal::Unread(name.clone(), error),
+        TextError::Absent | TextError::Unreadable(_) | TextError::NotText(_) => Refusal::Plan(name.clone(), error.to_string()),
+    })?;
     let saved: Saved = serde_json::from_str(&text).map_err(|_| Refusal::Plan(name.clone(), "it is no saved plan".into()))?;
     if saved.version == VERSION {
         return Ok(saved);

@@ -1,7 +1,7 @@
 //! `fitout schedule`: when the machine starts and stops.
 
 use super::output::{self, complain, say};
-use super::source::{self, Refusal};
+use super::source::{self, Purpose, Refusal};
 use super::{Exit, Form, Global};
 use crate::agent::{Answer, Ask, IdleLine, Page, StopsLine, read_power};
 use crate::model::Span;
@@ -102,7 +102,7 @@ fn show_next(next: &Next, global: &Global) -> Result<Exit, Refusal> {
 }
 
 fn of_manifest(file: &str, next: &Next, global: &Global) -> Result<Power, Refusal> {
-    let (manifest, _) = source::named(file, &next.set)?;
+    let (manifest, _) = source::named(file, &next.set, Purpose::Look)?;
     let machine = source::machine(next.root.as_deref(), global)?;
     let facts = read_facts(machine.as_ref()).map_err(SessionError::Probe)?;
     let wanted = manifest.on(&facts).map_err(|e| Refusal::Rejected(Box::new(e)))?;

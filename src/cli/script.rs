@@ -2,7 +2,7 @@
 
 use super::ending;
 use super::output::{self, Paint, complain, paint, paint_data, say};
-use super::source::{self, Refusal};
+use super::source::{self, Purpose, Refusal};
 use super::{Exit, Form, Global};
 use crate::lint::{Advice, lint, shellchecked};
 use crate::model::TargetPath;
@@ -136,7 +136,7 @@ impl Progress for Told {
 
 fn run_now(now: &Now, global: &Global) -> Result<Exit, Refusal> {
     let machine = source::machine(now.on.root.as_deref(), global)?;
-    let manifest = source::wanted(&machine, now.file.as_deref(), &now.set)?;
+    let manifest = source::wanted(&machine, now.file.as_deref(), &now.set, if now.dry_run { Purpose::Look } else { Purpose::Act })?;
     source::warn(&manifest, global);
     let (found, network) = session::script(&manifest, &now.name, machine.as_ref())?;
     let Some(run) = found else {

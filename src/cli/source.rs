@@ -3,7 +3,7 @@
 use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::Observers;
-use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load};
+use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, text};
 use crate::model::ResourceId;
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::Want;
@@ -13,7 +13,7 @@ use crate::session::{
     names,
 };
 use crate::store::Store;
-use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, read_facts};
+use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
@@ -61,10 +61,13 @@ impl Refusal {
         match self {
             Self::Rejected(rejected) => problems(&rejected.problems, &rejected.sources, global),
             Self::Session(SessionError::Manifest(rejected)) => problems(&rejected.problems, &rejected.sources, global),
+            Self::Unread(name, error @ TextError::Doubtful(_)) => {
+                say(&format!("{name} is not trusted: {error}"), Some(error.hint()), Exit::Manifest)
+            }
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
             Self::Installed(error @ InstalledError::Untrusted(..)) => {
-                say(&error.to_string(), Some("look at what is in it, then `chown root:root` it and `chmod go-w` it"), Exit::Manifest)
+                say(&error.to_string(), Some("look at what is in it, then `chown root:root` and `chmod go-w` it"), Exit::Manifest)
             }
             Self::Installed(error) => {
                 say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
@@ -142,7 +145,7 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             say(&message, Some("`fitout fetch FILE.lock --cache DIR` fills a cache where there is a network"), Exit::Unavailable)
         }
         SessionError::Lock(LockError::Held(_)) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
-        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Locked),
+        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Failed),
     }
 }
 
@@ -174,16 +177,43 @@ fn settings(set: &[String]) -> Result<Vec<(String, String)>, Refusal> {
     set.iter().map(pair).collect()
 }
 
+/// A lock or a saved plan is never longer.
+pub const LONGEST: u64 = 64 << 20;
+
+/// What a manifest is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be looked at.
+    Look,
+    /// What it says is done, on the word of whoever may have written it.
+    Act,
+}
+
+impl Purpose {
+    /// The files that may be read for it.
+    pub fn files(self) -> HostFiles {
+        match self {
+            Self::Look => HostFiles::default(),
+            Self::Act => HostFiles::of(Writers::of_orders()),
+        }
+    }
+
+    /// The text of a file of the host.
+    pub fn read(self, name: &str) -> Result<Source, Refusal> {
+        Source::read(&self.files(), name).map_err(|e| Refusal::Unread(name.into(), e))
+    }
+}
+
 /// Reads the named manifest of the host; `-` is standard input.
-pub fn named(name: &str, set: &[String]) -> Result<(Manifest, Sheets), Refusal> {
+pub fn named(name: &str, set: &[String], purpose: Purpose) -> Result<(Manifest, Sheets), Refusal> {
     let source = if name == "-" {
         let text = io::read_to_string(io::stdin()).map_err(|e| Refusal::Unread("standard input".into(), TextError::Unreadable(e)))?;
         Source { name: "-".into(), text: text.into() }
     } else {
-        Source::read(&HostFiles, name).map_err(|e| Refusal::Unread(name.into(), e))?
+        purpose.read(name)?
     };
     let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
-    let manifest = load(&sheets, HostFiles).map_err(|e| Refusal::Rejected(Box::new(e)))?;
+    let manifest = load(&sheets, purpose.files()).map_err(|e| Refusal::Rejected(Box::new(e)))?;
     Ok((manifest, sheets))
 }
 
@@ -197,7 +227,7 @@ pub fn warn(manifest: &Manifest, global: &Global) {
 /// The manifest alone, for `validate`.
 pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
     if let Some(name) = file {
-        let (manifest, _) = named(name, set)?;
+        let (manifest, _) = named(name, set, Purpose::Look)?;
         foresee(&manifest).map_err(|e| Refusal::Rejected(Box::new(e)))?;
         return Ok(manifest);
     }
@@ -214,9 +244,9 @@ fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
 }
 
 /// The manifest that is named, or the machine's own.
-pub fn wanted(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
+pub fn wanted(on: &Arc<Machine>, file: Option<&str>, set: &[String], purpose: Purpose) -> Result<Manifest, Refusal> {
     match file {
-        Some(name) => Ok(named(name, set)?.0),
+        Some(name) => Ok(named(name, set, purpose)?.0),
         None => own(on, set),
     }
 }
@@ -224,7 +254,7 @@ pub fn wanted(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<M
 /// The resources that the manifest comes to on a machine, with nothing asked of a network; none where no manifest is named or installed.
 pub fn named_by(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result<Vec<ResourceId>, Refusal> {
     let manifest = match file {
-        Some(name) => named(name, set)?.0,
+        Some(name) => named(name, set, Purpose::Look)?.0,
         None if is_installed(on.as_ref()).map_err(SessionError::Probe)? => own(on, set)?,
         None => return Ok(Vec::new()),
     };
@@ -283,19 +313,20 @@ pub fn lock_of(manifest: &str) -> PathBuf {
 }
 
 /// A lock; `None` where there is none.
-pub fn read_lock(path: &Path) -> Result<Option<Lock>, Refusal> {
-    let refused = |cause: String| Refusal::Lock(path.display().to_string(), cause);
-    match std::fs::read_to_string(path) {
-        Ok(text) => Lock::parse(&text).map(Some).map_err(|e| refused(e.to_string())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(refused(error.to_string())),
+pub fn read_lock(path: &Path, purpose: Purpose) -> Result<Option<Lock>, Refusal> {
+    let name = || path.display().to_string();
+    match text(&purpose.files(), path, LONGEST) {
+        Ok(text) => Lock::parse(&text).map(Some).map_err(|e| Refusal::Lock(name(), e.to_string())),
+        Err(TextError::Absent) => Ok(None),
+        Err(error @ TextError::Doubtful(_)) => Err(Refusal::Unread(name(), error)),
+        Err(error @ (TextError::Unreadable(_) | TextError::NotText(_))) => Err(Refusal::Lock(name(), error.to_string())),
     }
 }
 
 /// What the command line lets a session use.
-fn terms(ground: &Ground) -> Result<Terms, Refusal> {
+fn terms(ground: &Ground, purpose: Purpose) -> Result<Terms, Refusal> {
     let path = ground.file.as_deref().filter(|file| *file != "-").map(lock_of);
-    let lock = path.as_deref().map(read_lock).transpose()?.flatten();
+    let lock = path.as_deref().map(|path| read_lock(path, purpose)).transpose()?.flatten();
     if lock.is_none() && ground.locked {
         let name = path.map_or_else(|| "FILE.lock".to_owned(), |path| path.display().to_string());
         return Err(Refusal::Lock(name, "it does not exist".into()));
@@ -306,16 +337,23 @@ fn terms(ground: &Ground) -> Result<Terms, Refusal> {
 }
 
 /// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
-pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
-    open_on(machine(ground.root.as_deref(), global)?, ground, global, more, becomes)
+pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
+    open_on(machine(ground.root.as_deref(), global)?, ground, global, more, becomes, purpose)
 }
 
 /// The same, for a machine that is open.
-pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes) -> Result<Opened, Refusal> {
+pub fn open_on(
+    target: Arc<Machine>,
+    ground: &Ground,
+    global: &Global,
+    more: Vec<Want>,
+    becomes: Becomes,
+    purpose: Purpose,
+) -> Result<Opened, Refusal> {
     let bundle = |manifest: &Manifest, sheets: &Sheets| Installable::new(sheets, &manifest.files());
     let (manifest, bundle) = match &ground.file {
         Some(name) => {
-            let (manifest, sheets) = named(name, &ground.set)?;
+            let (manifest, sheets) = named(name, &ground.set, purpose)?;
             let bundle = (becomes == Becomes::Installed).then(|| bundle(&manifest, &sheets));
             (manifest, bundle)
         }
@@ -334,7 +372,7 @@ pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, more: Vec
     let session = Session::prepare(
         |facts| manifest.into_machine(facts),
         amend,
-        (scope, terms(ground)?),
+        (scope, terms(ground, purpose)?),
         target,
         Store::at(&global.cache),
         &observers,

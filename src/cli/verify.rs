@@ -1,7 +1,7 @@
 //! `fitout verify`: is the machine what the manifest says? Looks at everything and runs every check again.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Becomes, Opened};
+use super::source::{self, Becomes, Opened, Purpose};
 use super::{Exit, Form, Global, Ground};
 use crate::plan::{Plan, Planned};
 use crate::session::{CheckResult, Session, SessionError};
@@ -15,8 +15,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    let verified =
-        source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing).and_then(|Opened { session, .. }| Ok(looked(&session)?));
+    let verified = source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing, Purpose::Act)
+        .and_then(|Opened { session, .. }| Ok(looked(&session)?));
     let (plan, checks) = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),

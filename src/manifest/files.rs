@@ -1,6 +1,7 @@
 //! The files that a manifest points at, behind a trait: tests need no disk, and nothing else here opens a file.
 
 use crate::step::FileKind;
+use crate::target::{Doubt, Writers};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -29,9 +30,40 @@ pub trait Files {
     fn kind(&self, path: &Path) -> io::Result<Option<FileKind>>;
 }
 
-/// The files of this host.
-#[derive(Debug, Clone, Copy)]
-pub struct HostFiles;
+/// The files of this host, as far as one of these wrote them.
+#[derive(Debug, Clone, Default)]
+pub struct HostFiles {
+    writers: Writers,
+    /// Folders that were found to be theirs.
+    theirs: RefCell<BTreeSet<PathBuf>>,
+}
+
+impl HostFiles {
+    /// Those that these may have written, and nobody else.
+    #[must_use]
+    pub fn of(writers: Writers) -> Self {
+        Self { writers, theirs: RefCell::default() }
+    }
+
+    fn check(&self, file: &File, path: &Path) -> io::Result<()> {
+        self.writers.check(file)?;
+        if self.writers == Writers::Anybody || !file.metadata()?.is_file() {
+            return Ok(());
+        }
+        let folder = |path: &Path| path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let mut folders = vec![folder(path)];
+        if path.is_symlink() {
+            folders.push(folder(&path.canonicalize()?));
+        }
+        folders.into_iter().try_for_each(|folder| {
+            if !self.theirs.borrow().contains(&folder) {
+                self.writers.check_folder(&folder)?;
+                self.theirs.borrow_mut().insert(folder);
+            }
+            Ok(())
+        })
+    }
+}
 
 impl Files for HostFiles {
     fn read(&self, path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
@@ -40,6 +72,7 @@ impl Files for HostFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
+        self.check(&file, path)?;
         // As long as it says it is, and not twice that.
         let length = file.metadata().map_or(0, |seen| seen.len().min(limit)) + 1;
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
@@ -169,15 +202,29 @@ pub enum TextError {
     Absent,
     /// It cannot be read.
     Unreadable(io::Error),
+    /// Somebody may have written it from whom no orders are taken.
+    Doubtful(io::Error),
     /// It is no UTF-8 text.
     NotText(&'static str),
+}
+
+impl TextError {
+    /// What a person can do about it.
+    #[must_use]
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Absent => "paths are relative to the file that names them",
+            Self::Unreadable(_) | Self::NotText(_) => "name a text file that this user may read",
+            Self::Doubtful(_) => "look at what is in it, then `chown root:root` and `chmod go-w` what others may write to",
+        }
+    }
 }
 
 impl fmt::Display for TextError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Absent => f.write_str("it does not exist"),
-            Self::Unreadable(error) => error.fmt(f),
+            Self::Unreadable(error) | Self::Doubtful(error) => error.fmt(f),
             Self::NotText(what) => f.write_str(what),
         }
     }
@@ -190,7 +237,8 @@ impl std::error::Error for TextError {}
 /// # Errors
 /// It is absent, unreadable, too long, or no UTF-8.
 pub fn text(files: &dyn Files, path: &Path, limit: u64) -> Result<String, TextError> {
-    let bytes = files.read(path, limit).map_err(TextError::Unreadable)?.ok_or(TextError::Absent)?;
+    let why = |error| if Doubt::is_why(&error) { TextError::Doubtful(error) } else { TextError::Unreadable(error) };
+    let bytes = files.read(path, limit).map_err(why)?.ok_or(TextError::Absent)?;
     let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
     let kind = if wide { "it is UTF-16; save it as UTF-8" } else { "it is not UTF-8 text" };
     String::from_utf8(bytes).map_err(|_| TextError::NotText(kind))

@@ -251,8 +251,8 @@ impl Set<'_> {
             Err(TextError::Absent) => {
                 self.say(Code::MissingFile, place, format!("there is no file {name}"), "paths are relative to the file that names them");
             }
-            Err(error @ (TextError::Unreadable(_) | TextError::NotText(_))) => {
-                self.say(Code::BadValue, place, format!("{name} cannot be used: {error}"), "name a text file that this user may read");
+            Err(error @ (TextError::Unreadable(_) | TextError::NotText(_) | TextError::Doubtful(_))) => {
+                self.say(Code::BadValue, place, format!("{name} cannot be used: {error}"), error.hint());
             }
         }
     }

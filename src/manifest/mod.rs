@@ -46,7 +46,7 @@ mod write;
 pub use disposition::{Disposition, Field};
 pub use draft::{STARTER, from_azure};
 pub use explain::{explain, meant};
-pub use files::{Files, HostFiles, MemoryFiles, TextError};
+pub use files::{Files, HostFiles, MemoryFiles, TextError, text};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
 pub use load::{Manifest, load};
 pub use machine::{Machine, MachineKind, Policy, Requirement};

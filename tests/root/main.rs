@@ -14,6 +14,7 @@ mod files;
 mod gpu;
 mod kills;
 mod locks;
+mod modes;
 mod packages;
 mod races;
 mod rehearsal;

@@ -39,9 +39,9 @@ fn azures_instances_become_manifests() {
     for case in cases {
         let name = format!("tests/cases/{case}");
         let source = Source { text: fs::read_to_string(&name).unwrap().into(), name: name.clone() };
-        let text = from_azure(&source, &name, &HostFiles).unwrap_or_else(|rejected| panic!("{rejected}"));
+        let text = from_azure(&source, &name, &HostFiles::default()).unwrap_or_else(|rejected| panic!("{rejected}"));
         let again = Source { name, text: text.as_str().into() };
-        load(&Sheets::new(again), HostFiles).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
+        load(&Sheets::new(again), HostFiles::default()).unwrap_or_else(|rejected| panic!("{rejected}\n{text}"));
         write!(all, "=== {case}\n{text}").unwrap();
     }
     insta::assert_snapshot!(all);

@@ -11,7 +11,7 @@ fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
 
 fn refused(text: String) -> Rejected {
     let source = Source { name: "hostile.yaml".into(), text: text.into() };
-    load(&Sheets::new(source), HostFiles).and_then(|manifest| foresee(&manifest)).unwrap_err()
+    load(&Sheets::new(source), HostFiles::default()).and_then(|manifest| foresee(&manifest)).unwrap_err()
 }
 
 /// A text, its name, and what ends its reading.
@@ -89,10 +89,10 @@ fn hostile_files_are_not_read() {
     ];
     for (what, bytes, message) in bytes {
         fs::write(&name, bytes).unwrap();
-        assert_eq!(Source::read(&HostFiles, &name).unwrap_err().to_string(), message, "{what}");
+        assert_eq!(Source::read(&HostFiles::default(), &name).unwrap_err().to_string(), message, "{what}");
     }
     // A file of no length that never ends.
-    assert_eq!(Source::read(&HostFiles, "/dev/zero").unwrap_err().to_string(), "it is longer than 8388608 bytes");
+    assert_eq!(Source::read(&HostFiles::default(), "/dev/zero").unwrap_err().to_string(), "it is longer than 8388608 bytes");
 }
 
 /// All files of a manifest share its limits.

@@ -166,16 +166,14 @@ impl<'a> Desk<'a> {
         match text(self.files, &path_there, limit) {
             Ok(text) => Some(Named { path: path_there, text }),
             Err(error) => {
-                let (code, help) = match &error {
-                    TextError::Absent => (Code::MissingFile, "paths are relative to the file that names them"),
-                    TextError::Unreadable(_) | TextError::NotText(_) => (Code::BadValue, "name a text file that this user may read"),
-                };
                 let shown = path_there.display();
-                let message = match &error {
-                    TextError::Absent => format!("there is no file {shown}"),
-                    TextError::Unreadable(_) | TextError::NotText(_) => format!("{shown} cannot be used: {error}"),
+                let (code, message) = match &error {
+                    TextError::Absent => (Code::MissingFile, format!("there is no file {shown}")),
+                    TextError::Unreadable(_) | TextError::NotText(_) | TextError::Doubtful(_) => {
+                        (Code::BadValue, format!("{shown} cannot be used: {error}"))
+                    }
                 };
-                self.say(code, place, message, help);
+                self.say(code, place, message, error.hint());
                 None
             }
         }

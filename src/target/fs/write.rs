@@ -72,10 +72,16 @@ impl Rooted {
     /// # Errors
     /// It cannot be opened.
     pub fn open_own(&self, path: &TargetPath) -> Result<File, ProbeError> {
-        let (above, name) = self.parent_made(path)?;
         let flags = OFlag::O_RDWR | OFlag::O_CREAT | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let fd = openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)).map_err(|e| failed("open", path, e))?;
-        Ok(File::from(fd))
+        let mut tries = 0;
+        loop {
+            let (above, name) = self.parent_made(path)?;
+            match openat(&above, name.as_str(), flags, Bits::from_bits_truncate(0o600)) {
+                // Another process put its own directory, as new as this one, in the place of the one that was just made.
+                Err(Errno::ENOENT) if tries < TRIES => tries += 1,
+                opened => return opened.map(File::from).map_err(|e| failed("open", path, e)),
+            }
+        }
     }
 
     /// Makes a symbolic link of a tree that is not in use yet, in the place of any other file.
@@ -211,7 +217,21 @@ pub(super) fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode
 }
 
 /// Makes a directory that has its mode and owner from the moment in which it is there.
+///
+/// Another process that makes the same one takes this one's beginning for what a kill left, and sweeps it away: then once more, until
+/// either is done.
 fn make_directory(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+    let attempt = |_| match try_to_make(above, name, mode) {
+        Err(Errno::ENOENT | Errno::EEXIST) if open_directory(above, name).is_err() => None,
+        other => Some(other),
+    };
+    (0..TRIES).find_map(attempt).unwrap_or_else(|| try_to_make(above, name, mode))
+}
+
+/// How often two that sweep each other's beginnings away try: one of them is done after a few.
+const TRIES: usize = 1000;
+
+fn try_to_make(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
     let fresh = format!(".{name}.fitout-new");
     match unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => {}

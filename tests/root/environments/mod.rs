@@ -1,7 +1,7 @@
 //! Conda environments on a real root: a real Python, real packages, a kernel that runs a notebook; what their owner adds to them.
 
 #[path = "../../support/channel.rs"]
-mod channel;
+pub mod channel;
 mod faults;
 mod kept;
 mod locked;

@@ -77,6 +77,42 @@ pub fn own_names(root: &Path) -> Vec<String> {
     names
 }
 
+/// Mode, owner and path of everything in a folder of a root; digests and numbers in names, which differ from run to run, are `#`.
+pub fn modes(root: &Path, folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    if root.join(folder).exists() {
+        walk(&root.join(folder), &[], |_, name, meta| {
+            let even = name.split_inclusive(['/', '.', '-']).map(even).collect::<String>();
+            found.push(format!("{:o} {}:{} /{folder}/{even}", meta.mode() & 0o7777, meta.uid(), meta.gid()));
+        });
+    }
+    found
+}
+
+fn even(part: &str) -> String {
+    let (word, end) = part.split_at(part.trim_end_matches(['/', '.', '-']).len());
+    let is_number = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_digest = word.len() >= 8 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_number || is_digest { format!("#{end}") } else { part.to_owned() }
+}
+
+/// What somebody may misuse: programs that run with their owner's rights, and files and folders that all may write to.
+pub fn risks(root: &Path) -> Vec<String> {
+    // setuid and setgid of a file; writable by all, in a folder without the sticky bit.
+    let (rights, all, sticky) = (0o6000, 0o002, 0o1000);
+    let mut found = Vec::new();
+    walk(root, &["proc", "sys", "dev"], |_, name, meta| {
+        let mode = meta.mode() & 0o7777;
+        let has_rights = meta.is_file() && mode & rights != 0;
+        let is_open = !meta.is_symlink() && mode & all != 0 && !(meta.is_dir() && mode & sticky != 0);
+        if has_rights || is_open {
+            found.push(format!("{mode:o} {}:{} /{name}", meta.uid(), meta.gid()));
+        }
+    });
+    found.sort();
+    found
+}
+
 /// Everything but Fitout's own files, with the times and the number of each file: any write shows.
 pub fn exact(root: &Path) -> Trace {
     trace(root, &OWN, |meta| format!(" {}.{} {}.{} {}", meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec(), meta.ino()))

@@ -12,7 +12,7 @@ mod repository;
 mod root;
 mod server;
 
-pub use digest::{Trace, canonical, exact, holders, own_names};
+pub use digest::{Trace, canonical, exact, holders, modes, own_names, risks};
 pub use fitout::{Fitout, Run, assert_recovers};
 pub use numbers::Numbers;
 pub use nvidia::mirror as nvidia;
