@@ -85,7 +85,10 @@ impl Writer<'_> {
                 self.node(&entry.value, path, depth + 1);
             }
         }
-        let nothing_left = |lines: &[String]| lines.len() > 1 && lines[1..].iter().all(|line| line.trim_start().starts_with('#'));
+        // Lines of a text are no comments, whatever they begin with.
+        let holds_fields = !is_scalar(&entry.value);
+        let nothing_left =
+            |lines: &[String]| holds_fields && lines.len() > 1 && lines[1..].iter().all(|line| line.trim_start().starts_with('#'));
         if disabled.is_some() || self.lines.get(first..).is_some_and(nothing_left) {
             for line in self.lines.iter_mut().skip(start).filter(|line| !line.is_empty() && !line.trim_start().starts_with('#')) {
                 line.insert(line.len() - line.trim_start().len(), '#');

@@ -112,6 +112,12 @@ fn read(text: &str) -> Result<Machine, String> {
 }
 
 #[test]
+fn a_text_of_comments_is_a_text() {
+    let written = write(&parse("lab.yaml", "description: \"#\\n#a\"", &mut Tally::default()).root.unwrap(), &Remarks::default());
+    assert_eq!(written, "\ndescription: |-\n  #\n  #a\n");
+}
+
+#[test]
 fn ten_thousand_manifests_are_written_as_they_were_read() {
     let mut runner = TestRunner::new(Config { cases: MANIFESTS, failure_persistence: None, ..Config::default() });
     let valid = std::cell::Cell::new(0);
