@@ -26,6 +26,7 @@ use crate::store::Store;
 use crate::target::OpError;
 use std::path::{Path, PathBuf};
 
+pub use disk::RawDisk;
 pub use format::{Format, writer};
 pub use stage::{STAGES, Stage};
 

@@ -77,6 +77,21 @@ fn kind(text: &str) -> Kind {
     }
 }
 
+/// What a text names, in any of its kinds: addresses of packages, or what is asked of a channel.
+pub(super) fn read(text: &str) -> Result<Vec<String>, Cause> {
+    Ok(match kind(text) {
+        Kind::Explicit => {
+            let list = ExplicitEnvironmentSpec::from_str(text).map_err(Cause::unsatisfiable)?;
+            list.packages.iter().map(|entry| entry.url.to_string()).collect()
+        }
+        Kind::Lock => locked(text, Path::new("/"), Subdir::Linux64)?.records.iter().map(|record| record.url.to_string()).collect(),
+        Kind::Environment => {
+            let file = EnvironmentYaml::from_yaml_str(text).map_err(Cause::unsatisfiable)?;
+            file.match_specs().map(ToString::to_string).collect()
+        }
+    })
+}
+
 impl Desk<'_> {
     pub(super) fn conda(&self, text: &str, base: &str, channels: &[String], platform: &Platform<'_>) -> Result<CondaAnswer, Cause> {
         let subdir = Subdir::from_str(platform.subdir).map_err(Cause::unsatisfiable)?;

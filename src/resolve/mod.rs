@@ -141,3 +141,25 @@ impl Desk<'_> {
         }
     }
 }
+/// A document of somebody else's that the resolution reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// An `environment.yml`, an explicit list, or a lock of conda's.
+    Environment,
+    /// A lock of uv's.
+    PythonLock,
+    /// NVIDIA's list of a release.
+    Redistrib,
+}
+
+/// Reads such a document as the resolution does, and asks no network: what it names, as addresses where it has any.
+///
+/// # Errors
+/// It is none.
+pub fn read_foreign(kind: Foreign, text: &str) -> Result<Vec<String>, Cause> {
+    match kind {
+        Foreign::Environment => conda::read(text),
+        Foreign::PythonLock => python::read_lock(text),
+        Foreign::Redistrib => redist::read(text),
+    }
+}

@@ -106,6 +106,11 @@ fn describe(folder: &Path, version: &str, machine: &str) -> Result<String, Cause
     Ok(program.display().to_string())
 }
 
+/// The addresses of the wheels that a lock names.
+pub(super) fn read_lock(lock: &str) -> Result<Vec<String>, Cause> {
+    Ok(read(lock, "3.11", &Allowed::new())?.1.into_iter().map(|wheel| wheel.url).collect())
+}
+
 /// Pinned requirements and their wheels, from a `pylock.toml` (PEP 751).
 fn read(lock: &str, version: &str, allowed: &Allowed) -> Result<(String, Vec<Blob>), Cause> {
     let document = Document::parse(lock).map_err(|e| Cause::unsatisfiable(format!("uv's lock cannot be read: {e}")))?;

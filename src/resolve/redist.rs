@@ -39,6 +39,19 @@ impl Desk<'_> {
     }
 }
 
+/// The addresses of all that a release of CUDA has, as far as each can be had.
+pub(super) fn read(document: &str) -> Result<Vec<String>, Cause> {
+    let base = Url::parse(&format!("{NVIDIA}/compute/cuda/redist/")).map_err(Cause::unsatisfiable)?;
+    let named: Map<String, Value> = serde_json::from_str(document).map_err(Cause::unsatisfiable)?;
+    let ask = |component: &String, variant| {
+        let components = std::slice::from_ref(component);
+        let wanted = Wanted { product: "cuda", version: "any", components, platform: "linux-x86_64", variant, mirror: None };
+        answer(document, &wanted, &base)
+    };
+    let answers = named.keys().flat_map(|component| [None, Some("cuda12")].map(|variant| ask(component, variant)));
+    Ok(answers.flatten().flat_map(|answer| answer.archives).map(|blob| blob.url).collect())
+}
+
 fn answer(document: &str, wanted: &Wanted<'_>, base: &Url) -> Result<RedistAnswer, Cause> {
     let wrong = |why: String| Cause::unsatisfiable(format!("the list of {} {}: {why}", wanted.product, wanted.version));
     let document: Map<String, Value> = serde_json::from_str(document).map_err(|e| wrong(format!("it is no JSON object: {e}")))?;

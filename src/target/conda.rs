@@ -34,7 +34,7 @@ fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Resul
     // The library is asynchronous; everything around it is not.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| OpError::new(act(), e))?;
     runtime.block_on(link(machine, build, &host, subdir, &records, progress)).map_err(|cause| OpError::new(act(), cause))?;
-    forget_host(machine, &meta)?;
+    finish_records(machine, &build.site.generation, &meta)?;
     keep_variables(machine, &meta, &build.variables)?;
     let in_order = PackageRecord::sort_topologically(records);
     in_order.iter().try_for_each(|record| run_script(machine, build, &record.package_record, progress))?;
@@ -95,18 +95,39 @@ async fn unpack(machine: &Machine, cache: &PackageCache, record: &RepoDataRecord
     cache.get_or_fetch(&record.package_record, fetch, None).await.map(drop).map_err(|e| format!("unpack {name}: {}", chain(&e)))
 }
 
-/// Takes out of the records of packages where they lay on the host.
-fn forget_host(machine: &Machine, meta: &TargetPath) -> Result<(), OpError> {
+/// Takes out of the records of packages where they lay on the host, and holds them against what is there.
+fn finish_records(machine: &Machine, generation: &TargetPath, meta: &TargetPath) -> Result<(), OpError> {
     for name in machine.files.list(meta)?.unwrap_or_default().iter().filter(|name| Path::new(name).extension() == Some("json".as_ref())) {
         let path = below(meta, name)?;
         let act = || format!("read {path}");
         let bytes = machine.files.read(&path)?.unwrap_or_default();
         let mut record: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| OpError::new(act(), e))?;
+        for entry in record["paths_data"]["paths"].as_array().into_iter().flatten() {
+            check_rewritten(machine, generation, entry)?;
+        }
         if let Some(record) = record.as_object_mut() {
             record.remove("extracted_package_dir");
             record.remove("link");
         }
         machine.files.write_unsynced(&path, &mut format!("{record:#}\n").as_bytes(), 0o644, (0, 0))?;
+    }
+    Ok(())
+}
+
+/// Refuses a file in which the prefix was put and that is not what the library meant to write: it does not hear of an error in the last part of
+/// one, such as a full disk (rattler's `link_file` drops a `BufWriter`). Files that are copied as they are do not come here.
+fn check_rewritten(machine: &Machine, generation: &TargetPath, entry: &serde_json::Value) -> Result<(), OpError> {
+    let text = |key: &str| entry[key].as_str().unwrap_or_default();
+    if text("prefix_placeholder").is_empty() {
+        return Ok(());
+    }
+    let path = below(generation, text("_path"))?;
+    let failed = |cause: String| OpError::new(format!("write {path}"), cause);
+    let file = machine.files.open_file(&path)?.ok_or_else(|| failed("it is absent".into()))?;
+    let size = file.metadata().map_err(|e| failed(e.to_string()))?.len();
+    let digest = Sha256::of_reader(file).map_err(|e| failed(e.to_string()))?;
+    if entry["size_in_bytes"].as_u64() != Some(size) || digest.to_string() != text("sha256_in_prefix") {
+        return Err(failed("it was not written whole".into()).hint("the disk may have been full for a moment; apply again"));
     }
     Ok(())
 }

@@ -87,7 +87,8 @@ impl Ledger {
 }
 
 /// The last line of each path; lines that cannot be read are writes that did not begin.
-fn parse(text: &str) -> BTreeMap<TargetPath, Written> {
+#[must_use]
+pub fn parse(text: &str) -> BTreeMap<TargetPath, Written> {
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok());
     lines.map(|line| (line.path, line.written)).collect()
 }

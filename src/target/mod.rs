@@ -76,7 +76,7 @@ use guard::Floors;
 pub use guard::{GUARDS, Guard};
 pub use inventory::{Added, Installer, Inventory};
 pub use kept::{Document, seal, unseal};
-pub use ledger::Written;
+pub use ledger::{Written, parse as read_ledger};
 pub use lock::{Lock, LockError};
 pub use locked::{PackageFile, PackageFiles};
 pub use machine::{Ground, Machine};

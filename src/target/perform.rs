@@ -313,9 +313,7 @@ impl Machine {
         let mut text = format!("{name}\n");
         self.files.write(&path("/etc/hostname")?, &mut std::mem::take(&mut text).as_bytes(), 0o644, (0, 0))?;
         if self.has(Ability::RunningSystem) {
-            // In a container whose runtime owns the name the file is what counts; the kernel's name follows at the next start.
-            let asked = self.run(&Cmd::new(["hostname", "--", name]), None, &super::Silent)?;
-            tracing::debug!(status = asked.output.status, "set the kernel's host name");
+            nix::unistd::sethostname(name).map_err(|e| OpError::new(format!("set the name of the running system to {name}"), e))?;
         }
         Ok(())
     }

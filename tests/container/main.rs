@@ -57,6 +57,9 @@ fn the_life_of_a_machine() {
     a_full_disk_is_seen_and_said(&machine);
     the_agent_ends_within_a_second(&machine);
     setting_up_can_be_stopped_and_goes_on(&machine);
+    the_kernel_goes_by_the_name_of_the_machine(&machine);
+    who_leaves_is_out_at_once(&machine);
+    a_needed_restart_is_shown_until_it_was(&mut machine);
     machine.stop();
     a_seed_brings_another_key(&mut machine);
     a_failing_script_is_named_and_its_words_are_not(&mut machine);
@@ -104,6 +107,8 @@ fn later_boots_start_only_what_nothing_else_starts(machine: &mut Machine) {
     let told = machine.must(&["systemctl", "show", "--property=StatusText", "fitout-agent.service"]);
     assert_eq!(told.trim(), "StatusText=fitout: lab-b is Running");
     assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
+    let modes = machine.must(&["stat", "--format=%a %U:%G %n", "/run/fitout", "/run/fitout/agent.sock", "/run/fitout/status.json"]);
+    assert_eq!(modes, "755 root:root /run/fitout\n666 root:root /run/fitout/agent.sock\n644 root:root /run/fitout/status.json\n");
     // What is for everyone is for everyone.
     assert!(machine.must(&["runuser", "-u", "alice", "--", "/usr/local/bin/fitout", "status"]).contains("lab-b is Running"));
 }
@@ -146,6 +151,74 @@ fn setting_up_can_be_stopped_and_goes_on(machine: &Machine) {
     machine.must(&["systemctl", "start", "fitout-agent.service"]);
     let (code, status) = machine.ask(&["status"]);
     assert_eq!((code, &status["agent"]["state"]), (0, &"Running".into()), "{status:#}");
+}
+
+/// Sessions, timers, units, keys and rights of an account that is locked end while it is logged in; its home stays.
+fn who_leaves_is_out_at_once(machine: &Machine) {
+    machine.must(&["useradd", "--create-home", "--groups", "sudo", "--shell", "/bin/bash", "bob"]);
+    machine.write("/home/bob/.ssh/authorized_keys", "ssh-ed25519 AAAA bob\n");
+    machine.write("/home/bob/work.txt", "bob's\n");
+    machine.write("/var/spool/cron/crontabs/bob", "* * * * * touch /tmp/cron\n");
+    machine.write("/etc/sudoers.d/bob", "bob ALL=(ALL) NOPASSWD: ALL\n");
+    machine.write(
+        "/etc/systemd/system/bob.service",
+        "[Service]\nUser=bob\nExecStart=/bin/sleep 1000\n[Install]\nWantedBy=multi-user.target\n",
+    );
+    machine.must(&["chown", "-R", "bob:bob", "/home/bob"]);
+    machine.must(&["systemctl", "daemon-reload"]);
+    machine.must(&["systemctl", "enable", "--now", "bob.service"]);
+    machine.must(&[
+        "systemd-run",
+        "--uid=bob",
+        "--unit=bob-session",
+        "--scope",
+        "--quiet",
+        "/bin/sh",
+        "-c",
+        "setsid sleep 1000 >/dev/null 2>&1 &",
+    ]);
+    let processes = || machine.must(&["find", "/proc", "-maxdepth", "1", "-name", "[0-9]*", "-user", "bob"]);
+    assert!(processes().lines().count() >= 2, "{}", processes());
+    machine.write("/root/leave.yaml", "users: [{name: bob, state: locked}]\n");
+    let (code, report) = machine.ask(&["apply", "-f", "/root/leave.yaml"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(processes(), "");
+    assert!(machine.must(&["passwd", "--status", "bob"]).starts_with("bob L "));
+    assert!(!machine.inside(&["systemctl", "is-active", "--quiet", "bob.service"]).status.success());
+    for gone in ["home/bob/.ssh/authorized_keys", "var/spool/cron/crontabs/bob", "etc/sudoers.d/bob"] {
+        assert!(!machine.root().join(gone).exists(), "{gone} is still there");
+    }
+    assert_eq!(machine.read("/home/bob/work.txt"), "bob's\n");
+    let (code, again) = machine.ask(&["apply", "-f", "/root/leave.yaml"]);
+    assert_eq!((code, &again["changed"]), (0, &0.into()), "{again:#}");
+}
+
+/// The kernel goes by another name than the file has: a plan sees it, and an apply tells the kernel.
+fn the_kernel_goes_by_the_name_of_the_machine(machine: &Machine) {
+    assert_eq!(machine.must(&["hostname"]), "lab-b\n");
+    machine.must(&["hostname", "other"]);
+    let plan = machine.inside(&["/usr/local/bin/fitout", "plan", "--detailed-exitcode"]);
+    let said = String::from_utf8_lossy(&plan.stdout);
+    assert!(plan.status.code() == Some(2) && said.contains("this machine calls itself other until it is set"), "{said}");
+    assert_eq!(machine.ask(&["apply"]).1["changed"], 1);
+    assert_eq!(machine.must(&["hostname"]), "lab-b\n");
+    assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
+}
+
+/// A package asks for a restart: the report and the page say so until there was one, and then what waits for a start goes on.
+fn a_needed_restart_is_shown_until_it_was(machine: &mut Machine) {
+    machine.must(&["/bin/sh", "-c", "touch /run/reboot-required && echo linux-image-amd64 > /run/reboot-required.pkgs"]);
+    machine.must(&["systemctl", "restart", "fitout-agent.service"]);
+    let page = |machine: &Machine| -> Value { serde_json::from_str(&machine.must(&["cat", "/run/fitout/status.json"])).unwrap() };
+    assert_eq!(page(machine)["reboot_required"], serde_json::json!(["linux-image-amd64"]));
+    assert_eq!(machine.ask(&["status"]).1["reboot_required"], serde_json::json!(["linux-image-amd64"]));
+    machine.stop();
+    machine.start(&[]);
+    assert_eq!(performed(machine), steps(&[MARK, STARTUP]));
+    assert_eq!(
+        (page(machine)["reboot_required"].clone(), machine.ask(&["status"]).1["reboot_required"].clone()),
+        (Value::Null, Value::Null)
+    );
 }
 
 fn a_seed_brings_another_key(machine: &mut Machine) {

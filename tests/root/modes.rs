@@ -7,7 +7,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 /// Something of every kind that writes files: secrets, downloads, logs, state, what the tools of the distribution make.
-const MANIFEST: &str = r#"
+pub const MANIFEST: &str = r#"
 schema: 1
 name: lab-one
 user: {name: ada, sudo: true}

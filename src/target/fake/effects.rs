@@ -54,7 +54,11 @@ impl Target for Fake {
                 self.put(&path(&format!("/usr/lib/locale/{}", name.replace(".UTF-8", ".utf8")))?, Node::directory(0o755, (0, 0)))?;
                 self.put(&path("/etc/default/locale")?, Node::file(format!("LANG={name}\n"), 0o644, (0, 0)))
             }
-            Op::SetHostname { name } => self.put(&path("/etc/hostname")?, Node::file(format!("{name}\n"), 0o644, (0, 0))),
+            Op::SetHostname { name } => {
+                let mut places = vec!["/etc/hostname"];
+                places.extend(self.has(Ability::RunningSystem).then_some("/proc/sys/kernel/hostname"));
+                places.into_iter().try_for_each(|place| self.put(&path(place)?, Node::file(format!("{name}\n"), 0o644, (0, 0))))
+            }
             Op::ProveSshd { user, expect } => sshd::prove(self, user, expect),
             Op::Unpack(unpack) => self.unpack(unpack),
             Op::RefreshLibraries => self.refresh_libraries(),

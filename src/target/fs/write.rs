@@ -35,23 +35,26 @@ impl Rooted {
         self.make_absent(path, mode)
     }
 
+    /// Another process that makes the same directory takes this one's beginning for what a kill left and sweeps it away, or puts its own in the
+    /// place of what is there and empty: then once more, until one of them is done.
     fn make_absent(&self, path: &TargetPath, mode: Bits) -> Result<(), ProbeError> {
-        if self.directory(path.relative()).is_ok() {
-            return Ok(());
-        }
-        if let Some(above) = path.parent() {
-            self.make_absent(&above, mode)?;
-        }
-        let (above, name) = self.parent(path)?.ok_or_else(|| failed("make directory", path, "its parent vanished"))?;
-        match make_directory(&above, &name, mode) {
-            Ok(()) => Ok(()),
-            // Somebody else was quicker. Any other error is told, even where the directory is there: it may not be there after a crash.
-            Err(Errno::EEXIST | Errno::ENOTEMPTY) if self.directory(path.relative()).is_ok() => Ok(()),
-            Err(Errno::EEXIST | Errno::ENOTDIR) => {
-                Err(failed("make directory", path, "something else is there; move it away, or name another path"))
+        let mut disturbed = Errno::ENOENT;
+        for _ in 0..TRIES {
+            if self.directory(path.relative()).is_ok() {
+                return Ok(());
             }
-            Err(e) => Err(failed("make directory", path, e)),
+            if let Some(above) = path.parent() {
+                self.make_absent(&above, mode)?;
+            }
+            let Some((above, name)) = self.parent(path)? else { continue };
+            match make_directory(&above, &name, mode) {
+                Err(error @ (Errno::ENOENT | Errno::EEXIST | Errno::ENOTEMPTY)) => disturbed = error,
+                Err(Errno::ENOTDIR) => return Err(in_the_way(path)),
+                // Any other error is told, even where the directory is there: it may not be there after a crash.
+                other => return other.map_err(|e| failed("make directory", path, e)),
+            }
         }
+        Err(if disturbed == Errno::EEXIST { in_the_way(path) } else { failed("make directory", path, disturbed) })
     }
 
     /// Writes a file, whole or not at all, making the directories above it.
@@ -216,22 +219,15 @@ pub(super) fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode
     Ok(file)
 }
 
-/// Makes a directory that has its mode and owner from the moment in which it is there.
-///
-/// Another process that makes the same one takes this one's beginning for what a kill left, and sweeps it away: then once more, until
-/// either is done.
-fn make_directory(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
-    let attempt = |_| match try_to_make(above, name, mode) {
-        Err(Errno::ENOENT | Errno::EEXIST) if open_directory(above, name).is_err() => None,
-        other => Some(other),
-    };
-    (0..TRIES).find_map(attempt).unwrap_or_else(|| try_to_make(above, name, mode))
+fn in_the_way(path: &TargetPath) -> ProbeError {
+    failed("make directory", path, "something else is there; move it away, or name another path")
 }
 
-/// How often two that sweep each other's beginnings away try: one of them is done after a few.
-const TRIES: usize = 1000;
+/// How often processes that sweep each other's beginnings away try: one of them is done after a few.
+const TRIES: usize = 200;
 
-fn try_to_make(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
+/// Makes a directory that has its mode and owner from the moment in which it is there.
+fn make_directory(above: &OwnedFd, name: &str, mode: Bits) -> Result<(), Errno> {
     let fresh = format!(".{name}.fitout-new");
     match unlinkat(above, fresh.as_str(), UnlinkatFlags::RemoveDir) {
         Ok(()) | Err(Errno::ENOENT) => {}

@@ -49,8 +49,17 @@ impl Root {
         Self::of(ARCHIVE.get_or_init(|| archive(KERNEL, Some(HEADERS))))
     }
 
+    /// A fresh copy in a folder of the host.
+    pub fn fresh_in(folder: &Path) -> Self {
+        Self::unpacked(&archive(PACKAGES, None), folder)
+    }
+
     fn of(archive: &Path) -> Self {
-        let directory = TempDir::with_prefix_in("fitout-root-", scratch()).unwrap();
+        Self::unpacked(archive, &scratch())
+    }
+
+    fn unpacked(archive: &Path, folder: &Path) -> Self {
+        let directory = TempDir::with_prefix_in("fitout-root-", folder).unwrap();
         let root = Self { directory };
         must(command("tar").arg("-C").arg(root.path()).args(["--numeric-owner", "-xpf"]).arg(archive));
         root
