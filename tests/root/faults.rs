@@ -103,50 +103,57 @@ fn killed_at_random_times() {
 }
 
 /// An apply under strace, which does this at the N-th call of this name; `None` where there is no N-th.
-fn injected(fitout: &Fitout<'_>, whom: &[&str], call: &str, fault: &str, number: usize) -> Option<Run> {
+fn injected(fitout: &Fitout<'_>, whom: &[&str], call: &str, fault: &str, when: &str) -> Option<Run> {
     let plain = fitout.command(&["apply"]);
     let log = fitout.beside("strace.log");
     let mut strace = command("strace");
     strace.env("FITOUT_FAULT", "strace");
-    strace.args(whom).arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={number}")]);
+    strace.args(whom).arg("-o").arg(&log).args(["-e", &format!("trace={call}"), "-e", &format!("inject={call}:{fault}:when={when}")]);
     let run = Run::of(strace.arg("--").arg(plain.get_program()).args(plain.get_args()));
     let log = std::fs::read_to_string(log).unwrap();
     (log.contains("INJECTED") || log.contains("killed by SIGKILL")).then_some(run)
 }
 
-/// Does this at the first, second, … of each call that changes a file, until a run passes that makes no more of them.
-fn at_every_call(fault: &str) {
+/// Does this at the first, second, … of each call that changes a file, and perhaps ever after, until a run passes that makes no more of them.
+fn at_every_call(faults: &[&str], ever_after: &str) {
     let base = Root::bare();
     undisturbed(&base, BEFORE);
     let after = base.copy();
     let (expected, _) = undisturbed(&after, AFTER);
-    let mut faults = 0;
+    let mut met = 0;
     for call in CALLS {
-        for number in 1.. {
+        for (number, fault) in (1..).zip(faults.iter().cycle()) {
             let root = base.copy();
             let fitout = workstation(&root, AFTER);
-            let Some(cut) = injected(&fitout, &[], call, fault, number) else { break };
+            let Some(cut) = injected(&fitout, &[], call, fault, &format!("{number}{ever_after}")) else { break };
             assert!(matches!(cut.code, None | Some(0 | 1 | 137)), "{fault} at {call} {number}: {cut:?}");
             assert!(!cut.stderr.contains("panicked"), "{fault} at {call} {number}: {cut:?}");
             // Only the journal, a narrative that nothing reads again, may fail without failing the run.
             let only_journal = cut.stderr.contains("the journal is incomplete");
             assert!(cut.code != Some(0) || only_journal, "{fault} at {call} {number} went unnoticed: {cut:?}");
-            faults += 1;
+            met += 1;
             assert_recovers(&root, &fitout, &expected, &format!("{fault} at {call} {number}"));
         }
     }
-    assert!(faults > 30, "only {faults} calls were met: does strace work here?");
+    assert!(met > 30, "only {met} calls were met: does strace work here?");
 }
 
 #[test]
 fn killed_at_every_call_that_changes_a_file() {
-    at_every_call("signal=KILL");
+    at_every_call(&["signal=KILL"], "");
 }
+
+/// What a disk that is full, broken, rationed or gone says.
+const ERRORS: [&str; 4] = ["error=ENOSPC", "error=EIO", "error=EDQUOT", "error=EROFS"];
 
 #[test]
 fn every_call_that_changes_a_file_fails_once() {
-    at_every_call("error=ENOSPC");
-    at_every_call("error=EIO");
+    at_every_call(&ERRORS, "");
+}
+
+#[test]
+fn from_every_call_that_changes_a_file_on_all_fail() {
+    at_every_call(&ERRORS, "+");
 }
 
 /// A workstation with an account to be made by the tools of the distribution.
@@ -161,7 +168,7 @@ fn tools_that_make_accounts_are_killed() {
         for number in 1.. {
             let root = Root::fresh();
             let fitout = workstation(&root, ACCOUNT);
-            if injected(&fitout, &["-f"], call, "signal=KILL", number).is_none() {
+            if injected(&fitout, &["-f"], call, "signal=KILL", &number.to_string()).is_none() {
                 break;
             }
             killed += 1;

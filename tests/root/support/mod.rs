@@ -15,7 +15,7 @@ mod server;
 pub use digest::{Trace, canonical, exact, holders, modes, own_names, risks};
 pub use fitout::{Fitout, Run, assert_recovers};
 pub use numbers::Numbers;
-pub use nvidia::mirror as nvidia;
+pub use nvidia::{mirror as nvidia, tiny as tiny_nvidia};
 pub use nvidia_apt::{Shelf, repository as nvidia_packages};
 pub use root::{Root, mirror};
 pub use server::Server;

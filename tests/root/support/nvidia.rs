@@ -167,6 +167,23 @@ fn dress(tree: &Path) {
 }
 
 /// Packs components as NVIDIA does, one folder around each, and lists them.
+/// The least that a toolkit of CUDA 12.4.1 has, in a few bytes.
+pub fn tiny(mirror: &Path) {
+    let tree = |name: &str, files: &[(&str, &str)]| {
+        let tree = mirror.join("trees").join(name);
+        for (path, text) in files {
+            fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+            fs::write(tree.join(path), text).unwrap();
+        }
+        tree
+    };
+    let compiler = tree("nvcc", &[("bin/nvcc", "#!/bin/sh\n"), ("nvvm/libdevice/libdevice.10.bc", "bitcode\n")]);
+    let runtime = tree("cudart", &[("lib/libcudart_static.a", "!<arch>\n"), ("include/cuda.h", "#define CUDA_VERSION 12040\n")]);
+    symlink("cuda.h", runtime.join("include/cuda_runtime.h")).unwrap();
+    let components = [("cuda_nvcc", "12.4.131", compiler), ("cuda_cudart", "12.4.127", runtime)];
+    publish(&mirror.join("compute/cuda/redist"), "cuda", "12.4.1", &components, None);
+}
+
 fn publish(redist: &Path, product: &str, label: &str, components: &[Component], variant: Option<&str>) {
     let mut list = Map::new();
     for (key, value) in [("release_date", "2026-01-01"), ("release_label", label), ("release_product", product)] {
