@@ -43,10 +43,10 @@ demo: ## an offline Debian root turned into a workstation, in a minute
 	scripts/demo.sh </dev/null
 
 .PHONY: bench
-bench: packages ## what runs and downloads cost, beside other tools; writes docs/performance.md
+bench: packages ## what runs, downloads and environments cost, beside other tools; writes docs/performance.md
 	cargo build --release --locked
 	cargo bench --locked --profile dev --bench noop </dev/null
-	cargo bench --locked --bench fetch </dev/null
+	cargo bench --locked --bench fetch --bench conda </dev/null
 
 .PHONY: help
 help:

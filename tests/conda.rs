@@ -208,6 +208,17 @@ fn locks_and_explicit_lists_are_taken_as_they_are() {
     bench.applied();
     assert!(bench.built("conda-meta/libfoo-1.0-0.json").exists() && !bench.built("bin/hello").exists());
 
+    let digest = fitout::model::Sha256::of(&fs::read(bench.path("channel/linux-64/libfoo-1.1-0.conda")).unwrap());
+    let package = format!(
+        "- {{name: libfoo, version: \"1.1\", manager: conda, platform: linux-64, dependencies: {{}}, category: main, optional: false, \
+         url: \"file://{channel}/libfoo-1.1-0.conda\", hash: {{md5: {}, sha256: {digest}}}}}\n",
+        "0".repeat(32)
+    );
+    let channels = format!("[{{url: \"file://{}\", used_env_vars: []}}]", bench.path("channel").display());
+    bench.describe("conda-lock.yml", &format!("version: 1\nmetadata: {{channels: {channels}, platforms: [linux-64]}}\npackage:\n{package}"));
+    bench.applied();
+    assert!(bench.built("conda-meta/libfoo-1.1-0.json").exists() && !bench.built("conda-meta/libfoo-1.0-0.json").exists());
+
     bench.describe("list.txt", &format!("@EXPLICIT\nfile://{channel}/libfoo-1.0-0.conda#{}\n", "0".repeat(32)));
     let refused = bench.apply();
     assert_eq!(refused.status, 65, "{}", refused.stderr);
@@ -239,4 +250,10 @@ fn a_package_that_wants_a_gpu_is_had_where_the_manifest_says_a_driver() {
     with("550");
     bench.applied();
     assert!(bench.built("conda-meta/gpu-only-1.0-0.json").exists());
+    // What is said to conda itself goes before what is known otherwise.
+    let said = |version: &str| manifest.replace("/anaconda}", &format!("/anaconda, virtual_packages: {{cuda: \"{version}\"}}}}"));
+    fs::write(bench.path("manifest.yaml"), format!("{}gpu: {{driver: {{branch: \"550\"}}}}\n", said("11.4"))).unwrap();
+    assert!(bench.apply().stderr.contains("__cuda"));
+    fs::write(bench.path("manifest.yaml"), said("12.4")).unwrap();
+    bench.applied();
 }

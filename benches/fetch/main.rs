@@ -7,11 +7,15 @@
 
 mod job;
 mod least;
-#[path = "../noop/measure.rs"]
+#[path = "../shared/measure.rs"]
 #[expect(dead_code, reason = "the other measurement uses all of it")]
 mod measure;
 mod ours;
 mod peers;
+#[path = "../shared/section.rs"]
+#[expect(dead_code, reason = "another measurement writes the beginning")]
+mod section;
+#[path = "../shared/serve.rs"]
 mod serve;
 
 use job::Job;
@@ -20,12 +24,8 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-const TREE: &str = env!("CARGO_MANIFEST_DIR");
 /// Runs of each, of which the one in the middle by its wall time counts.
 const RUNS: usize = 5;
-/// Where the tables stand in the page.
-const BEGIN: &str = "<!-- downloads -->";
-const END: &str = "<!-- end of downloads -->";
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -58,7 +58,7 @@ fn outside() {
         let rows = rows(&job, folder.path());
         write!(text, "\n### {}\n\n{}", name, table(&rows)).unwrap();
     }
-    put(&Path::new(TREE).join("docs/performance.md"), &text);
+    section::put("downloads", &text);
     say(&text);
 }
 
@@ -119,12 +119,4 @@ fn table(rows: &[Row]) -> String {
         writeln!(text, "| {name} | {cells} |").unwrap();
     }
     text
-}
-
-/// Puts the tables where they stand, or at the end.
-fn put(page: &Path, text: &str) {
-    let old = fs::read_to_string(page).unwrap();
-    let before = old.split(BEGIN).next().unwrap_or_default().trim_end().to_owned();
-    let after = old.split(END).nth(1).unwrap_or_default();
-    fs::write(page, format!("{before}\n\n{BEGIN}\n{text}{END}\n{}", after.trim_start_matches('\n'))).unwrap();
 }

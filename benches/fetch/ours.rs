@@ -1,9 +1,9 @@
-//! Fitout's part: the archives come into a store, verified, and become a tree of an offline root, whole or not at all.
+//! Fitout's part: the archives come into a store, verified, and become a tree of an offline root, whole or not at all: as `apply` does it.
 
 use crate::job::Job;
-use fitout::fetch::Http;
-use fitout::model::{Sha256, TargetPath};
-use fitout::step::{Blob, Layer, Op, Strip, Unpack};
+use fitout::model::{Network, Sha256, TargetPath};
+use fitout::session::supply_during;
+use fitout::step::{Layer, Op, Strip, Unpack};
 use fitout::store::Store;
 use fitout::target::{Ground, Machine, Silent, Target};
 use std::path::Path;
@@ -12,8 +12,6 @@ pub fn run(job: &Job, place: &Path) {
     let root = place.join("root");
     std::fs::create_dir(&root).unwrap();
     let store = Store::at(place.join("store"));
-    let blobs: Vec<&Blob> = job.archives.iter().collect();
-    Http::new().unwrap().download_all(&store, &blobs, &Silent).unwrap();
     let layers = job.archives.iter().map(|archive| Layer { archive: archive.clone(), strip: Strip::Folder(String::new()) });
     let unpack = Unpack {
         into: TargetPath::parse("/tree").unwrap(),
@@ -23,5 +21,6 @@ pub fn run(job: &Job, place: &Path) {
         unversioned: Vec::new(),
         digest: Sha256::of(b"bench"),
     };
-    Machine::open(&Ground::Image(root), store).unwrap().perform(&Op::Unpack(unpack), &Silent).unwrap();
+    let (op, machine) = (Op::Unpack(unpack), Machine::open(&Ground::Image(root), store.clone()).unwrap());
+    supply_during(&store, &op, &Network::default(), &Silent, &|| machine.perform(&op, &Silent)).unwrap();
 }

@@ -7,9 +7,13 @@
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot be taken ends")]
 
 mod job;
+#[path = "../shared/measure.rs"]
 mod measure;
 mod page;
 mod peers;
+#[path = "../shared/section.rs"]
+#[expect(dead_code, reason = "the other measurements write sections")]
+mod section;
 
 use measure::{Measured, must, program};
 use std::path::{Path, PathBuf};
@@ -64,7 +68,7 @@ fn outside() {
     let printed = must(view.arg(own).arg("--inside").arg(&folder));
     let results: Results = serde_json::from_str(printed.lines().last().unwrap_or_default()).unwrap();
     let text = page::text(&results);
-    fs::write(Path::new(TREE).join("docs/performance.md"), &text).unwrap();
+    section::put_first(&text);
     measure::say(&text);
 }
 

@@ -7,10 +7,10 @@ use std::fs;
 
 const INTRODUCTION: &str = "# Performance
 
-What a run costs that finds nothing to do, which is what most runs are: at every boot, and whenever someone asks. `make bench` measures
-and writes this page; nothing here is timed in CI. Figures hold for the machine and the hour in which they were taken, ratios for longer: all
-rows of a table are from one run, side by side. CPU is that of the process and its children, peak the memory of the largest of them;
-medians of 9 runs (3 of what takes more than 3 s) after one that may do something.
+What a run costs that finds nothing to do, which is what most runs are: at every boot, and whenever someone asks; then what downloads and
+conda environments cost. `make bench` measures and writes this page; nothing here is timed in CI. Figures hold for the machine and the hour in
+which they were taken, ratios for longer: all rows of a table are from one run, side by side. CPU is that of the process and its children, peak
+the memory of the largest of them; medians of 9 runs (3 of what takes more than 3 s) after one that may do something, where nothing else is said.
 ";
 
 /// The machine, in general terms.

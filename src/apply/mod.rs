@@ -29,6 +29,15 @@ pub trait Supply: Sync {
     /// # Errors
     /// One could not be had.
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError>;
+
+    /// The same, while work is done that waits for each download by itself, if there is a way; else before it.
+    ///
+    /// # Errors
+    /// One could not be had, or the work failed.
+    fn supply_during(&self, op: &Op, progress: &dyn Progress, work: &(dyn Fn() -> Result<(), OpError> + Sync)) -> Result<(), OpError> {
+        self.supply(op, progress)?;
+        work()
+    }
 }
 
 /// How many work at a time.
@@ -232,11 +241,16 @@ impl Engine<'_> {
         }
         let began = Instant::now();
         go_on().map_err(|ended| OpError::new(op.summary(), ended))?;
-        for (id, step) in steps {
-            self.supply.supply(&step.op, &self.progress(id))?;
-        }
         let takes_room = steps.iter().any(|(_, step)| step.disk != DiskForecast::NONE);
-        self.on.perform(op, &if takes_room { self.progress(first) } else { self.unhurried(first) })?;
+        let work = || self.on.perform(op, &if takes_room { self.progress(first) } else { self.unhurried(first) });
+        if let [(id, step)] = steps {
+            self.supply.supply_during(&step.op, &self.progress(id), &work)?;
+        } else {
+            for (id, step) in steps {
+                self.supply.supply(&step.op, &self.progress(id))?;
+            }
+            work()?;
+        }
         for (id, step) in steps {
             let event = Event::StepFinished { id: (*id).clone(), summary: step.op.summary(), milliseconds: milliseconds(began) };
             self.observers.tell(&event);

@@ -9,8 +9,8 @@ use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::Want;
 use crate::resolve::{Cause, Permission};
 use crate::session::{
-    Bond, Installable, InstalledError, Lock, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed, is_installed,
-    names,
+    Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed,
+    installed_lock, is_installed, names,
 };
 use crate::store::Store;
 use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
@@ -309,27 +309,35 @@ pub enum Becomes {
 
 /// Where the lock of a manifest is.
 pub fn lock_of(manifest: &str) -> PathBuf {
-    PathBuf::from(format!("{manifest}.lock"))
+    PathBuf::from(format!("{manifest}{LOCK}"))
 }
 
 /// A lock; `None` where there is none.
 pub fn read_lock(path: &Path, purpose: Purpose) -> Result<Option<Lock>, Refusal> {
+    let parse = |text: String| Lock::parse(&text).map_err(|e| Refusal::Lock(path.display().to_string(), e.to_string()));
+    lock_text(path, purpose)?.map(parse).transpose()
+}
+
+fn lock_text(path: &Path, purpose: Purpose) -> Result<Option<String>, Refusal> {
     let name = || path.display().to_string();
     match text(&purpose.files(), path, LONGEST) {
-        Ok(text) => Lock::parse(&text).map(Some).map_err(|e| Refusal::Lock(name(), e.to_string())),
+        Ok(text) => Ok(Some(text)),
         Err(TextError::Absent) => Ok(None),
         Err(error @ TextError::Doubtful(_)) => Err(Refusal::Unread(name(), error)),
         Err(error @ (TextError::Unreadable(_) | TextError::NotText(_))) => Err(Refusal::Lock(name(), error.to_string())),
     }
 }
 
-/// What the command line lets a session use.
-fn terms(ground: &Ground, purpose: Purpose) -> Result<Terms, Refusal> {
-    let path = ground.file.as_deref().filter(|file| *file != "-").map(lock_of);
-    let lock = path.as_deref().map(|path| read_lock(path, purpose)).transpose()?.flatten();
+/// What the command line lets a session use: the lock beside the manifest that is named, or the one that was installed with the machine's own.
+fn terms(ground: &Ground, on: &Machine, purpose: Purpose) -> Result<Terms, Refusal> {
+    let (name, lock) = match ground.file.as_deref() {
+        Some("-") => ("FILE.lock".into(), None),
+        Some(file) => (lock_of(file), read_lock(&lock_of(file), purpose)?),
+        None => (lock_of(MANIFEST), installed_lock(on).map_err(Refusal::Installed)?),
+    };
     if lock.is_none() && ground.locked {
-        let name = path.map_or_else(|| "FILE.lock".to_owned(), |path| path.display().to_string());
-        return Err(Refusal::Lock(name, "it does not exist".into()));
+        let cause = if ground.file.is_some() { "it does not exist" } else { "the installed manifest had no lock beside it" };
+        return Err(Refusal::Lock(name.display().to_string(), cause.into()));
     }
     let bond = if ground.locked { Bond::Strict } else { Bond::Loose };
     let network = if ground.offline { Permission::Forbidden } else { Permission::Allowed };
@@ -350,11 +358,14 @@ pub fn open_on(
     becomes: Becomes,
     purpose: Purpose,
 ) -> Result<Opened, Refusal> {
-    let bundle = |manifest: &Manifest, sheets: &Sheets| Installable::new(sheets, &manifest.files());
+    let bundle = |manifest: &Manifest, sheets: &Sheets, name: &str| {
+        let lock = if name == "-" { None } else { lock_text(&lock_of(name), purpose)? };
+        Ok::<_, Refusal>(Installable::new(sheets, &manifest.files()).with_lock(lock))
+    };
     let (manifest, bundle) = match &ground.file {
         Some(name) => {
             let (manifest, sheets) = named(name, &ground.set, purpose)?;
-            let bundle = (becomes == Becomes::Installed).then(|| bundle(&manifest, &sheets));
+            let bundle = (becomes == Becomes::Installed).then(|| bundle(&manifest, &sheets, name)).transpose()?;
             (manifest, bundle)
         }
         None => (own(&target, &ground.set)?, None),
@@ -369,13 +380,8 @@ pub fn open_on(
     let observers = Observers::new(progress::observers(global));
     let beside = ground.file.is_some() && becomes == Becomes::Nothing && is_installed(target.as_ref()).map_err(SessionError::Probe)?;
     let scope = if beside { Scope::Beside } else { Scope::Machine };
-    let session = Session::prepare(
-        |facts| manifest.into_machine(facts),
-        amend,
-        (scope, terms(ground, purpose)?),
-        target,
-        Store::at(&global.cache),
-        &observers,
-    )?;
+    let terms = terms(ground, &target, purpose)?;
+    let session =
+        Session::prepare(|facts| manifest.into_machine(facts), amend, (scope, terms), target, Store::at(&global.cache), &observers)?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

@@ -3,13 +3,14 @@
 use super::error::Cause;
 use crate::model::{ByteSize, Sha256};
 use crate::step::Blob;
-use crate::store::Store;
+use crate::store::{Arrival, Store};
 use crate::target::Progress;
 use reqwest::header::{CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED};
 use reqwest::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use std::io::{self, Read, Seek, Write};
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 /// No download of unknown size may be larger: the largest packages of this field take a few GB.
@@ -34,6 +35,8 @@ pub(super) struct Incoming<'a> {
     pub blob: &'a Blob,
     pub file: NamedTempFile,
     hash: sha2::Sha256,
+    /// Who reads it while it grows.
+    arrival: Arc<Arrival>,
     /// How much came without a gap, and was hashed.
     pub length: u64,
     /// What the server calls this version of the file; without it a download cannot be gone on with.
@@ -65,9 +68,10 @@ fn header(response: &Response, name: HeaderName) -> Option<&str> {
 impl<'a> Incoming<'a> {
     /// A download, with what an earlier run brought of it.
     pub fn new(store: &'a Store, blob: &'a Blob) -> io::Result<Self> {
-        let file = store.partial(&blob.sha256)?;
-        let mut new =
-            Self { store, blob, file, hash: sha2::Sha256::default(), length: 0, version: None, joined: false, alone: false, page: false };
+        let (file, arrival) = (store.partial(&blob.sha256)?, store.arrival(&blob.sha256));
+        let hash = sha2::Sha256::default();
+        let mut new = Self { store, blob, file, hash, arrival, length: 0, version: None, joined: false, alone: false, page: false };
+        new.arrival.begin(new.file.as_file())?;
         new.recall()?;
         Ok(new)
     }
@@ -90,6 +94,9 @@ impl<'a> Incoming<'a> {
     pub fn restart(&mut self) -> io::Result<()> {
         self.file.as_file().set_len(0)?;
         self.file.rewind()?;
+        if self.length > 0 {
+            self.arrival.begin(self.file.as_file())?;
+        }
         (self.hash, self.length, self.version, self.joined) = (sha2::Sha256::default(), 0, None, false);
         Ok(())
     }
@@ -108,6 +115,7 @@ impl<'a> Incoming<'a> {
                 }
             }
         }
+        self.arrival.grow(self.length);
         Ok(())
     }
 
@@ -153,6 +161,7 @@ impl<'a> Incoming<'a> {
         self.file.write_all(bytes)?;
         self.hash.update(bytes);
         self.length += bytes.len() as u64;
+        self.arrival.grow(self.length);
         progress.advance(self.length, self.blob.size.map_or(0, |size| size.0));
         Ok(())
     }
@@ -190,6 +199,7 @@ impl<'a> Incoming<'a> {
     pub fn publish(self) -> Result<(), Cause> {
         self.file.as_file().set_len(self.length)?;
         self.store.publish(self.file, &self.blob.sha256)?;
+        self.arrival.arrive();
         Ok(())
     }
 

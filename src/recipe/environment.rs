@@ -51,6 +51,8 @@ pub enum Source {
         mirror: Option<String>,
         /// The driver that the manifest says the machine has, or gets; `None` for the one that runs.
         driver: Option<String>,
+        /// What the manifest tells conda of the machine itself.
+        machine: SaidOfMachine,
     },
     /// An interpreter of the target, and packages of PyPI.
     Python {
@@ -61,6 +63,19 @@ pub enum Source {
         /// Package index; `None` for PyPI.
         index: Option<String>,
     },
+}
+
+/// What a manifest tells conda of a machine, instead of what is known of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SaidOfMachine {
+    /// The newest CUDA that its driver runs.
+    pub cuda: Option<String>,
+    /// Its C library.
+    pub glibc: Option<String>,
+    /// Its kernel.
+    pub linux: Option<String>,
+    /// Its processor, as archspec names it.
+    pub archspec: Option<String>,
 }
 
 /// A Jupyter kernel of an environment.
@@ -103,13 +118,15 @@ impl Environment {
 
     fn question(&self, facts: &Facts) -> Question {
         match &self.source {
-            Source::Conda { text, base, channels, index, mirror, driver, .. } => Question::Conda {
+            Source::Conda { text, base, channels, index, mirror, driver, machine, .. } => Question::Conda {
                 text: text.clone(),
                 base: base.clone(),
                 channels: channels.clone(),
                 subdir: facts.architecture.conda_subdir().into(),
-                cuda: driver.as_ref().or(facts.driver.as_ref()).and_then(|driver| newest_cuda(driver)),
-                glibc: facts.glibc().into(),
+                cuda: machine.cuda.clone().or_else(|| driver.as_ref().or(facts.driver.as_ref()).and_then(|driver| newest_cuda(driver))),
+                glibc: machine.glibc.clone().unwrap_or_else(|| facts.glibc().into()),
+                linux: machine.linux.clone(),
+                archspec: machine.archspec.clone(),
                 index: index.clone(),
                 mirror: mirror.clone(),
             },

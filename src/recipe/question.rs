@@ -63,6 +63,12 @@ pub enum Question {
         /// Where channels are that have only a name; `None` for Anaconda's server. Left out of digests where it is: they stay as they were.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mirror: Option<String>,
+        /// `__linux`, where the manifest says one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        linux: Option<String>,
+        /// `__archspec`, where the manifest says one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        archspec: Option<String>,
     },
 }
 

@@ -1,7 +1,7 @@
 //! Conda environments: from an `environment.yml`, which is solved, or from an exact list of packages, which is completed.
 //!
-//! Three kinds of text are taken as they are: `environment.yml`, an `@EXPLICIT` list (`conda list --explicit`), and a lock of rattler
-//! or pixi. The answer is a lock for one platform in which every package has its digest.
+//! Three kinds of text are taken as they are: `environment.yml`, an `@EXPLICIT` list (`conda list --explicit`), and a lock of rattler,
+//! pixi or conda-lock. The answer is a lock for one platform in which every package has its digest.
 
 use super::python::Wanted;
 use super::{Cause, Desk};
@@ -18,7 +18,7 @@ use rattler_lock::{LockFile, PlatformData};
 use rattler_repodata_gateway::{Gateway, RepoData};
 use rattler_solve::{SolveError, SolverImpl, SolverTask, resolvo};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use url::Url;
 
@@ -27,6 +27,8 @@ pub(super) struct Platform<'a> {
     pub subdir: &'a str,
     pub cuda: Option<&'a str>,
     pub glibc: &'a str,
+    pub linux: Option<&'a str>,
+    pub archspec: Option<&'a str>,
     /// The package index of a `pip:` section; `None` for `PyPI`.
     pub index: Option<&'a str>,
     /// Where channels are that have only a name; `None` for Anaconda's server.
@@ -51,11 +53,11 @@ const ENVIRONMENT: &str = "default";
 
 /// Packages that make up an environment.
 #[derive(Default)]
-struct Chosen {
-    channels: Vec<Channel>,
-    records: Vec<RepoDataRecord>,
-    variables: BTreeMap<String, String>,
-    pip: Option<PythonPackages>,
+pub(super) struct Chosen {
+    pub channels: Vec<Channel>,
+    pub records: Vec<RepoDataRecord>,
+    pub variables: BTreeMap<String, String>,
+    pub pip: Option<PythonPackages>,
 }
 
 /// What kind of text an environment is given as.
@@ -70,7 +72,7 @@ fn kind(text: &str) -> Kind {
     let has = |key: &str| text.lines().any(|line| line.starts_with(key));
     if has("@EXPLICIT") {
         Kind::Explicit
-    } else if has("version:") && has("packages:") {
+    } else if has("version:") && (has("packages:") || has("package:")) {
         Kind::Lock
     } else {
         Kind::Environment
@@ -98,7 +100,7 @@ impl Desk<'_> {
         let base = std::path::absolute(if base.is_empty() { "." } else { base })?;
         let chosen = match kind(text) {
             Kind::Explicit => self.explicit(text, subdir)?,
-            Kind::Lock => locked(text, &base, subdir)?,
+            Kind::Lock => self.locked(text, &base, subdir, (platform.machine(), platform.index))?,
             Kind::Environment => self.solved(text, channels, &channel_config(base, platform)?, platform, subdir)?,
         };
         answer(chosen, subdir)
@@ -241,9 +243,9 @@ fn unsolvable(error: &SolveError) -> Cause {
 fn virtual_packages(platform: &Platform<'_>) -> Result<Vec<GenericVirtualPackage>, Cause> {
     let all = [
         Some(("__unix", "0", "0")),
-        Some(("__linux", KERNEL, "0")),
+        Some(("__linux", platform.linux.unwrap_or(KERNEL), "0")),
         Some(("__glibc", platform.glibc, "0")),
-        Some(("__archspec", "1", platform.machine())),
+        Some(("__archspec", "1", platform.archspec.unwrap_or(platform.machine()))),
         platform.cuda.map(|version| ("__cuda", version, "0")),
     ];
     let package = |(name, version, build): (&str, &str, &str)| {
@@ -251,24 +253,6 @@ fn virtual_packages(platform: &Platform<'_>) -> Result<Vec<GenericVirtualPackage
         Ok(GenericVirtualPackage { name: PackageName::new_unchecked(name), version, build_string: BuildString::new_unchecked(build) })
     };
     all.into_iter().flatten().map(package).collect()
-}
-
-/// The packages of a lock for this platform.
-fn locked(text: &str, base: &Path, subdir: Subdir) -> Result<Chosen, Cause> {
-    let lock = LockFile::from_str_with_base_directory(text, Some(base));
-    let lock = lock.map_err(|e| Cause::unsatisfiable(format!("the lock file cannot be read: {}", chain(&e))))?;
-    let first = || lock.environments().next().map(|(_, environment)| environment);
-    let environment =
-        lock.default_environment().or_else(first).ok_or_else(|| Cause::unsatisfiable("the lock file holds no environment"))?;
-    let platform = environment.platforms().find(|platform| platform.subdir() == subdir);
-    let platform = platform.ok_or_else(|| Cause::unsatisfiable(format!("the lock file holds nothing for {subdir}")))?;
-    if environment.has_pypi_packages(platform) {
-        return Err(Cause::unsatisfiable("the lock file holds packages of PyPI, which is not supported yet"));
-    }
-    let records = environment.conda_repodata_records(platform).map_err(Cause::unsatisfiable)?.unwrap_or_default();
-    let config = ChannelConfig::default_with_root_dir(base.into());
-    let channels = environment.channels().iter().map(|channel| Channel::from_str(&channel.url, &config).map_err(Cause::unsatisfiable));
-    Ok(Chosen { channels: channels.collect::<Result<_, _>>()?, records, ..Chosen::default() })
 }
 
 /// A lock for one platform, the same text for the same packages.
@@ -307,6 +291,7 @@ mod tests {
         assert_eq!(kind("name: x\ndependencies:\n  - python\n"), Kind::Environment);
         assert_eq!(kind("# platform: linux-64\n@EXPLICIT\nhttps://example.org/a-1-0.conda\n"), Kind::Explicit);
         assert_eq!(kind("version: 7\nenvironments:\n  default: {}\npackages: []\n"), Kind::Lock);
+        assert_eq!(kind("version: 1\nmetadata:\n  channels: []\npackage: []\n"), Kind::Lock);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod conda;
 mod index;
+mod locked;
 mod memory;
 mod python;
 mod redist;
@@ -134,8 +135,16 @@ impl Desk<'_> {
                     redist::Wanted { product, version, components, platform, variant: variant.as_deref(), mirror: mirror.as_deref() };
                 self.redist(&wanted).map(Answer::Redist)
             }
-            Question::Conda { text, base, channels, subdir, cuda, glibc, index, mirror } => {
-                let platform = conda::Platform { subdir, cuda: cuda.as_deref(), glibc, index: index.as_deref(), mirror: mirror.as_deref() };
+            Question::Conda { text, base, channels, subdir, cuda, glibc, index, mirror, linux, archspec } => {
+                let platform = conda::Platform {
+                    subdir,
+                    cuda: cuda.as_deref(),
+                    glibc,
+                    linux: linux.as_deref(),
+                    archspec: archspec.as_deref(),
+                    index: index.as_deref(),
+                    mirror: mirror.as_deref(),
+                };
                 self.conda(text, base, channels, &platform).map(Answer::Conda)
             }
         }

@@ -2,6 +2,7 @@
 //!
 //! A bundle is named by the digest of what it holds and never changed; installing another manifest is one switch of the link.
 
+use super::lock::Lock;
 use crate::manifest::{Files, Sheets, Source, TextError};
 use crate::model::{Meta, Mode, Sha256, TargetPath};
 use crate::step::{Content, FileKind, Op};
@@ -99,17 +100,20 @@ fn must_be_roots(on: &dyn Probe, path: &str) -> Result<(), InstalledError> {
     Err(InstalledError::Untrusted(path.to_owned(), why))
 }
 
+/// The real file of the machine's manifest, in its bundle: relative paths are relative to it.
+fn real_name(on: &dyn Probe) -> Result<String, InstalledError> {
+    match on.stat(&target_path(MANIFEST)?)? {
+        None => Err(InstalledError::None),
+        Some(stat) => Ok(stat.link.map_or_else(|| MANIFEST.to_owned(), |to| normal(&Path::new("/etc/fitout").join(to)))),
+    }
+}
+
 /// The machine's manifest and what differs on it, to be loaded with [`TargetFiles`].
 ///
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
-    let link = target_path(MANIFEST)?;
-    // Relative paths are relative to the real file, in its bundle.
-    let name = match on.stat(&link)? {
-        None => return Err(InstalledError::None),
-        Some(stat) => stat.link.map_or_else(|| MANIFEST.to_owned(), |to| normal(&Path::new("/etc/fitout").join(to))),
-    };
+    let name = real_name(on)?;
     for path in ["/etc/fitout", MANIFEST, BUNDLES, &name, MACHINE] {
         must_be_roots(on, path)?;
     }
@@ -127,6 +131,21 @@ pub fn installed(on: &dyn Probe) -> Result<Sheets, InstalledError> {
     };
     Ok(Sheets { installed_with, machine, ..Sheets::new(manifest) })
 }
+
+/// The lock that was installed with the machine's manifest; `None` where there was none.
+///
+/// # Errors
+/// There is no manifest, or the lock cannot be read.
+pub fn installed_lock(on: &dyn Probe) -> Result<Option<Lock>, InstalledError> {
+    let name = format!("{}{LOCK}", real_name(on)?);
+    must_be_roots(on, &name)?;
+    let Some(bytes) = on.read(&target_path(&name)?)? else { return Ok(None) };
+    let lock = String::from_utf8(bytes).map_err(|e| e.to_string()).and_then(|text| Lock::parse(&text).map_err(|e| e.to_string()));
+    lock.map(Some).map_err(|cause| InstalledError::Probe(ProbeError::new(format!("read {name}"), cause)))
+}
+
+/// What stands at the end of the name of a manifest's lock.
+pub const LOCK: &str = ".lock";
 
 /// Where `--set` of a manifest is installed, as a list of pairs of path and value.
 fn settings_of(manifest: &str) -> String {
@@ -159,6 +178,13 @@ impl Installable {
         let shared = shared_folder(files.keys());
         let below = |path: &String| path[shared.len()..].trim_start_matches('/').to_owned();
         Self { manifest: below(&own), files: files.iter().map(|(path, bytes)| (below(path), bytes.clone())).collect() }
+    }
+
+    /// With the text of its lock, if it has one.
+    #[must_use]
+    pub fn with_lock(mut self, lock: Option<String>) -> Self {
+        self.files.extend(lock.map(|text| (format!("{}{LOCK}", self.manifest), text.into_bytes())));
+        self
     }
 
     /// Makes it the machine's manifest.
@@ -224,7 +250,10 @@ mod tests {
         let set = |path: &str, value: &str| (path.to_owned(), value.to_owned());
         let settings = vec![set("files./etc/motd.content", "b"), set("name", "lab-set")];
         let sheets = Sheets { settings, ..Sheets::new(manifest) };
-        Installable::new(&sheets, &BTreeMap::new()).install(&machine).unwrap();
+        assert!(matches!(installed_lock(&machine), Err(InstalledError::None)));
+        let lock = Some(Lock::default().to_text().unwrap());
+        Installable::new(&sheets, &BTreeMap::new()).with_lock(lock).install(&machine).unwrap();
+        assert!(installed_lock(&machine).unwrap().is_some());
         let own = Op::WriteFile {
             path: target_path(MACHINE).unwrap(),
             content: Content::Inline("name: lab-own\n".into()),

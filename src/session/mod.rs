@@ -9,30 +9,31 @@ mod lock;
 mod memory;
 mod owners;
 mod program;
+mod supply;
 mod terms;
 mod work;
 
-use crate::apply::{Event, Observers, RunReport, Supply, Workers, apply};
-use crate::fetch::Http;
+use crate::apply::{Event, Observers, RunReport, Workers, apply};
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Rejected};
 use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
-use crate::resolve::{Permission, ResolveError, fresh, resolve};
+use crate::resolve::{ResolveError, fresh, resolve};
 use crate::resource::Spec;
-use crate::step::{Blob, Op};
+use crate::step::Op;
 use crate::store::Store;
-use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Progress, Silent, Target, read_facts, reboot_required};
+use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, read_facts, reboot_required};
 use serde::Serialize;
 use std::sync::Arc;
 
 pub use approved::Approved;
 pub use drifted::known_drift;
-pub use installed::{Installable, InstalledError, MANIFEST, TargetFiles, installed, is_installed};
+pub use installed::{Installable, InstalledError, LOCK, MANIFEST, TargetFiles, installed, installed_lock, is_installed};
 pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
+pub use supply::{supply, supply_during};
 pub use terms::{Bond, Recall, Terms};
 pub use work::{Scope, Work, foresee, names, script};
 
@@ -225,7 +226,7 @@ impl Session {
         self.terms.reach(&plan, &self.store)?;
         self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
-        let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &Only(self, only), observers, Workers::usual());
+        let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());
         PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
@@ -286,47 +287,4 @@ impl Session {
         let bytes = serde_json::to_vec(&self.answers).map_err(|e| OpError::new("write what was resolved", e))?;
         self.target.keep(&answers_path()?, &bytes)
     }
-}
-
-/// A session that performs approved steps only, where some were.
-struct Only<'a>(&'a Session, Option<&'a Approved>);
-
-impl Supply for Only<'_> {
-    fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        if self.1.is_none_or(|approved| approved.allows(op)) {
-            return self.0.supply(op, progress);
-        }
-        Err(OpError::new(op.summary(), "the saved plan has no such step").hint("save a new plan, and apply that"))
-    }
-}
-
-impl Supply for Session {
-    fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        brought(&self.store, op, &self.network, progress)
-    }
-}
-
-/// Brings what a step needs from a network into the store.
-///
-/// # Errors
-/// It could not be had, or no network may be asked for it.
-pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
-    let missing: Vec<String> = lacking(store, op).iter().map(|blob| blob.url.clone()).collect();
-    if way.0 == Permission::Forbidden && !missing.is_empty() {
-        return Err(SessionError::Missing(missing));
-    }
-    brought(store, op, way.1, progress).map_err(SessionError::Own)
-}
-
-fn lacking<'o>(store: &Store, op: &'o Op) -> Vec<&'o Blob> {
-    op.blobs().into_iter().filter(|blob| !store.path(&blob.sha256).exists()).collect()
-}
-
-fn brought(store: &Store, op: &Op, network: &Network, progress: &dyn Progress) -> Result<(), OpError> {
-    let blobs = lacking(store, op);
-    if blobs.is_empty() {
-        return Ok(());
-    }
-    let fetched = Http::through(network).and_then(|http| http.download_all(store, &blobs, progress));
-    fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
 }

@@ -1,11 +1,16 @@
 //! Downloads on the host, by their SHA-256: a file is at its final name only once it was verified.
 
+mod arrival;
+
 use crate::model::Sha256;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tempfile::{NamedTempFile, TempPath};
+
+pub use arrival::{Arrival, Growing, Promise};
 
 /// The store of one host.
 #[derive(Debug, Clone)]
@@ -50,6 +55,12 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    /// The way of a blob here, as far as this process brings it.
+    #[must_use]
+    pub fn arrival(&self, digest: &Sha256) -> Arc<Arrival> {
+        arrival::at(self.path(digest))
     }
 
     /// A fresh file in the store's own folder, to be filled and then [published](Self::publish).

@@ -28,7 +28,7 @@ pub use software::{
 };
 pub use state::State;
 pub use storage::{Access, Credential, Disk, Guard, Share, ShareDriver, Size};
-pub use words::{Console, CudaVersion, ImageName, KernelName, PackageRequest, Requirement, SourcePath};
+pub use words::{Console, CudaVersion, ImageName, KernelName, PackageRequest, Requirement, SourcePath, VirtualVersion};
 
 use super::at::At;
 use crate::model::{ComputeName, Span};

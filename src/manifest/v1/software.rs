@@ -3,8 +3,8 @@
 use super::super::at::At;
 use super::state::State;
 use super::words::{
-    Channel, Component, DebconfQuestion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest,
-    PythonVersion, RepositoryName, RepositoryUri, Requirement, SourcePath, Suite,
+    Archspec, Channel, Component, DebconfQuestion, DropInName, EnvironmentName, KernelName, Label, LinkText, OwnerName, PackageRequest,
+    PythonVersion, RepositoryName, RepositoryUri, Requirement, SourcePath, Suite, VirtualVersion,
 };
 use crate::model::{HomePath, Mode, Span, TargetPath, UnitName};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -185,6 +185,23 @@ pub struct Conda {
     #[serde(default)]
     #[schemars(extend("default" = ["conda-forge"]))]
     pub channels: Vec<Channel>,
+    /// What packages are told of the machine, instead of what Fitout knows of it: for machines that are still to be made, and for packages built
+    /// for some processors.
+    pub virtual_packages: Option<VirtualPackages>,
+}
+
+/// Conda's virtual packages, which say what a machine is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VirtualPackages {
+    /// `__cuda`: the newest CUDA that the driver runs; otherwise that of `gpu.driver`, or of the driver that runs.
+    pub cuda: Option<VirtualVersion>,
+    /// `__glibc`: the C library; otherwise that of the distribution.
+    pub glibc: Option<VirtualVersion>,
+    /// `__linux`: the kernel; otherwise the oldest of the supported distributions.
+    pub linux: Option<VirtualVersion>,
+    /// `__archspec`: the processor; otherwise any of its architecture.
+    pub archspec: Option<Archspec>,
 }
 
 /// An environment, and its Jupyter kernel.

@@ -293,6 +293,12 @@ words! {
     /// A variable of an environment.
     VariableName: "the name of a variable", "letters, digits and `_`, no digit first",
         r"^[A-Za-z_][A-Za-z0-9_]{0,254}$", |text| shaped(text, |c| c.is_ascii_alphabetic() || c == '_', |c| any(c) || c == '_', 1..=255);
+    /// A version that conda is told of the machine.
+    VirtualVersion: "a version of a virtual package", "write its numbers in quotes, such as \"12.4\"",
+        r"^\d{1,5}(\.\d{1,5}){0,3}$", |text| dotted(text, 1..=4);
+    /// A kind of processor.
+    Archspec: "a kind of processor", "write it as archspec does, such as x86_64_v3",
+        r"^[a-z][a-z0-9_]{0,63}$", |text| shaped(text, |c| c.is_ascii_lowercase(), |c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_', 1..=64);
     /// A version of CUDA.
     CudaVersion: "a version of CUDA", "write it in quotes, such as \"12.4.1\" or \"13.0\"",
         r"^\d{1,5}(\.\d{1,5}){1,2}$", |text| dotted(text, 2..=3);

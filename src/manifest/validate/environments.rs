@@ -6,10 +6,10 @@ use super::requirements;
 use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::parse::{Parsed, Tally, parse};
-use crate::manifest::v1::{self, Manifest, Requirements, State};
+use crate::manifest::v1::{self, Manifest, Requirements, State, VirtualVersion};
 use crate::model::TargetPath;
 use crate::problem::{Code, Place};
-use crate::recipe::{Environment, EnvironmentOwner, Gone, JUPYTER_ENVIRONMENT, Kernel, Source, Want};
+use crate::recipe::{Environment, EnvironmentOwner, Gone, JUPYTER_ENVIRONMENT, Kernel, SaidOfMachine, Source, Want};
 use crate::step::Extras;
 
 /// Where Azure ML has conda.
@@ -148,6 +148,7 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
                 index: index(manifest),
                 mirror: conda_mirror(manifest),
                 driver,
+                machine: said_of_machine(manifest),
             })
         }
         (None, Some(python), requirements) => {
@@ -166,6 +167,14 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             None
         }
     }
+}
+
+/// What the manifest tells conda of the machine.
+fn said_of_machine(manifest: &Manifest) -> SaidOfMachine {
+    let Some(said) = manifest.conda.as_ref().and_then(|conda| conda.virtual_packages.as_ref()) else { return SaidOfMachine::default() };
+    let version = |version: &Option<VirtualVersion>| version.as_ref().map(|version| version.as_str().to_owned());
+    let archspec = said.archspec.as_ref().map(|name| name.as_str().to_owned());
+    SaidOfMachine { cuda: version(&said.cuda), glibc: version(&said.glibc), linux: version(&said.linux), archspec }
 }
 
 /// The requirements of a list or of a file.

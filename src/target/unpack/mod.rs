@@ -13,9 +13,8 @@ mod zip;
 use super::machine::Machine;
 use super::{OpError, Progress, go_on};
 use crate::model::TargetPath;
-use crate::step::{FileKind, Layer, Unpack};
+use crate::step::{Blob, FileKind, Layer, Unpack};
 use packing::Packed;
-use std::fs::File;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tree::Tree;
@@ -54,14 +53,12 @@ fn must_be_ours(machine: &Machine, place: &TargetPath) -> Result<(), OpError> {
 pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progress) -> Result<(), OpError> {
     let files = &machine.files;
     let (fresh, old) = (beside(&unpack.into, "new")?, beside(&unpack.into, "old")?);
-    files.remove_tree(&fresh)?;
     must_be_ours(machine, &unpack.into)?;
-    files.make_directories(&fresh, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
-    let mut tree = Tree::new(files.below(&fresh)?, &unpack.executable);
-    let total = unpack.layers.iter().filter_map(|layer| layer.archive.size).map(|size| size.0).sum();
-    let read = Meter { read: AtomicU64::default(), total, progress };
-    for layer in &unpack.layers {
-        lay(machine, layer, &mut tree, &read).map_err(|e| OpError::new(format!("unpack {}", layer.archive.url), e))?;
+    let waits = unpack.layers.iter().any(|layer| !machine.store.path(&layer.archive.sha256).exists());
+    match fill(machine, unpack, &fresh, progress) {
+        // What was read while it came may have begun anew, or be what nobody pinned: what counts is what is in the store in the end.
+        Err(_) if waits && unpack.layers.iter().all(|layer| whole(machine, &layer.archive)) => fill(machine, unpack, &fresh, progress)?,
+        done => done?,
     }
     for (name, to) in &unpack.links {
         files.symlink(&below(&fresh, name)?, to)?;
@@ -79,6 +76,20 @@ pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progres
     }
     files.rename(&fresh, &unpack.into)?;
     Ok(files.remove_tree(&old)?)
+}
+
+/// Lays all archives into a tree of their own.
+fn fill(machine: &Machine, unpack: &Unpack, fresh: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+    let files = &machine.files;
+    files.remove_tree(fresh)?;
+    files.make_directories(fresh, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
+    let mut tree = Tree::new(files.below(fresh)?, &unpack.executable);
+    let total = unpack.layers.iter().filter_map(|layer| layer.archive.size).map(|size| size.0).sum();
+    let read = Meter { read: AtomicU64::default(), total, progress };
+    for layer in &unpack.layers {
+        lay(machine, layer, &mut tree, &read).map_err(|e| OpError::new(format!("unpack {}", layer.archive.url), e))?;
+    }
+    Ok(())
 }
 
 /// Gives the libraries of a folder the names by which linkers find them: `libx.so` for `libx.so.1`.
@@ -103,17 +114,32 @@ pub(super) fn remove(machine: &Machine, place: &TargetPath) -> Result<(), OpErro
     Ok(files.remove_tree(&old)?)
 }
 
-/// Lays one archive into the tree.
+/// Lays one archive into the tree: from the store, or while it comes there.
 fn lay(machine: &Machine, layer: &Layer, tree: &mut Tree<'_>, read: &Meter<'_>) -> io::Result<()> {
-    let file = machine.store.open(&layer.archive.sha256)?.ok_or_else(|| io::Error::other("it is not in the store"))?;
+    let (blob, store) = (&layer.archive, &machine.store);
+    if let (None, Some(size)) = (store.open(&blob.sha256)?, blob.size)
+        && let Some(growing) = store.arrival(&blob.sha256).follow()
+        && let Packed::Tar(stream) = packing::open(growing, |source| Metered { source, read })?
+    {
+        tree.next_archive(size.0);
+        tar::lay(stream, &layer.strip, tree)?;
+        return if whole(machine, blob) { Ok(()) } else { Err(io::Error::other("it did not come")) };
+    }
+    whole(machine, blob);
+    let file = store.open(&blob.sha256)?.ok_or_else(|| io::Error::other("it is not in the store"))?;
     tree.next_archive(file.metadata()?.len());
-    match packing::open(file, |file| Metered { file, read })? {
+    match packing::open(file, |source| Metered { source, read })? {
         Packed::Zip(file) => {
             zip::lay(file.try_clone()?, &layer.strip, tree)?;
             read.count(file.metadata()?.len())
         }
         Packed::Tar(stream) => tar::lay(stream, &layer.strip, tree),
     }
+}
+
+/// Waits while an archive is on its way; whether it is in the store.
+fn whole(machine: &Machine, blob: &Blob) -> bool {
+    machine.store.arrival(&blob.sha256).is_whole_in_the_end() || machine.store.path(&blob.sha256).exists()
 }
 
 /// How much of the archives was read.
@@ -136,14 +162,14 @@ impl Meter<'_> {
 }
 
 /// An archive whose reading is counted.
-struct Metered<'a> {
-    file: File,
+struct Metered<'a, R> {
+    source: R,
     read: &'a Meter<'a>,
 }
 
-impl Read for Metered<'_> {
+impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(into)?;
+        let n = self.source.read(into)?;
         self.read.count(n as u64)?;
         Ok(n)
     }

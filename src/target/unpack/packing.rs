@@ -1,6 +1,5 @@
 //! What an archive is packed with, told by its first bytes: names and types that servers give prove nothing.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 /// Memory that a decoder may take: as much as `xz -9` and `zstd --long` ask for, and no more.
@@ -8,9 +7,9 @@ const WINDOW_LOG: u32 = 27;
 const MEMORY_KIB: u32 = 1 << (WINDOW_LOG - 10);
 
 /// A zip archive, which is read from its end, or a stream of tar.
-pub enum Packed<'a> {
+pub enum Packed<'a, F> {
     /// Zip.
-    Zip(File),
+    Zip(F),
     /// Tar, unpacked.
     Tar(Box<dyn Read + 'a>),
 }
@@ -19,7 +18,7 @@ pub enum Packed<'a> {
 const TOLD_BY: u64 = 262;
 
 /// Opens an archive; what `watch` makes of it is told of every byte that is read from it.
-pub fn open<'a, R: Read + 'a>(mut file: File, watch: impl FnOnce(File) -> R) -> io::Result<Packed<'a>> {
+pub fn open<'a, F: Read + Seek, R: Read + 'a>(mut file: F, watch: impl FnOnce(F) -> R) -> io::Result<Packed<'a, F>> {
     let first = first_bytes(&mut file)?;
     let starts = |magic: &[u8]| first.starts_with(magic);
     if starts(b"PK\x03\x04") || starts(b"PK\x05\x06") {
@@ -34,9 +33,9 @@ pub fn open<'a, R: Read + 'a>(mut file: File, watch: impl FnOnce(File) -> R) -> 
 }
 
 /// What tells what follows, which is read again.
-fn first_bytes(file: &mut File) -> io::Result<Vec<u8>> {
+fn first_bytes(file: &mut (impl Read + Seek)) -> io::Result<Vec<u8>> {
     let (at, mut first) = (file.stream_position()?, Vec::new());
-    file.take(TOLD_BY).read_to_end(&mut first)?;
+    file.by_ref().take(TOLD_BY).read_to_end(&mut first)?;
     file.seek(SeekFrom::Start(at))?;
     Ok(first)
 }
@@ -49,7 +48,7 @@ const MEMBER: usize = 60;
 const MOST_MEMBERS: usize = 16;
 
 /// Goes to where the files of a Debian package begin, and says how long that part is.
-fn data_of_package(file: &mut File) -> io::Result<u64> {
+fn data_of_package(file: &mut (impl Read + Seek)) -> io::Result<u64> {
     let refused = || io::Error::other("the archive is refused: it is no package of Debian's");
     let mut at = AR.len() as u64;
     for _ in 0..MOST_MEMBERS {

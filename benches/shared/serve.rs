@@ -13,6 +13,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// This program again, with `--serve FOLDER`.
     pub fn start(folder: &Path) -> Self {
         let own = std::env::current_exe().unwrap();
         let mut command = crate::measure::program(own.to_str().unwrap());
@@ -47,11 +48,17 @@ fn answer(mut stream: TcpStream, folder: &Path) -> io::Result<()> {
     while let Some(first) = lines.next() {
         let first = first?;
         while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
-        let name = first.split(['/', ' ']).nth(2).unwrap_or_default();
-        let mut file = File::open(folder.join(name))?;
+        let mut words = first.split(' ');
+        let (verb, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let Ok(mut file) = File::open(folder.join(path.trim_start_matches('/'))) else {
+            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        };
         let length = file.metadata()?.len();
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nAccept-Ranges: bytes\r\nETag: \"1\"\r\n\r\n")?;
-        io::copy(&mut file, &mut stream)?;
+        if verb != "HEAD" {
+            io::copy(&mut file, &mut stream)?;
+        }
     }
     Ok(())
 }
