@@ -215,7 +215,8 @@ fn locks_and_explicit_lists_are_taken_as_they_are() {
         "0".repeat(32)
     );
     let channels = format!("[{{url: \"file://{}\", used_env_vars: []}}]", bench.path("channel").display());
-    bench.describe("conda-lock.yml", &format!("version: 1\nmetadata: {{channels: {channels}, platforms: [linux-64]}}\npackage:\n{package}"));
+    bench
+        .describe("conda-lock.yml", &format!("version: 1\nmetadata: {{channels: {channels}, platforms: [linux-64]}}\npackage:\n{package}"));
     bench.applied();
     assert!(bench.built("conda-meta/libfoo-1.1-0.json").exists() && !bench.built("conda-meta/libfoo-1.0-0.json").exists());
 

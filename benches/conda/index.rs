@@ -3,6 +3,7 @@
 //! Releases go in generations: the release `k` of a package wants others at `k - 2` or newer and older than `k + 4`, so that there is an answer,
 //! and many that are none. Libraries come first; what comes later needs what came before, the first hundred most.
 
+use fitout::model::Sha256;
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -46,12 +47,10 @@ fn needs(package: u64, release: u64, releases: u64) -> Vec<String> {
 
 fn record(name: &str, release: &str, build: &str, depends: &[String], subdir: &str) -> (String, Value) {
     let file = format!("{name}-{release}-{build}.conda");
-    let digest =
-        |length: u64| (0..length).map(|n| format!("{:016x}", draw(file.len() as u64 * 31 + n, release.len() as u64))).collect::<String>();
     let noarch = (subdir == "noarch").then_some("python");
     let record = json!({
-        "build": build, "build_number": 0, "depends": depends, "license": "BSD-3-Clause", "md5": digest(2), "name": name, "noarch": noarch,
-        "sha256": digest(4), "size": 123_456, "subdir": subdir, "timestamp": 1_700_000_000_000_u64, "version": release,
+        "build": build, "build_number": 0, "depends": depends, "license": "BSD-3-Clause", "name": name, "noarch": noarch,
+        "sha256": Sha256::of(file.as_bytes()), "size": 123_456, "subdir": subdir, "timestamp": 1_700_000_000_000_u64, "version": release,
     });
     (file, record)
 }
@@ -83,17 +82,19 @@ fn plain() -> impl Iterator<Item = (String, Value)> {
 
 /// Writes the channel.
 pub fn write(channel: &Path) {
-    let parts: [(&str, Box<dyn Iterator<Item = (String, Value)>>); 2] = [("linux-64", Box::new(built())), ("noarch", Box::new(plain()))];
-    for (subdir, records) in parts {
-        fs::create_dir_all(channel.join(subdir)).unwrap();
-        let file = File::create(channel.join(subdir).join("repodata.json.zst")).unwrap();
-        let mut text = BufWriter::new(zstd::Encoder::new(file, 3).unwrap().auto_finish());
-        write!(text, "{{\"info\":{{\"subdir\":\"{subdir}\"}},\"packages\":{{}},\"packages.conda\":{{").unwrap();
-        for (number, (name, record)) in records.enumerate() {
-            let comma = if number > 0 { "," } else { "" };
-            write!(text, "{comma}\n\"{name}\":{record}").unwrap();
-        }
-        write!(text, "}},\"repodata_version\":1}}").unwrap();
-        text.flush().unwrap();
+    part(channel, "linux-64", built());
+    part(channel, "noarch", plain());
+}
+
+fn part(channel: &Path, subdir: &str, records: impl Iterator<Item = (String, Value)>) {
+    fs::create_dir_all(channel.join(subdir)).unwrap();
+    let file = File::create(channel.join(subdir).join("repodata.json.zst")).unwrap();
+    let mut text = BufWriter::new(zstd::Encoder::new(file, 3).unwrap().auto_finish());
+    write!(text, "{{\"info\":{{\"subdir\":\"{subdir}\"}},\"packages\":{{}},\"packages.conda\":{{").unwrap();
+    for (number, (name, record)) in records.enumerate() {
+        let comma = if number > 0 { "," } else { "" };
+        write!(text, "{comma}\n\"{name}\":{record}").unwrap();
     }
+    write!(text, "}},\"repodata_version\":1}}").unwrap();
+    text.flush().unwrap();
 }

@@ -45,6 +45,8 @@ fn main() {
     }
 }
 
+/// Who, and the arguments of what it does with a cache in a place.
+type Who<'w> = (&'w str, &'w dyn Fn(&str, &str) -> Vec<String>);
 /// Who, and what it took; or why not.
 type Row = (String, Result<Measured, String>);
 
@@ -197,7 +199,7 @@ impl<'a> Bench<'a> {
         self.rows([("Fitout", &ours), ("py-rattler 0.28.0", &theirs)], before)
     }
 
-    fn rows(&self, who: [(&str, &dyn Fn(&str, &str) -> Vec<String>); 2], before: Cache) -> Vec<Row> {
+    fn rows(&self, who: [Who<'_>; 2], before: Cache) -> Vec<Row> {
         let mut runs: Vec<Vec<Result<Measured, String>>> = vec![Vec::new(), Vec::new()];
         for round in 0..=RUNS {
             for (number, (name, command)) in who.iter().enumerate() {

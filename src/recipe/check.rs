@@ -24,13 +24,13 @@ pub struct Check {
 pub enum Subject {
     /// A command.
     Command(Vec<String>),
-    /// Python code, sent to a registered kernel through Jupyter's own client.
+    /// Code, sent to a registered kernel through Jupyter's own client.
     Kernel {
         /// The kernelspec's name.
         kernel: String,
         /// The code.
         runs: String,
-        /// The directory of the environment that has the kernel.
+        /// The directory of the environment that has the client: Jupyter's own, or that of the kernel.
         prefix: crate::model::TargetPath,
     },
 }

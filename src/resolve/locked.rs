@@ -54,7 +54,7 @@ fn wheel(package: &PypiPackageData) -> Option<Blob> {
     let mut url = wheel.location.try_into_url().ok()?;
     url.set_fragment(None);
     let sha256 = wheel.hash.as_ref()?.sha256()?;
-    let is_wheel = url.path().ends_with(".whl");
+    let is_wheel = Path::new(url.path()).extension().is_some_and(|ending| ending == "whl");
     is_wheel.then(|| Blob { url: url.to_string(), sha256: Sha256::from_bytes((*sha256).into()), size: None })
 }
 

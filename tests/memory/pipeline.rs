@@ -56,7 +56,11 @@ fn answer(question: &Question) -> Answer {
         }
         Question::Conda { text, .. } => Answer::Conda(CondaAnswer {
             lock: text.clone(),
-            packages: vec![blob("python")],
+            packages: ["python", "r-irkernel"]
+                .into_iter()
+                .filter(|name| text.contains(name))
+                .map(|name| blob(&format!("{name}-1.0-0.conda")))
+                .collect(),
             pip: None,
             variables: BTreeMap::new(),
             size: ByteSize(300_000_000),

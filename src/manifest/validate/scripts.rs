@@ -4,9 +4,11 @@ use super::desk::{CARRIED, Desk};
 use super::environments::kernels;
 use crate::manifest::at::At;
 use crate::manifest::v1::{self, Manifest};
-use crate::model::{HomePath, Owner, Sha256, Span};
+use crate::model::{HomePath, Owner, Sha256, Span, TargetPath};
 use crate::problem::{Code, nearest};
-use crate::recipe::{CHECK_TIMEOUT, Check, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript, Subject, Want};
+use crate::recipe::{
+    CHECK_TIMEOUT, Check, JUPYTER_ENVIRONMENT, PYTHON_ENVIRONMENTS, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript, Subject, Want,
+};
 use crate::step::{Again, Blob, Gate, OnEscape, OnFailure, Trigger};
 
 /// `setup_scripts`, creation first.
@@ -318,7 +320,14 @@ fn kernel_subject(kernel: &At<v1::KernelName>, runs: &str, manifest: &Manifest, 
     let known = kernels(manifest);
     let wanted = kernel.value.as_str();
     if let Some((_, prefix)) = known.iter().find(|(name, _)| name == wanted) {
-        return Some(Subject::Kernel { kernel: wanted.to_owned(), runs: runs.to_owned(), prefix: prefix.clone() });
+        // As a notebook has it: JupyterLab starts kernels from an environment of its own. That of a kernel for R may have no Python at all.
+        let jupyter =
+            manifest.jupyter.as_ref().and_then(|_| TargetPath::parse(&format!("{PYTHON_ENVIRONMENTS}/{JUPYTER_ENVIRONMENT}")).ok());
+        return Some(Subject::Kernel {
+            kernel: wanted.to_owned(),
+            runs: runs.to_owned(),
+            prefix: jupyter.unwrap_or_else(|| prefix.clone()),
+        });
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| name.as_str()).collect();
     let help = match (nearest(wanted, names.iter().copied()), names.as_slice()) {

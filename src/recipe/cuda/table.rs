@@ -24,6 +24,8 @@ const fn row<K>(of: K, first: Version, last: Option<Version>, source: &'static s
 
 const MINOR: &str = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html";
 const NOTES: &str = "https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html";
+/// Which release brought an architecture is told by the release of PTX that did.
+const PTX: &str = "https://docs.nvidia.com/cuda/parallel-thread-execution/#release-notes";
 const HOSTS: &str = "https://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html#host-compiler-support-policy";
 const LIFE: &str = "https://docs.nvidia.com/datacenter/tesla/drivers/index.html";
 const CUDNN_11: &str = "https://pypi.org/simple/nvidia-cudnn-cu11/";
@@ -34,6 +36,7 @@ const NCCL_12: &str = "https://pypi.org/simple/nvidia-nccl-cu12/";
 const NCCL_13: &str = "https://pypi.org/simple/nvidia-nccl-cu13/";
 const TORCH: &str = "https://pypi.org/project/torch/ (what its wheel requires)";
 const TENSORFLOW: &str = "https://www.tensorflow.org/install/source#gpu";
+const TENSORFLOW_EXTRA: &str = "https://pypi.org/project/tensorflow/ (what its extra `and-cuda` requires)";
 
 /// Drivers without which a major release of CUDA does not start.
 pub const DRIVERS: [Row<u32>; 3] =
@@ -63,20 +66,21 @@ pub const SHIPPED: [Row<(u32, u32)>; 19] = [
 ];
 
 /// Releases of CUDA whose compiler knows an architecture of GPUs.
-pub const ARCHITECTURES: [Row<u32>; 13] = [
+pub const ARCHITECTURES: [Row<u32>; 14] = [
     row(35, [5, 0, 0], Some([11, 8, 0]), NOTES),
     row(37, [6, 5, 0], Some([11, 8, 0]), NOTES),
-    row(50, [6, 5, 0], Some([12, 9, 0]), NOTES),
+    row(50, [6, 0, 0], Some([12, 9, 0]), NOTES),
     row(52, [6, 5, 0], Some([12, 9, 0]), NOTES),
     row(60, [8, 0, 0], Some([12, 9, 0]), NOTES),
     row(61, [8, 0, 0], Some([12, 9, 0]), NOTES),
     row(70, [9, 0, 0], Some([12, 9, 0]), NOTES),
-    row(75, [10, 0, 0], None, NOTES),
-    row(80, [11, 0, 0], None, NOTES),
-    row(86, [11, 1, 0], None, NOTES),
-    row(89, [11, 8, 0], None, NOTES),
-    row(90, [11, 8, 0], None, NOTES),
-    row(120, [12, 8, 0], None, NOTES),
+    row(75, [10, 0, 0], None, PTX),
+    row(80, [11, 0, 0], None, PTX),
+    row(86, [11, 1, 0], None, PTX),
+    row(89, [11, 8, 0], None, PTX),
+    row(90, [11, 8, 0], None, PTX),
+    row(100, [12, 8, 0], None, PTX),
+    row(120, [12, 8, 0], None, PTX),
 ];
 
 /// Branches of the driver that know an architecture.
@@ -108,7 +112,7 @@ pub const COMPILERS: [Row<(u32, u32)>; 5] = [
 ];
 
 /// CUDA in the usual wheels of `PyTorch`.
-pub const TORCHES: [(Version, (u32, u32), &str); 8] = [
+pub const TORCHES: [(Version, (u32, u32), &str); 9] = [
     ([2, 1, 0], (12, 1), TORCH),
     ([2, 2, 0], (12, 1), TORCH),
     ([2, 3, 0], (12, 1), TORCH),
@@ -117,6 +121,7 @@ pub const TORCHES: [(Version, (u32, u32), &str); 8] = [
     ([2, 6, 0], (12, 4), TORCH),
     ([2, 7, 0], (12, 6), TORCH),
     ([2, 8, 0], (12, 8), TORCH),
+    ([2, 9, 0], (12, 8), TORCH),
 ];
 
 /// CUDA and the major release of cuDNN that `TensorFlow` is built for.
@@ -125,9 +130,9 @@ pub const TENSORFLOWS: [(Version, (u32, u32), u32, &str); 7] = [
     ([2, 13, 0], (11, 8), 8, TENSORFLOW),
     ([2, 14, 0], (11, 8), 8, TENSORFLOW),
     ([2, 15, 0], (12, 2), 8, TENSORFLOW),
-    ([2, 16, 0], (12, 3), 8, TENSORFLOW),
-    ([2, 17, 0], (12, 3), 8, TENSORFLOW),
-    ([2, 18, 0], (12, 5), 9, TENSORFLOW),
+    ([2, 16, 0], (12, 3), 8, TENSORFLOW_EXTRA),
+    ([2, 17, 0], (12, 3), 8, TENSORFLOW_EXTRA),
+    ([2, 18, 0], (12, 5), 9, TENSORFLOW_EXTRA),
 ];
 
 /// How `PyTorch`'s extensions are built: with a toolkit of the same major release.

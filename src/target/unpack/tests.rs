@@ -179,7 +179,7 @@ fn pack(tar: Vec<u8>, format: Format) -> Vec<u8> {
 fn packaged(data: &[u8]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in [("debian-binary", b"2.0\n".as_slice()), ("control.tar.gz", b"odd"), ("data.tar.xz", data)] {
-        write!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, 100_644, content.len()).unwrap();
+        writeln!(bytes, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, 100_644, content.len()).unwrap();
         bytes.extend_from_slice(content);
         bytes.extend((content.len() % 2 == 1).then_some(b'\n'));
     }

@@ -4,7 +4,7 @@ use super::{describe, kept, lab};
 use crate::support::{Fitout, Root, Run, command};
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const MANIFEST: &str = r#"
 schema: 1
@@ -80,6 +80,24 @@ fn a_lock_binds() {
     fitout.run(&["apply", "--locked", "--repair"]).ended(0);
     assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
     assert!(!root.at("/var/lib/fitout/state/locked-packages.json").exists());
+
+    // The machine's own manifest keeps to the lock that was installed with it; without a network no socket is opened, by apt neither.
+    assert!(fitout.question(&["apply", "--locked"]).output().unwrap().status.code() == Some(66), "nothing is installed");
+    fitout.run(&["apply", "--install"]).ended(0);
+    root.run(&["dpkg", "--purge", "tiny-tool"]);
+    let own = ["apply", "--locked", "--offline", "--repair", "--root", root.path().to_str().unwrap()];
+    Run::of(&mut traced(&own, &fitout.beside("sockets"), &kept("cache"))).succeeded();
+    assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
+    let sockets = fs::read_to_string(fitout.beside("sockets")).unwrap();
+    assert!(!sockets.contains("AF_INET"), "{sockets}");
+}
+
+/// The program, its sockets written down.
+fn traced(verb: &[&str], sockets: &Path, cache: &Path) -> std::process::Command {
+    let mut strace = command("strace");
+    strace.args(["-f", "-qq", "-e", "trace=socket", "-o"]).arg(sockets).arg(env!("CARGO_BIN_EXE_fitout")).args(verb);
+    strace.arg("--cache").arg(cache).args(["-o", "json", "--progress", "none"]);
+    strace
 }
 
 #[test]
@@ -90,12 +108,7 @@ fn a_filled_cache_needs_no_network() {
     fs::write(fitout.beside("setup.sh"), "true\n").unwrap();
     fitout.run(&["lock"]).ended(0);
     let cache = tempfile::tempdir_in(kept("")).unwrap();
-    let apart = |verb: &[&str]| {
-        let mut strace = command("strace");
-        strace.args(["-f", "-qq", "-e", "trace=socket", "-o"]).arg(cache.path().join("sockets"));
-        strace.arg(env!("CARGO_BIN_EXE_fitout")).args(verb).arg("--cache").arg(cache.path()).args(["-o", "json", "--progress", "none"]);
-        strace
-    };
+    let apart = |verb: &[&str]| traced(verb, &cache.path().join("sockets"), cache.path());
     let root_path = root.path().to_str().unwrap();
     let file = fitout.manifest();
     let apply = ["apply", "--locked", "--offline", "--root", root_path, "-f", file.to_str().unwrap()];
