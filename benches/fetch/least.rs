@@ -32,7 +32,8 @@ fn bring(job: &Job, place: &Path, next: &AtomicUsize) {
     let mut buffer = vec![0; BUFFER];
     while let Some(archive) = job.archives.get(next.fetch_add(1, Ordering::Relaxed)) {
         let name = archive.url.rsplit('/').next().unwrap();
-        write!(stream, "GET /{name} HTTP/1.1\r\nHost: {address}\r\n\r\n").unwrap();
+        // In one piece: of several, the kernel would hold the second back.
+        stream.write_all(format!("GET /{name} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).unwrap();
         let mut have = 0;
         let body = loop {
             have += stream.read(&mut buffer[have..]).unwrap();

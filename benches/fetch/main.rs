@@ -20,6 +20,7 @@ mod serve;
 
 use job::Job;
 use measure::{Measured, say};
+use ours::When;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -34,7 +35,8 @@ fn main() {
         ["--measure", argv @ ..] => measure::child(argv),
         ["--serve", folder] => serve::serve(Path::new(folder)),
         ["--least", job, folder] => least::run(&Job::read(job), Path::new(folder)),
-        ["--fitout", job, folder] => ours::run(&Job::read(job), Path::new(folder)),
+        ["--fitout", job, folder] => ours::run(&Job::read(job), Path::new(folder), When::Meanwhile),
+        ["--afterwards", job, folder] => ours::run(&Job::read(job), Path::new(folder), When::Afterwards),
         ["--bench", ..] | [.., "--bench"] => outside(),
         // Begun by `cargo test --all-targets`: that is no place to measure.
         _ => {}
@@ -72,8 +74,11 @@ fn rows(job: &Job, folder: &Path) -> Vec<Row> {
     let list = folder.join("job.json");
     job.write(&list);
     let mode = |mode: &str, place: &Path| vec![own.clone(), mode.to_owned(), list.display().to_string(), place.display().to_string()];
-    let mut all: Vec<(String, Command)> =
-        vec![("Fitout".into(), Box::new(|place| mode("--fitout", place))), (LEAST.into(), Box::new(|place| mode("--least", place)))];
+    let mut all: Vec<(String, Command)> = vec![
+        ("Fitout".into(), Box::new(|place| mode("--fitout", place))),
+        ("Fitout, if it unpacked afterwards".into(), Box::new(|place| mode("--afterwards", place))),
+        (LEAST.into(), Box::new(|place| mode("--least", place))),
+    ];
     for (name, command) in peers::ALL {
         all.push((name.into(), Box::new(move |place| command(job, place))));
     }

@@ -8,7 +8,16 @@ use fitout::store::Store;
 use fitout::target::{Ground, Machine, Silent, Target};
 use std::path::Path;
 
-pub fn run(job: &Job, place: &Path) {
+/// When archives are unpacked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// While they come.
+    Meanwhile,
+    /// When all of them are there, to see what the other gains.
+    Afterwards,
+}
+
+pub fn run(job: &Job, place: &Path, when: When) {
     let root = place.join("root");
     std::fs::create_dir(&root).unwrap();
     let store = Store::at(place.join("store"));
@@ -22,5 +31,8 @@ pub fn run(job: &Job, place: &Path) {
         digest: Sha256::of(b"bench"),
     };
     let (op, machine) = (Op::Unpack(unpack), Machine::open(&Ground::Image(root), store.clone()).unwrap());
+    if when == When::Afterwards {
+        supply_during(&store, &op, &Network::default(), &Silent, &|| Ok(())).unwrap();
+    }
     supply_during(&store, &op, &Network::default(), &Silent, &|| machine.perform(&op, &Silent)).unwrap();
 }

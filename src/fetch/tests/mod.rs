@@ -1,6 +1,7 @@
 //! Downloads from a server that misbehaves on purpose.
 
 mod faults;
+mod http2;
 mod ranges;
 mod route;
 mod server;

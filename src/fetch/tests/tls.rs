@@ -11,13 +11,13 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::sync::Arc;
 
-struct Authority {
-    pem: String,
+pub struct Authority {
+    pub pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -27,8 +27,8 @@ impl Authority {
     }
 }
 
-/// A server with a certificate of `authority`'s, or of nobody's but its own.
-fn server(params: &CertificateParams, authority: Option<&Authority>) -> Server {
+/// With a certificate of `authority`'s, or of nobody's but its own.
+pub fn config(params: &CertificateParams, authority: Option<&Authority>) -> ServerConfig {
     let key = KeyPair::generate().unwrap();
     let certificate = match authority {
         Some(authority) => params.signed_by(&key, &authority.issuer).unwrap(),
@@ -37,12 +37,16 @@ fn server(params: &CertificateParams, authority: Option<&Authority>) -> Server {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap().with_no_client_auth();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+    config.with_single_cert(vec![certificate.der().clone()], key).unwrap()
+}
+
+fn server(params: &CertificateParams, authority: Option<&Authority>) -> Server {
+    let config = Arc::new(config(params, authority));
     let wrap = move |stream| Some(StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream));
     Server::over("https", |_, _| Answer::new("200 OK", "", b"x"), wrap)
 }
 
-fn params(name: &str) -> CertificateParams {
+pub fn params(name: &str) -> CertificateParams {
     CertificateParams::new(vec![name.to_owned()]).unwrap()
 }
 
