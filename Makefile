@@ -46,7 +46,8 @@ demo: ## an offline Debian root turned into a workstation, in a minute
 bench: packages ## what runs, downloads and environments cost, beside other tools; writes docs/performance.md
 	cargo build --release --locked
 	cargo bench --locked --profile dev --bench noop </dev/null
-	cargo bench --locked --bench fetch --bench conda </dev/null
+	cargo bench --locked --bench fetch </dev/null
+	cargo bench --locked --profile dev --bench conda </dev/null
 
 .PHONY: help
 help:

@@ -138,10 +138,15 @@ impl<'a> Bench<'a> {
         fs::write(self.path(&format!("{name}.yaml")), manifest).unwrap();
     }
 
-    /// A root directory as small as one can be: nothing runs in it.
+    /// A root directory as small as one can be: nothing runs in it, but its shell tells the processor.
     fn root(&self, name: &str) -> String {
         let root = self.path(name);
-        fs::create_dir_all(root.join("etc")).unwrap();
+        for folder in ["etc", "usr/bin"] {
+            fs::create_dir_all(root.join(folder)).unwrap();
+        }
+        if !root.join("usr/bin/bash").exists() {
+            fs::copy("/usr/bin/bash", root.join("usr/bin/bash")).unwrap();
+        }
         fs::write(root.join("etc/os-release"), "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n").unwrap();
         fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
         root.display().to_string()
