@@ -21,7 +21,7 @@ async def install(lock, prefix, cache):
 async def solve(channel, cache, *specs):
     gateway = rattler.Gateway(cache_dir=cache)
     virtual = [
-        rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), "0")
+        rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), rattler.BuildString("0"))
         for name, version in [("__unix", "0"), ("__linux", "5.10"), ("__glibc", "2.36")]
     ]
     found = await rattler.solve(
