@@ -86,7 +86,12 @@ pub(super) fn read(text: &str) -> Result<Vec<String>, Cause> {
             let list = ExplicitEnvironmentSpec::from_str(text).map_err(Cause::unsatisfiable)?;
             list.packages.iter().map(|entry| entry.url.to_string()).collect()
         }
-        Kind::Lock => locked(text, Path::new("/"), Subdir::Linux64)?.records.iter().map(|record| record.url.to_string()).collect(),
+        Kind::Lock => super::locked::read(text, std::path::Path::new("/"), Subdir::Linux64)?
+            .0
+            .records
+            .iter()
+            .map(|record| record.url.to_string())
+            .collect(),
         Kind::Environment => {
             let file = EnvironmentYaml::from_yaml_str(text).map_err(Cause::unsatisfiable)?;
             file.match_specs().map(ToString::to_string).collect()

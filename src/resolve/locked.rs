@@ -22,7 +22,7 @@ impl Desk<'_> {
 }
 
 /// Packages of channels, and those of Python: pinned requirements and their wheels.
-fn read(text: &str, base: &Path, subdir: Subdir) -> Result<(Chosen, String, Vec<Blob>), Cause> {
+pub(super) fn read(text: &str, base: &Path, subdir: Subdir) -> Result<(Chosen, String, Vec<Blob>), Cause> {
     let lock = LockFile::from_str_with_base_directory(text, Some(base));
     let lock = lock.map_err(|e| Cause::unsatisfiable(format!("the lock file cannot be read: {}", chain(&e))))?;
     let first = || lock.environments().next().map(|(_, environment)| environment);
