@@ -2,8 +2,8 @@
 
 use crate::graph::{Graph, Node};
 use crate::model::{ByteSize, ResourceId, TargetPath};
-use crate::resource::Guard;
-use crate::step::{Ability, Blob, Change, DiskForecast, Space, Step, Sure};
+use crate::resource::{Guard, Spec};
+use crate::step::{Ability, Blob, Change, DiskForecast, Op, Space, Step, Sure};
 use crate::store::Store;
 use crate::target::{Probe, ProbeError};
 use serde::Serialize;
@@ -101,10 +101,10 @@ impl Plan {
     pub fn make(graph: &Graph, on: &dyn Probe, store: &Store) -> Result<Self, ProbeError> {
         let mut resources: Vec<Planned> = Vec::new();
         for node in &graph.nodes {
-            let waits = node.requires.iter().map(|n| &resources[*n]).find(|other| !other.deferred.is_empty());
-            let planned = planned(node, on, waits.map(|other| &other.id));
+            let planned = planned(node, on, waits(node, &resources).map(|other| &other.id));
             resources.push(planned);
         }
+        check_again(graph, on, &mut resources);
         let steps = || resources.iter().flat_map(|planned| &planned.steps);
         let missing: BTreeMap<String, &Blob> =
             steps().flat_map(|step| step.op.blobs()).map(|blob| (blob.sha256.to_string(), blob)).collect();
@@ -141,6 +141,26 @@ impl Plan {
         tally.deferred = self.resources.iter().map(|planned| planned.deferred.len()).sum();
         tally
     }
+}
+
+/// What passed says nothing of what is about to change. A startup script runs at each boot, which must not wait for every check each time.
+fn check_again(graph: &Graph, on: &dyn Probe, resources: &mut [Planned]) {
+    let changes = |step: &Step| !matches!(step.op, Op::RunCheck(_) | Op::RunScript(_));
+    if !resources.iter().flat_map(|planned| &planned.steps).any(changes) {
+        return;
+    }
+    for (n, node) in graph.nodes.iter().enumerate() {
+        let is_idle = resources[n].steps.is_empty() && resources[n].deferred.is_empty() && resources[n].problem.is_none();
+        if let (Spec::Check(check), true) = (&node.spec, is_idle) {
+            let waits = waits(node, resources).map(|other| other.id.clone());
+            (resources[n].steps, resources[n].deferred) = split(vec![check.again()], on, waits.as_ref());
+        }
+    }
+}
+
+/// What a resource needs and what waits itself.
+fn waits<'a>(node: &Node, resources: &'a [Planned]) -> Option<&'a Planned> {
+    node.requires.iter().map(|n| &resources[*n]).find(|other| !other.deferred.is_empty())
 }
 
 fn planned(node: &Node, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Planned {

@@ -13,7 +13,7 @@ use crate::model::{ByteSize, ResourceId, redacted};
 use crate::plan::{Deferred, Plan, Planned, split};
 use crate::resource::Guard;
 use crate::step::{DiskForecast, Op, Step};
-use crate::target::{OpError, Progress, Target, asked_to_end, go_on};
+use crate::target::{CheckVerdict, OpError, Progress, Target, asked_to_end, go_on};
 use crew::{Crew, Ready};
 use std::thread;
 use std::time::Instant;
@@ -66,6 +66,7 @@ pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, o
     let began = Instant::now();
     observers.tell(&Event::RunStarted { resources: graph.nodes.len() });
     let engine = Engine { on, supply, observers, guards: graph.guards().collect() };
+    forget_checks(plan, on);
     // Nothing was changed since the plan looked at what comes before the first step.
     let idle = plan.resources.iter().take_while(|planned| planned.steps.is_empty() && planned.problem.is_none());
     let crew = Crew::new(graph, idle.map(|planned| engine.unchanged(planned)).collect());
@@ -82,6 +83,17 @@ pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, o
     report.ended_by = asked_to_end().filter(|_| report.counts.failed + report.counts.skipped > 0).map(|signal| signal.to_string());
     observers.tell(&Event::RunFinished { counts: report.counts });
     report
+}
+
+/// What passed before is no verdict on what is about to change, even if this run is cut short.
+fn forget_checks(plan: &Plan, on: &dyn Target) {
+    for step in plan.resources.iter().flat_map(|planned| &planned.steps) {
+        if let Op::RunCheck(run) = &step.op
+            && let Err(error) = CheckVerdict::path(&run.name).map_err(OpError::from).and_then(|path| on.discard(&path))
+        {
+            tracing::warn!(%error, name = run.name, "the verdict on an earlier state cannot be forgotten");
+        }
+    }
 }
 
 struct Engine<'a> {

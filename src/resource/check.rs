@@ -32,7 +32,20 @@ impl Resource for Check {
     fn diff(&self, now: &Self::State) -> Vec<Step> {
         match now {
             Some(verdict) if verdict.digest == self.run.digest => Vec::new(),
-            _ => vec![Step::new(Change::Check, Op::RunCheck(self.run.clone()), "not checked yet").needs(Ability::Exec)],
+            _ => vec![self.step("not checked yet")],
         }
+    }
+}
+
+impl Check {
+    /// The run of it in a plan.
+    fn step(&self, why: &str) -> Step {
+        Step::new(Change::Check, Op::RunCheck(self.run.clone()), why).needs(Ability::Exec)
+    }
+
+    /// The run of it where it passed already, and something changes.
+    #[must_use]
+    pub fn again(&self) -> Step {
+        self.step("something changes before it")
     }
 }

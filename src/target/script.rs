@@ -353,6 +353,8 @@ impl Machine {
 
     pub(super) fn run_check(&self, run: &CheckRun, progress: &dyn Progress) -> Result<(), OpError> {
         let act = || format!("pass the check {}", run.name);
+        let verdict = CheckVerdict::path(&run.name)?;
+        self.discard(&verdict)?;
         let ended = self.run(&run.cmd, Some(run.timeout), progress)?;
         if ended.timed_out {
             return Err(OpError::new(act(), format!("`{}` took longer than {}", run.cmd.first_line(), run.timeout)));
@@ -366,9 +368,9 @@ impl Machine {
             let said = ended.output.stdout.trim();
             return Err(OpError::new(act(), format!("`{}` printed no `{wanted}`; it printed: {said}", run.cmd.first_line())));
         }
-        let verdict = CheckVerdict { version: 1, digest: run.digest };
-        let bytes = seal(&verdict).map_err(|e| OpError::new("write a verdict", e))?;
-        self.keep(&CheckVerdict::path(&run.name)?, &bytes)
+        let passed = CheckVerdict { version: 1, digest: run.digest };
+        let bytes = seal(&passed).map_err(|e| OpError::new("write a verdict", e))?;
+        self.keep(&verdict, &bytes)
     }
 }
 

@@ -374,6 +374,7 @@ impl Fake {
         let wanted = run.stdout_contains.clone().unwrap_or_default();
         let said = self.behaviour.checks.get(&run.name).cloned().unwrap_or_else(|| Said { stdout: wanted.clone(), ..Said::default() });
         let act = format!("pass the check {}", run.name);
+        self.discard(&CheckVerdict::path(&run.name)?)?;
         if said.status != 0 {
             return Err(OpError::new(act, format!("`{}`: exit status {}\n{}", run.cmd.display(), said.status, said.stderr.trim_end())));
         }
