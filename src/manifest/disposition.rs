@@ -55,7 +55,7 @@ const ROWS: &[Row] = &[
     ("Manifest", "tags", Recorded, "for reports and bills"),
     ("Manifest", "size", Checked, "its form is checked; the machine has its size already"),
     ("Manifest", "location", Recorded, "the machine is where it is"),
-    ("Manifest", "resource_id", Checked, "its form is checked; it names the machine to Azure"),
+    ("Manifest", "resource_id", Enforced, "scripts are told its resource group and workspace"),
     ("Manifest", "create_on_behalf_of", Checked, "the account on the machine is `user`; Azure knows whose it is"),
     ("Manifest", "ssh_public_access_enabled", Enforced, "opens or closes SSH for the owner; proved on the real sshd"),
     ("Manifest", "ssh_settings", Enforced, "the owner's key joins `user.authorized_keys`"),

@@ -38,6 +38,30 @@ pub struct SetupScript {
     pub on_escape: OnEscape,
     /// The folder on a share to which its output is copied, and where that share is mounted.
     pub logs: Option<(HomePath, HomePath)>,
+    /// Where Azure has the machine, which scripts are told.
+    pub place: AzurePlace,
+}
+
+/// Where Azure has a machine; empty where a manifest does not say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AzurePlace {
+    /// Its resource group.
+    pub resource_group: String,
+    /// Its workspace of Azure Machine Learning.
+    pub workspace: String,
+}
+
+impl AzurePlace {
+    /// By the id of the machine: `/subscriptions/ID/resourceGroups/GROUP/providers/NAMESPACE/workspaces/WORKSPACE/computes/NAME`.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        let parts: Vec<&str> = id.split('/').collect();
+        let after = |word: &str| {
+            let two = parts.windows(2).find(|two| two[0].eq_ignore_ascii_case(word));
+            two.map(|two| two[1].to_owned()).unwrap_or_default()
+        };
+        Self { resource_group: after("resourceGroups"), workspace: after("workspaces") }
+    }
 }
 
 /// Where a script's text is.
@@ -97,8 +121,8 @@ impl Recipe for SetupScript {
         let mut env = BTreeMap::from([
             ("CI_LOCAL_UBUNTU_USER".to_owned(), owner.to_owned()),
             ("ADMIN_USERNAME".to_owned(), owner.to_owned()),
-            ("CI_WORKSPACE".to_owned(), String::new()),
-            ("CI_RESOURCE_GROUP".to_owned(), String::new()),
+            ("CI_WORKSPACE".to_owned(), self.place.workspace.clone()),
+            ("CI_RESOURCE_GROUP".to_owned(), self.place.resource_group.clone()),
         ]);
         env.insert("CI_NAME".into(), context.name.map(ToString::to_string).unwrap_or_default());
         let source = self.text.source(context.home);
@@ -130,5 +154,19 @@ impl Recipe for SetupScript {
             digest,
         };
         Ok(vec![Spec::Script(Script { run })])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AzurePlace;
+
+    #[test]
+    fn an_id_says_where_azure_has_a_machine() {
+        let group = "/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/lab-rg/providers/Microsoft";
+        let place = |id: &str| AzurePlace::of(&format!("{group}.{id}"));
+        let of = |workspace: &str| AzurePlace { resource_group: "lab-rg".into(), workspace: workspace.into() };
+        assert_eq!(place("MachineLearningServices/workspaces/lab-ws/computes/lab-b"), of("lab-ws"));
+        assert_eq!(place("Compute/virtualMachines/lab-b"), of(""));
     }
 }

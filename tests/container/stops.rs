@@ -4,7 +4,7 @@ use crate::machine::{Machine, wait_for};
 use serde_json::Value;
 
 /// Seconds without use after which the machine of this test stops; a manifest takes 15 minutes at least.
-const SHORT: u64 = 60;
+const SHORT: u64 = 20;
 
 #[test]
 fn a_machine_stops_itself() {

@@ -7,7 +7,8 @@ use crate::manifest::v1::{self, Manifest};
 use crate::model::{HomePath, Owner, Sha256, Span, TargetPath};
 use crate::problem::{Code, nearest};
 use crate::recipe::{
-    CHECK_TIMEOUT, Check, JUPYTER_ENVIRONMENT, PYTHON_ENVIRONMENTS, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript, Subject, Want,
+    AzurePlace, CHECK_TIMEOUT, Check, JUPYTER_ENVIRONMENT, PYTHON_ENVIRONMENTS, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript, Subject,
+    Want,
 };
 use crate::step::{Again, Blob, Gate, OnEscape, OnFailure, Trigger};
 
@@ -55,6 +56,7 @@ fn one_script(script: &At<v1::Script>, trigger: Trigger, manifest: &Manifest, de
         gate: script.value.gate.unwrap_or(Gate::Ready),
         on_escape: script.value.on_escape.unwrap_or(OnEscape::Report),
         logs: logs(manifest),
+        place: manifest.resource_id.as_ref().map(|id| AzurePlace::of(id.as_str())).unwrap_or_default(),
     })
 }
 
