@@ -41,6 +41,8 @@ fn validate(manifest: &str) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("m.yaml"), manifest).unwrap();
     fs::write(folder.path().join("torch.yml"), "dependencies:\n  - python=3.11\n  - pytorch-cuda=12.1\n").unwrap();
+    fs::write(folder.path().join("flow.yml"), "dependencies: [python=3.11, conda-forge::cuda-version=12.4]\n").unwrap();
+    fs::write(folder.path().join("pip.yml"), "dependencies: [python=3.11, pip, {pip: ['torch==2.5.1']}]\n").unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_fitout"));
     let done = command.args(["validate", "-f", "m.yaml"]).current_dir(folder.path()).env("NO_COLOR", "1").output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();

@@ -22,7 +22,7 @@ const CHANNEL: &str = "conda-forge";
 const LONGEST_LOCK: u64 = 32 * 1024 * 1024;
 
 /// Longest file that is read as an environment.yml for its mistakes; longer ones are locks.
-const LONGEST_ENVIRONMENT: usize = 256 * 1024;
+pub const LONGEST_ENVIRONMENT: usize = 256 * 1024;
 
 /// `environments`.
 pub fn environments(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {

@@ -28,6 +28,7 @@ const NOTES: &str = "https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ind
 const PTX: &str = "https://docs.nvidia.com/cuda/parallel-thread-execution/#release-notes";
 const HOSTS: &str = "https://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html#host-compiler-support-policy";
 const LIFE: &str = "https://docs.nvidia.com/datacenter/tesla/drivers/index.html";
+const MODULES: &str = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html";
 const CUDNN_11: &str = "https://pypi.org/simple/nvidia-cudnn-cu11/";
 const CUDNN_12: &str = "https://pypi.org/simple/nvidia-cudnn-cu12/";
 const CUDNN_13: &str = "https://pypi.org/simple/nvidia-cudnn-cu13/";
@@ -66,31 +67,43 @@ pub const SHIPPED: [Row<(u32, u32)>; 19] = [
 ];
 
 /// Releases of CUDA whose compiler knows an architecture of GPUs.
-pub const ARCHITECTURES: [Row<u32>; 14] = [
+pub const ARCHITECTURES: [Row<u32>; 20] = [
     row(35, [5, 0, 0], Some([11, 8, 0]), NOTES),
     row(37, [6, 5, 0], Some([11, 8, 0]), NOTES),
     row(50, [6, 0, 0], Some([12, 9, 0]), NOTES),
     row(52, [6, 5, 0], Some([12, 9, 0]), NOTES),
+    row(53, [6, 5, 0], Some([12, 9, 0]), NOTES),
     row(60, [8, 0, 0], Some([12, 9, 0]), NOTES),
     row(61, [8, 0, 0], Some([12, 9, 0]), NOTES),
+    row(62, [8, 0, 0], Some([12, 9, 0]), NOTES),
     row(70, [9, 0, 0], Some([12, 9, 0]), NOTES),
+    row(72, [9, 2, 0], Some([12, 9, 0]), NOTES),
     row(75, [10, 0, 0], None, PTX),
     row(80, [11, 0, 0], None, PTX),
     row(86, [11, 1, 0], None, PTX),
+    row(87, [11, 4, 0], None, PTX),
     row(89, [11, 8, 0], None, PTX),
     row(90, [11, 8, 0], None, PTX),
     row(100, [12, 8, 0], None, PTX),
+    row(103, [12, 9, 0], None, PTX),
     row(120, [12, 8, 0], None, PTX),
+    row(121, [12, 9, 0], None, PTX),
 ];
 
+/// Architectures that NVIDIA's open modules serve, and those that its closed ones do.
+pub const OPEN_MODULES: Row<&str> = row("open", [75, 0, 0], None, MODULES);
+/// The closed ones: Blackwell has none.
+pub const CLOSED_MODULES: Row<&str> = row("proprietary", [50, 0, 0], Some([90, 0, 0]), MODULES);
+
 /// Branches of the driver that know an architecture.
-pub const DRIVEN: [Row<u32>; 7] = [
+pub const DRIVEN: [Row<u32>; 8] = [
     row(35, [0, 0, 0], Some([470, 0, 0]), LIFE),
     row(37, [0, 0, 0], Some([470, 0, 0]), LIFE),
     row(50, [0, 0, 0], Some([580, 0, 0]), LIFE),
     row(60, [0, 0, 0], Some([580, 0, 0]), LIFE),
     row(61, [0, 0, 0], Some([580, 0, 0]), LIFE),
     row(70, [0, 0, 0], Some([580, 0, 0]), LIFE),
+    row(100, [570, 0, 0], None, LIFE),
     row(120, [570, 0, 0], None, LIFE),
 ];
 
@@ -112,7 +125,9 @@ pub const COMPILERS: [Row<(u32, u32)>; 5] = [
 ];
 
 /// CUDA in the usual wheels of `PyTorch`.
-pub const TORCHES: [(Version, (u32, u32), &str); 9] = [
+pub const TORCHES: [(Version, (u32, u32), &str); 11] = [
+    ([1, 13, 0], (11, 7), TORCH),
+    ([2, 0, 0], (11, 7), TORCH),
     ([2, 1, 0], (12, 1), TORCH),
     ([2, 2, 0], (12, 1), TORCH),
     ([2, 3, 0], (12, 1), TORCH),

@@ -7,12 +7,15 @@
 mod frameworks;
 
 use super::desk::Desk;
+use super::environments::LONGEST_ENVIRONMENT;
 use crate::manifest::at::At;
-use crate::manifest::v1::{Gpu, Manifest};
+use crate::manifest::node::{Node, Value};
+use crate::manifest::parse::{Tally, parse};
+use crate::manifest::v1::{Flavour, Gpu, Manifest};
 use crate::problem::{Code, Place};
 use crate::recipe::table::{self, Row, Version};
 use crate::recipe::{Source, Want};
-use frameworks::{Framework, Kind, framework};
+use frameworks::{Choice, CudaRelease, Framework, Kind, framework};
 
 /// Up to three numbers; missing ones are 0.
 fn version(text: &str) -> Option<Version> {
@@ -38,8 +41,33 @@ fn shown_driver([branch, minor, patch]: Version) -> String {
 /// CUDA that something needs or is.
 struct Cuda {
     what: String,
-    release: (u32, u32),
+    release: CudaRelease,
     place: Place,
+}
+
+/// CUDA that is judged: a toolkit's, or one of those that a framework may be built for.
+struct Judged<'s> {
+    what: String,
+    oldest: CudaRelease,
+    newest: CudaRelease,
+    choice: Choice,
+    place: &'s Place,
+    framework: Option<&'s Framework>,
+}
+
+impl Judged<'_> {
+    /// Says that it cannot be: what leaves a choice may be mended by a release that nobody here knows, and is warned of.
+    fn refuse(&self, desk: &mut Desk<'_>, message: String, help: String) {
+        match self.choice {
+            Choice::Pinned => desk.say(Code::Incompatible, self.place, message, help),
+            Choice::Open => desk.warn(Code::Incompatible, self.place, message, help),
+        }
+    }
+
+    /// What could stand here instead, for a CUDA that fits.
+    fn instead(&self, fits: impl Fn(CudaRelease) -> bool) -> Option<String> {
+        self.framework.and_then(|framework| framework.instead(fits))
+    }
 }
 
 /// What the manifest says of the machine.
@@ -77,16 +105,28 @@ fn all_frameworks(manifest: &Manifest, wants: &[Want]) -> Vec<Framework> {
         let Some(from) = written.and_then(|one| one.value.from.as_ref()) else { continue };
         let lines: Vec<String> = match &environment.source {
             Source::Python { requirements, .. } => requirements.clone(),
-            Source::Conda { text, .. } => text.lines().filter_map(|line| line.trim().strip_prefix("- ")).map(unquoted).collect(),
+            Source::Conda { text, .. } => dependencies(text),
         };
         found.extend(lines.iter().filter_map(|line| framework(line, &place_of(from, line))));
     }
     found
 }
 
-fn unquoted(text: &str) -> String {
-    let text = text.split(" #").next().unwrap_or_default().trim();
-    text.trim_matches(['"', '\'']).to_owned()
+/// The packages that an environment.yml asks for, those of its `pip:` section among them; none of a lock.
+fn dependencies(text: &str) -> Vec<String> {
+    fn of(node: &Node, found: &mut Vec<String>) {
+        match &node.value {
+            Value::Scalar(scalar) => found.push(scalar.text.clone()),
+            Value::List(items) => items.iter().for_each(|item| of(item, found)),
+            Value::Map(entries) => entries.iter().filter(|entry| entry.key == "pip").for_each(|entry| of(&entry.value, found)),
+        }
+    }
+    let mut found = Vec::new();
+    let parsed = if text.len() > LONGEST_ENVIRONMENT { None } else { parse("", text, &mut Tally::default()).root };
+    if let Some(Node { value: Value::Map(entries), .. }) = parsed {
+        entries.iter().filter(|entry| entry.key == "dependencies").for_each(|entry| of(&entry.value, &mut found));
+    }
+    found
 }
 
 /// Where a requirement stands in the manifest: itself, or what names its file.
@@ -122,37 +162,69 @@ fn newest_for(driver: Version) -> Option<String> {
     table::newest_for(driver).map(|(major, minor)| format!("{major}.{minor}"))
 }
 
+/// As what CUDA is named in the help: `CUDA 12.4`, or the requirement to write.
+fn or_cuda(judged: &Judged<'_>, driver: &Driver<'_>, fits: impl Fn(CudaRelease) -> bool) -> String {
+    match (judged.framework, newest_for(driver.version)) {
+        (Some(_), _) => judged.instead(fits).map(|instead| format!(", or write `{instead}` here")).unwrap_or_default(),
+        (None, newest) => newest.map(|cuda| format!(", or CUDA {cuda} for driver {}", driver.text)).unwrap_or_default(),
+    }
+}
+
+/// The oldest driver that starts a release of CUDA.
+fn minimum((major, _): CudaRelease) -> Option<&'static Row<u32>> {
+    table::DRIVERS.iter().find(|row| row.of == major)
+}
+
+/// The driver that a release of CUDA came with.
+fn shipped(release: CudaRelease) -> Option<&'static Row<CudaRelease>> {
+    table::SHIPPED.iter().find(|row| row.of == release)
+}
+
 impl Stack<'_> {
-    /// CUDA of toolkits and of frameworks that bring their own.
-    fn cudas(&self) -> impl Iterator<Item = Cuda> {
-        let own = self.toolkits.iter().map(|one| Cuda { what: one.what.clone(), release: one.release, place: one.place.clone() });
-        let brought = self.frameworks.iter().filter(|one| matches!(one.kind, Kind::Whole | Kind::Torch)).map(|one| Cuda {
-            what: format!("`{}` (CUDA {}.{})", one.said, one.cuda.0, one.cuda.1),
-            release: one.cuda,
-            place: one.place.clone(),
+    /// CUDA of toolkits, and of frameworks that bring their own or are made for one.
+    fn cudas(&self) -> impl Iterator<Item = Judged<'_>> {
+        let own = self.toolkits.iter().map(|one| Judged {
+            what: one.what.clone(),
+            oldest: one.release,
+            newest: one.release,
+            choice: Choice::Pinned,
+            place: &one.place,
+            framework: None,
+        });
+        let brought = self.frameworks.iter().filter(|one| !matches!(one.kind, Kind::Tensorflow(_))).map(|one| Judged {
+            what: format!("`{}` ({})", one.said, one.cuda()),
+            oldest: one.oldest(),
+            newest: one.newest(),
+            choice: one.choice,
+            place: &one.place,
+            framework: Some(one),
         });
         own.chain(brought)
     }
 
     fn driver(&self, desk: &mut Desk<'_>) {
         let Some(driver) = self.gpu.and_then(driver) else { return };
-        for Cuda { what, release, place } in self.cudas() {
-            let Some(minimum) = table::DRIVERS.iter().find(|row| row.of == release.0) else { continue };
-            let shipped = table::SHIPPED.iter().find(|row| row.of == release);
-            let instead = newest_for(driver.version).map(|cuda| format!(", or CUDA {cuda} for driver {}", driver.text)).unwrap_or_default();
-            if driver.version < minimum.first {
-                let needs = shown_driver(minimum.first);
-                let message = format!("{what} needs driver {needs} or later, and `gpu.driver` is {} ({})", driver.text, minimum.source);
-                let help = format!("write `branch: \"{}\"` or later under `gpu.driver`{instead}", minimum.first[0]);
-                desk.say(Code::Incompatible, &place, message, help);
-            } else if let Some(shipped) = shipped.filter(|row| driver.version < row.first) {
+        for judged in self.cudas() {
+            let what = &judged.what;
+            let Some(minimum_of) = minimum(judged.oldest) else { continue };
+            let shipped_with = shipped(judged.oldest).filter(|_| judged.choice == Choice::Pinned);
+            if driver.version < minimum_of.first {
+                let needs = shown_driver(minimum_of.first);
+                let message = format!("{what} needs driver {needs} or later, and `gpu.driver` is {} ({})", driver.text, minimum_of.source);
+                let starts = |cuda| minimum(cuda).is_some_and(|row| row.first <= driver.version);
+                let instead = or_cuda(&judged, &driver, starts);
+                let help = format!("write `branch: \"{}\"` or later under `gpu.driver`{instead}", minimum_of.first[0]);
+                judged.refuse(desk, message, help);
+            } else if let Some(row) = shipped_with.filter(|row| driver.version < row.first) {
                 let message = format!(
                     "{what} was made with driver {}; driver {} runs it without its newest features and without its PTX ({})",
-                    shown_driver(shipped.first),
+                    shown_driver(row.first),
                     driver.text,
-                    shipped.source
+                    row.source
                 );
-                desk.warn(Code::Incompatible, &place, message, format!("write `branch: \"{}\"`{instead}", shipped.first[0]));
+                let fits = |cuda| shipped(cuda).is_some_and(|row| row.first <= driver.version);
+                let instead = or_cuda(&judged, &driver, fits);
+                desk.warn(Code::Incompatible, judged.place, message, format!("write `branch: \"{}\"`{instead}", row.first[0]));
             }
         }
     }
@@ -161,22 +233,50 @@ impl Stack<'_> {
         let Some(at) = self.gpu.and_then(|gpu| gpu.architecture.as_ref()) else { return };
         let number: u32 = at.value.as_str().trim_start_matches("sm_").trim_end_matches(['a', 'f']).parse().unwrap_or_default();
         let name = at.value.as_str();
-        if let Some(row) = table::ARCHITECTURES.iter().find(|row| row.of == number) {
-            for Cuda { what, release, place } in self.cudas() {
-                let release = [release.0, release.1, 0];
-                let Some(bound) = outside(row, release) else { continue };
-                let message = format!("{what} does not know {name}: {bound} CUDA that does is {} ({})", bound.release(row), row.source);
-                desk.say(Code::Incompatible, &place, message, format!("take CUDA {}", bound.release(row)));
-            }
+        let Some(row) = table::ARCHITECTURES.iter().find(|row| row.of == number) else {
+            let known = table::ARCHITECTURES.map(|row| format!("sm_{}", row.of)).join(", ");
+            let message = format!("{name} is no architecture that this release of Fitout knows: nothing is judged by it");
+            return desk.warn(
+                Code::Incompatible,
+                &at.place,
+                message,
+                format!("`fitout doctor` names the machine's own; known are {known}"),
+            );
+        };
+        for judged in self.cudas() {
+            let release = |(major, minor)| [major, minor, 0];
+            let too_old = outside(row, release(judged.newest)).filter(|bound| *bound == Bound::Before);
+            let too_new = || outside(row, release(judged.oldest)).filter(|bound| *bound == Bound::After);
+            let Some(bound) = too_old.or_else(too_new) else { continue };
+            let message =
+                format!("{} does not know {name}: {bound} CUDA that does is {} ({})", judged.what, bound.release(row), row.source);
+            let instead = judged.instead(|cuda| outside(row, release(cuda)).is_none());
+            let help = instead.map_or_else(|| format!("take CUDA {}", bound.release(row)), |instead| format!("write `{instead}` here"));
+            judged.refuse(desk, message, help);
         }
+        self.driver_of_architecture(name, number, desk);
+    }
+
+    /// The branch of the driver, and the flavour of its modules.
+    fn driver_of_architecture(&self, name: &str, number: u32, desk: &mut Desk<'_>) {
+        let Some(driver) = self.gpu.and_then(driver) else { return };
+        let branch = [driver.version[0], 0, 0];
         let driven = table::DRIVEN.iter().find(|row| row.of == number);
-        if let (Some(row), Some(driver)) = (driven, self.gpu.and_then(driver)) {
-            let branch = [driver.version[0], 0, 0];
-            if let Some(bound) = outside(row, branch) {
-                let at = bound.version(row)[0];
-                let message = format!("driver {} does not know {name}: {bound} branch that does is {at} ({})", driver.text, row.source);
-                desk.say(Code::Incompatible, driver.place, message, format!("write `branch: \"{at}\"`"));
-            }
+        if let Some((row, bound)) = driven.and_then(|row| Some((row, outside(row, branch)?))) {
+            let at = bound.version(row)[0];
+            let message = format!("driver {} does not know {name}: {bound} branch that does is {at} ({})", driver.text, row.source);
+            desk.say(Code::Incompatible, driver.place, message, format!("write `branch: \"{at}\"`"));
+        }
+        let Some(flavour) = self.gpu.and_then(|gpu| gpu.driver.as_ref()?.flavour.as_ref()) else { return };
+        let (row, other, instead) = match flavour.value {
+            Flavour::Open => (table::OPEN_MODULES, table::CLOSED_MODULES, "proprietary"),
+            Flavour::OpenServer => (table::OPEN_MODULES, table::CLOSED_MODULES, "server"),
+            Flavour::Proprietary => (table::CLOSED_MODULES, table::OPEN_MODULES, "open"),
+            Flavour::Server => (table::CLOSED_MODULES, table::OPEN_MODULES, "open-server"),
+        };
+        if outside(&row, [number, 0, 0]).is_some() && outside(&other, [number, 0, 0]).is_none() {
+            let message = format!("the {} modules of the driver do not serve {name} ({})", row.of, row.source);
+            desk.say(Code::Incompatible, &flavour.place, message, format!("write `flavour: {instead}`"));
         }
     }
 
@@ -219,8 +319,8 @@ impl Stack<'_> {
         let (major, minor) = toolkit.release;
         let cudnn = self.gpu.and_then(|gpu| gpu.cudnn.as_ref()).and_then(|library| version(library.value.version.value.as_str()));
         for one in &self.frameworks {
-            let Framework { said, kind, cuda, source, place } = one;
-            let differs = cuda.0 != major;
+            let Framework { said, kind, source, place, .. } = one;
+            let (cuda, differs) = (one.oldest(), one.cudas.iter().all(|cuda| cuda.0 != major));
             match kind {
                 Kind::Cupy if differs => {
                     let message = format!("`{said}` is made for CUDA {}, and the toolkit is {major}.{minor} ({})", cuda.0, table::CUPY);
@@ -239,9 +339,8 @@ impl Stack<'_> {
                 }
                 Kind::Torch if differs => {
                     let message = format!(
-                        "`{said}` brings CUDA {}.{}; extensions of it cannot be compiled with CUDA {major}.{minor} ({})",
-                        cuda.0,
-                        cuda.1,
+                        "`{said}` brings {}; extensions of it cannot be compiled with CUDA {major}.{minor} ({})",
+                        one.cuda(),
                         table::EXTENSIONS
                     );
                     desk.warn(Code::Incompatible, place, message, format!("take CUDA {} for the toolkit", cuda.0));
@@ -253,7 +352,7 @@ impl Stack<'_> {
 }
 
 /// On which side of a row something lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Bound {
     Before,
     After,
