@@ -109,11 +109,21 @@ fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
     let left: BTreeSet<&ResourceId> = reports.iter().filter(|report| !is_done(report)).map(|report| &report.id).collect();
     let beside = work.scope == Scope::Beside;
     let is_left = |id: &ResourceId| left.contains(&Released::name(id)) || of_path(id).any(|id| left.contains(&id));
-    records.resources.retain(|id, _| beside || present.contains(id) || is_left(id));
+    // What this run removed itself is not missed by the next one, whichever manifest asked for it.
+    let removed: HashSet<ResourceId> = reports.iter().flat_map(|report| &report.steps).flat_map(removed).collect();
+    records.resources.retain(|id, _| present.contains(id) || is_left(id) || (beside && !removed.contains(id)));
     for (node, report) in work.graph.nodes.iter().zip(reports) {
         remember(&mut records, node, report, work);
     }
     records
+}
+
+/// What a step removed.
+fn removed(step: &Step) -> Vec<ResourceId> {
+    match &step.op {
+        Op::Remove { path, .. } => OF_A_PATH.iter().map(|kind| ResourceId::new(kind, path)).collect(),
+        _ => Vec::new(),
+    }
 }
 
 fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {

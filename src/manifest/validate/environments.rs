@@ -7,7 +7,7 @@ use crate::manifest::at::At;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::parse::{Parsed, Tally, parse};
 use crate::manifest::v1::{self, Manifest, Requirements, State, VirtualVersion};
-use crate::model::TargetPath;
+use crate::model::{TargetPath, project_name};
 use crate::problem::{Code, Place};
 use crate::recipe::{Environment, EnvironmentOwner, Gone, JUPYTER_ENVIRONMENT, Kernel, SaidOfMachine, Source, Want};
 use crate::step::Extras;
@@ -74,7 +74,9 @@ fn one_environment(item: &At<v1::Environment>, manifest: &Manifest, desk: &mut D
         Some(v1::EnvironmentExtras::Keep) | None => Extras::Keep,
     };
     let name = environment.name.value.as_str().to_owned();
-    Some(Environment { name, source: source(environment.from.as_ref()?, manifest, desk)?, owner, extras, kernel: kernel(environment) })
+    let source = source(environment.from.as_ref()?, manifest, desk)?;
+    check_kernel(environment, &source, desk);
+    Some(Environment { name, source, owner, extras, kernel: kernel(environment) })
 }
 
 /// Azure ML's environments, with the names of their kernels.
@@ -87,6 +89,23 @@ const AZURE: [(&str, &str, &str); 3] = [
 /// The name of an environment's kernel where none is given.
 fn usual_kernel(environment: &str) -> &str {
     AZURE.iter().find(|(name, ..)| *name == environment).map_or(environment, |(_, kernel, _)| kernel)
+}
+
+/// Packages that are a kernel of Python, or bring one.
+const KERNELS: [&str; 7] = ["ipykernel", "jupyter", "jupyterlab", "notebook", "jupyter-console", "nbclassic", "spyder-kernels"];
+
+/// Warns of a kernel that cannot start: nothing that is asked for is one. Other packages may bring it, so it is no error.
+fn check_kernel(environment: &v1::Environment, source: &Source, desk: &mut Desk<'_>) {
+    let (Some(kernel), Source::Python { requirements, .. }) = (&environment.kernel, source) else { return };
+    let name = |requirement: &String| {
+        let end = requirement.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c))).unwrap_or(requirement.len());
+        project_name(&requirement[..end])
+    };
+    if !requirements.iter().any(|requirement| KERNELS.contains(&name(requirement).as_str())) {
+        let own = environment.name.value.as_str();
+        let message = format!("the environment `{own}` has a kernel, and its requirements do not name `ipykernel`, by which it starts");
+        desk.warn(Code::MissingKey, &kernel.place, message, "add `ipykernel` to the requirements, or remove `kernel`");
+    }
 }
 
 fn kernel(environment: &v1::Environment) -> Option<Kernel> {

@@ -134,7 +134,7 @@ pub fn framework(said: &str, place: &Place) -> Option<Framework> {
     let (kind, cudas, choice, source) = built(&parts)?;
     let choice = if parts.is_marked { Choice::Open } else { choice };
     let (said, name, place) = (said.split(" --").next().unwrap_or_default().to_owned(), parts.name, place.clone());
-    (!cudas.is_empty()).then(|| Framework { said, name, kind, cudas, choice, source, place })
+    (!cudas.is_empty()).then_some(Framework { said, name, kind, cudas, choice, source, place })
 }
 
 type Built = (Kind, Vec<CudaRelease>, Choice, &'static str);

@@ -261,8 +261,8 @@ impl Stack<'_> {
     fn driver_of_architecture(&self, name: &str, number: u32, desk: &mut Desk<'_>) {
         let Some(driver) = self.gpu.and_then(driver) else { return };
         let branch = [driver.version[0], 0, 0];
-        let driven = table::DRIVEN.iter().find(|row| row.of == number);
-        if let Some((row, bound)) = driven.and_then(|row| Some((row, outside(row, branch)?))) {
+        let branches = table::DRIVEN.iter().find(|row| row.of == number);
+        if let Some((row, bound)) = branches.and_then(|row| Some((row, outside(row, branch)?))) {
             let at = bound.version(row)[0];
             let message = format!("driver {} does not know {name}: {bound} branch that does is {at} ({})", driver.text, row.source);
             desk.say(Code::Incompatible, driver.place, message, format!("write `branch: \"{at}\"`"));
