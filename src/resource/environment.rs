@@ -42,6 +42,8 @@ pub struct State {
     built: Option<Sha256>,
     /// Why it is to be made anew although it was made from the same.
     worn: Option<String>,
+    /// What people changed in it, where it is made anew for another reason.
+    lost: Option<String>,
 }
 
 /// So many damaged files are named.
@@ -63,7 +65,8 @@ impl State {
             None => None,
         };
         let worn = if built == Some(site.digest) { worn(site, ownership, on)? } else { None };
-        Ok(Self { link, built, worn })
+        let lost = if built.is_some_and(|built| built != site.digest) { lost(site, on)? } else { None };
+        Ok(Self { link, built, worn, lost })
     }
 
     /// How the environment is made anew, `None` where it is as it should be.
@@ -71,7 +74,10 @@ impl State {
         let (change, why) = match (&self.link, &self.worn) {
             (Some(_), None) if self.built == Some(site.digest) => return Ok(None),
             (Some(_), Some(worn)) => (Change::Replace, worn.clone()),
-            (Some(_), None) => (Change::Replace, "made from another resolution".to_owned()),
+            (Some(_), None) => {
+                let lost = self.lost.iter().map(|lost| format!("; {lost}"));
+                (Change::Replace, lost.fold("made from another resolution".to_owned(), |why, lost| why + &lost))
+            }
             (None, _) => (Change::Add, "absent".to_owned()),
         };
         // What is in use is not touched, not even to mend it: it is made anew under another name.
@@ -102,6 +108,19 @@ fn worn(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Option<Str
         }
     }
     Ok(None)
+}
+
+/// What people changed of that which Fitout put into an environment, and which is not carried along: packages by their names, else files.
+fn lost(site: &Site, on: &dyn Probe) -> Result<Option<String>, ProbeError> {
+    let Some(inventory) = Inventory::read(&site.prefix, on)? else { return Ok(None) };
+    let damaged = inventory.damage(&site.prefix, on)?;
+    let packages = inventory.packages_of(&damaged);
+    let (what, names) = if packages.is_empty() { (files(damaged.len()), &damaged) } else { (packages_count(packages.len()), &packages) };
+    Ok((!damaged.is_empty()).then(|| named(&format!("{what} changed by hand will be as the manifest says"), names)))
+}
+
+fn packages_count(count: usize) -> String {
+    if count == 1 { "1 package".into() } else { format!("{count} packages") }
 }
 
 fn files(count: usize) -> String {

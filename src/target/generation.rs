@@ -1,13 +1,17 @@
 //! Generations: an environment is built beside the one in use, checked, and then switched to by one link.
 //!
 //! `PREFIX` is a link to `.generations/NAME-DIGEST` beside it. A generation whose marker is missing is half made, whatever it looks
-//! like, and is made again. The one before stays, so that what runs from it goes on and people can go back; older ones go.
+//! like, and is made again. The one before stays, so that what runs from it goes on and people can go back; older ones go, unless somebody
+//! put something into them after they were replaced.
 
+use super::fs::Rooted;
+use super::inventory::walk;
 use super::machine::Machine;
 use super::unpack::{below, marker};
 use super::{Inventory, OpError, Probe, ProbeError, Progress};
 use crate::model::{Invalid, Owner, TargetPath};
-use crate::step::{Extras, Site};
+use crate::step::{Extras, FileKind, Site};
+use std::time::SystemTime;
 
 /// Where generations are, beside the links to them.
 const FOLDER: &str = ".generations";
@@ -98,14 +102,55 @@ impl Generation<'_> {
             files.write(&marker(&site.generation)?, &mut text.as_bytes(), 0o644, (0, 0))?;
         }
         files.symlink(&site.prefix, &format!("{FOLDER}/{}", site.generation.name()))?;
-        self.sweep(machine, before.as_deref())
+        self.sweep(machine, before.as_deref(), progress)
     }
 
-    /// Removes every generation but this one and the one before.
-    fn sweep(self, machine: &Machine, before: Option<&str>) -> Result<(), OpError> {
-        let folder = self.folder()?;
-        let names = machine.files.list(&folder)?.unwrap_or_default();
-        let old = |name: &&String| self.is_generation(name) && name.as_str() != self.0.generation.name() && Some(name.as_str()) != before;
-        names.iter().filter(old).try_for_each(|name| Ok(machine.files.remove_tree(&below(&folder, name)?)?))
+    /// Removes every generation but this one, the one before, and those into which somebody put something after they were replaced.
+    fn sweep(self, machine: &Machine, before: Option<&str>, progress: &dyn Progress) -> Result<(), OpError> {
+        let (folder, files) = (self.folder()?, &machine.files);
+        let names = files.list(&folder)?.unwrap_or_default();
+        let mut made = Vec::new();
+        for name in names.iter().filter(|name| self.is_generation(name)) {
+            let path = below(&folder, name)?;
+            made.push((modified(files, &marker(&path)?)?, name.as_str(), path));
+        }
+        let mut swept = Vec::new();
+        for (at, name, path) in made.iter().filter(|(_, name, _)| *name != self.0.generation.name() && Some(*name) != before) {
+            let replaced = at.and_then(|at| made.iter().filter_map(|(other, ..)| *other).filter(|other| *other > at).min());
+            let late = replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, path, replaced))?;
+            let kept = below(path, KEPT)?;
+            if late.is_empty() && files.stat(&kept)?.is_none() {
+                swept.push(path);
+                continue;
+            }
+            files.write_unsynced(&kept, &mut "".as_bytes(), 0o644, (0, 0))?;
+            let some = late.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let what = if some.is_empty() { "files".to_owned() } else { some };
+            progress.line(&format!("{name} was replaced, and got {what} since: {path} stays; take what you need, and remove it"));
+        }
+        swept.into_iter().try_for_each(|path| Ok(files.remove_tree(path)?))
     }
+}
+
+/// Says of a generation that it stays until somebody removes it.
+const KEPT: &str = ".fitout-kept";
+/// So many files are named.
+const NAMED: usize = 3;
+
+/// When a file was last written; `None` where it is not.
+fn modified(files: &Rooted, path: &TargetPath) -> Result<Option<SystemTime>, ProbeError> {
+    let Some(file) = files.open_file(path)? else { return Ok(None) };
+    file.metadata().and_then(|data| data.modified()).map(Some).map_err(|e| ProbeError::new(format!("look at {path}"), e))
+}
+
+/// The files of a generation that were written after a time.
+fn later(files: &Rooted, generation: &TargetPath, than: SystemTime) -> Result<Vec<String>, ProbeError> {
+    let inside = Rooted::open(&files.on_host(generation)?).map_err(|e| ProbeError::new(format!("open {generation}"), e))?;
+    let mut found = Vec::new();
+    for (path, stat) in walk(&inside)? {
+        if stat.kind == FileKind::File && modified(&inside, &path)?.is_some_and(|at| at > than) {
+            found.push(path.relative().to_owned());
+        }
+    }
+    Ok(found)
 }

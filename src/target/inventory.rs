@@ -139,14 +139,16 @@ impl Inventory {
         Ok(added)
     }
 
+    /// The packages of which some of these files tell, each as it was.
+    #[must_use]
+    pub fn packages_of(&self, files: &[String]) -> Vec<String> {
+        let told: BTreeSet<String> = files.iter().filter_map(|path| of_record(path)).map(|one| one.to_string()).collect();
+        told.into_iter().collect()
+    }
+
     /// The names of the packages that Fitout put there.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        let record = |path: &String| {
-            let (folder, file) = path.rsplit_once('/')?;
-            let (above, name) = if folder == "conda-meta" { (folder, file) } else { folder.rsplit_once('/')? };
-            package(above, name).map(|package| package.name)
-        };
-        self.0.keys().filter_map(record).collect()
+        self.0.keys().filter_map(|path| of_record(path)).map(|package| package.name).collect()
     }
 }
 
@@ -191,6 +193,13 @@ pub(super) fn packages(list: impl Fn(&str) -> Result<Option<Vec<String>>, ProbeE
     }
     found.sort();
     Ok(found)
+}
+
+/// The package of which a file tells.
+fn of_record(path: &str) -> Option<Added> {
+    let (folder, file) = path.rsplit_once('/')?;
+    let (above, name) = if folder == "conda-meta" { (folder, file) } else { folder.rsplit_once('/')? };
+    package(above, name)
 }
 
 /// The package that a file or folder tells of by its name.

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::unpack::{below, program_in_wheel};
 use super::{OpError, Progress};
 use crate::model::TargetPath;
-use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
+use crate::step::{Blob, Cmd, FileKind, PythonBuild, PythonPackages, Site};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -35,7 +35,29 @@ fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Resu
     machine.must(&Cmd::new(venv.iter().chain(&STRICT).copied()), progress)?;
     // uv's own lock, which it leaves writable for all.
     machine.files.remove(&below(&build.site.generation, ".lock")?)?;
-    install(machine, &build.packages, &build.site.generation, progress)
+    install(machine, &build.packages, &build.site.generation, progress)?;
+    name_prefix(machine, &build.site)
+}
+
+/// Programs of an environment that are text are shorter.
+const LONGEST_PROGRAM: u64 = 1 << 20;
+
+/// Has the programs and the scripts of activation name the environment's own path, not that of the generation: a shell that was activated
+/// goes on in the environment that is in use, and does not install into one that was.
+fn name_prefix(machine: &Machine, site: &Site) -> Result<(), OpError> {
+    let programs = below(&site.generation, "bin")?;
+    for name in machine.files.list(&programs)?.unwrap_or_default() {
+        let path = below(&programs, &name)?;
+        let Some(stat) = machine.files.stat(&path)?.filter(|stat| stat.kind == FileKind::File && stat.size <= LONGEST_PROGRAM) else {
+            continue;
+        };
+        let Ok(text) = String::from_utf8(machine.files.read(&path)?.unwrap_or_default()) else { continue };
+        if text.contains(site.generation.as_str()) {
+            let text = text.replace(site.generation.as_str(), site.prefix.as_str());
+            machine.files.write_unsynced(&path, &mut text.as_bytes(), stat.mode & 0o777, (0, 0))?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs packages into an environment, and sees that its Python starts.
