@@ -115,6 +115,11 @@ pub enum Event {
         /// In a few words.
         question: String,
     },
+    /// A download in the cache was not what it should be; it is fetched again.
+    Damaged {
+        /// Which, and what it was.
+        damage: String,
+    },
     /// Work begins.
     RunStarted {
         /// How many resources.

@@ -5,7 +5,7 @@ use super::source::{Purpose, Refusal, read_lock};
 use super::{Exit, Form, Global};
 use crate::fetch::Http;
 use crate::model::ByteSize;
-use crate::session::Lock;
+use crate::session::{Lock, lacking};
 use crate::step::Blob;
 use crate::store::Store;
 use crate::target::{Progress, Silent};
@@ -51,8 +51,16 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         return Refusal::Lock(name, format!("it says nothing of such machines; it knows {kinds}")).tell(global);
     };
     let store = Store::at(&global.cache);
-    let missing: Vec<&Blob> = blobs.iter().copied().filter(|blob| !store.path(&blob.sha256).exists()).collect();
     let progress: &dyn Progress = if global.progress == super::ProgressForm::None { &Silent } else { &Told };
+    let lacks = match lacking(&store, blobs.iter().copied()) {
+        Ok(lacks) => lacks,
+        Err(error) => {
+            complain(&format!("cannot look for downloads in {}: {error}", global.cache.display()), None);
+            return Exit::Failed;
+        }
+    };
+    lacks.iter().filter_map(|lack| lack.damage.as_deref()).for_each(|damage| progress.line(damage));
+    let missing: Vec<&Blob> = lacks.iter().map(|lack| lack.blob).collect();
     if let Err(error) = Http::new().and_then(|http| http.download_all(&store, &missing, progress)) {
         complain(&error.to_string(), None);
         return Exit::Unavailable;

@@ -67,9 +67,11 @@ struct Global {
     cache: PathBuf,
 }
 
-/// An empty variable of the environment is one that is not set.
+/// An empty variable of the environment is one that is not set. The folder is meant from where the command was given: the tools that are
+/// handed it run elsewhere.
 fn folder(text: OsString) -> PathBuf {
-    if text.is_empty() { crate::store::DEFAULT.into() } else { text.into() }
+    let folder: PathBuf = if text.is_empty() { crate::store::DEFAULT.into() } else { text.into() };
+    std::path::absolute(&folder).unwrap_or(folder)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

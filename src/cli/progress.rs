@@ -75,6 +75,7 @@ impl Observer for Lines {
         match event {
             Event::Waiting { holder } => say(&format!("waiting for {holder}, which is at work on this machine …")),
             Event::Resolving { question } => say(&format!("{question} …")),
+            Event::Damaged { damage } => say(damage),
             Event::StepStarted { id, summary, why } => say(&format!("   ...   {id}: {summary} ({why})")),
             Event::ResourceFinished { report } => {
                 if let Some(text) = told(report) {
@@ -179,6 +180,7 @@ impl Observer for Bars {
         match event {
             Event::Waiting { holder } => self.run().set_message(format!("waiting for {holder} …")),
             Event::Resolving { question } => self.run().set_message(format!("{question} …")),
+            Event::Damaged { damage } => self.all.suspend(|| say(damage)),
             Event::RunStarted { resources } => {
                 self.run().set_message("");
                 self.run().set_length(*resources as u64);

@@ -7,7 +7,7 @@ use super::ranges::Probe;
 use super::route::places;
 use crate::model::Sha256;
 use crate::step::Blob;
-use crate::store::Store;
+use crate::store::{Held, Store};
 use crate::target::Progress;
 use reqwest::header::{IF_RANGE, RANGE};
 use std::collections::BTreeSet;
@@ -27,8 +27,10 @@ impl Http {
     pub fn download(&self, store: &Store, blob: &Blob, progress: &dyn Progress) -> Result<(), FetchError> {
         let _claim = Claim::on(blob.sha256);
         let bring = || {
-            if store.open(&blob.sha256)?.is_some() {
-                return Ok(());
+            match store.look(&blob.sha256)? {
+                Held::Whole(_) => return Ok(()),
+                Held::Damaged(damaged) => progress.line(&format!("{damaged}; it is fetched again")),
+                Held::Absent => {}
             }
             let mut incoming = Incoming::new(store, blob)?;
             match self.bring_from_any(&mut incoming, progress) {

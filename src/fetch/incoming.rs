@@ -217,7 +217,9 @@ impl<'a> Incoming<'a> {
 
     /// Leaves what came for a run that goes on with it, where that is worth it.
     pub fn leave(self) -> io::Result<()> {
-        if self.version.is_none() || self.length < WORTH_A_NOTE {
+        // A file that comes in parts has little without a gap for long: what counts is how large it is to be.
+        let large = self.blob.size.map_or(self.length, |size| size.0) >= WORTH_A_NOTE;
+        if self.version.is_none() || self.length == 0 || !large {
             return self.store.forget(&self.blob.sha256);
         }
         self.file.as_file().set_len(self.length)?;

@@ -109,6 +109,7 @@ impl Observer for Journal {
             Event::ResourceFinished { .. } | Event::RunFinished { .. } => self.run.is_some(),
             Event::Waiting { .. }
             | Event::Resolving { .. }
+            | Event::Damaged { .. }
             | Event::RunStarted { .. }
             | Event::ResourceStarted { .. }
             | Event::Advanced { .. }

@@ -47,7 +47,7 @@ impl Desk<'_> {
             return Ok(path);
         }
         self.http.download(self.store, &blob, self.progress)?;
-        let wheel = self.store.open(&blob.sha256)?.ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        let wheel = self.store.take(&blob.sha256)?;
         let mut file = self.store.incoming()?;
         program_in_wheel(wheel, "uv", &mut file)?;
         file.as_file().set_permissions(Permissions::from_mode(0o755))?;

@@ -11,6 +11,7 @@ mod owners;
 mod program;
 mod supply;
 mod terms;
+mod verified;
 mod work;
 
 use crate::apply::{Event, Observers, RunReport, Workers, apply};
@@ -35,6 +36,7 @@ pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
 pub use supply::{supply, supply_during};
 pub use terms::{Bond, Recall, Terms};
+pub use verified::{Lack, lacking};
 pub use work::{Scope, Work, foresee, names, script};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
@@ -223,7 +225,7 @@ impl Session {
         if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
-        self.terms.reach(&plan, &self.store)?;
+        self.terms.reach(&plan, &self.store, observers)?;
         self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());

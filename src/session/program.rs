@@ -2,7 +2,7 @@
 
 use crate::model::{ByteSize, Sha256};
 use crate::step::Blob;
-use crate::store::Store;
+use crate::store::{Held, Store};
 use std::fs::File;
 use std::io;
 
@@ -16,7 +16,7 @@ const RUNNING: &str = "/proc/self/exe";
 pub fn own_program(store: &Store) -> io::Result<Blob> {
     let sha256 = Sha256::of_reader(File::open(RUNNING)?)?;
     let size = File::open(RUNNING)?.metadata()?.len();
-    if store.open(&sha256)?.is_none() {
+    if !matches!(store.look(&sha256)?, Held::Whole(_)) {
         let mut incoming = store.incoming()?;
         io::copy(&mut File::open(RUNNING)?, &mut incoming)?;
         store.publish(incoming, &sha256)?;

@@ -6,7 +6,7 @@ use crate::fetch::Http;
 use crate::model::Network;
 use crate::resolve::Permission;
 use crate::step::{Blob, Op};
-use crate::store::{Promise, Store};
+use crate::store::{Held, Promise, Store};
 use crate::target::{OpError, Progress};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -112,7 +112,7 @@ pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dy
 }
 
 fn lacking<'o>(store: &Store, op: &'o Op) -> Vec<&'o Blob> {
-    op.blobs().into_iter().filter(|blob| !store.path(&blob.sha256).exists()).collect()
+    op.blobs().into_iter().filter(|blob| !matches!(store.look(&blob.sha256), Ok(Held::Whole(_)))).collect()
 }
 
 fn brought(store: &Store, op: &Op, network: &Network, progress: &dyn Progress) -> Result<(), OpError> {

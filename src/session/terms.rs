@@ -2,15 +2,17 @@
 
 use super::SessionError;
 use super::lock::{Lock, Locked, kind, part};
+use super::verified::{lacking, missing};
 use super::work::Work;
+use crate::apply::{Event, Observers};
 use crate::model::{Facts, Network};
 use crate::plan::Plan;
 use crate::recipe::{Answers, Item, Question};
 use crate::resolve::Permission;
 use crate::resource::Spec;
-use crate::step::{Op, package_name};
+use crate::step::package_name;
 use crate::store::Store;
-use crate::target::Way;
+use crate::target::{OpError, Way};
 
 /// How far a lock binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -92,16 +94,17 @@ impl Terms {
         }
     }
 
-    /// Refuses work that would need a network that may not be asked.
-    pub(super) fn reach(&self, plan: &Plan, store: &Store) -> Result<(), SessionError> {
-        if self.network == Permission::Allowed {
-            return Ok(());
+    /// Says which downloads of this work were damaged, and refuses it where a network would be needed that may not be asked.
+    pub(super) fn reach(&self, plan: &Plan, store: &Store, observers: &Observers) -> Result<(), SessionError> {
+        let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
+        let lacks = lacking(store, steps.flat_map(|step| step.op.blobs()))
+            .map_err(|e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e)))?;
+        if self.network == Permission::Forbidden && !lacks.is_empty() {
+            return Err(missing(&lacks));
         }
-        let ops: Vec<&Op> = plan.resources.iter().flat_map(|planned| &planned.steps).map(|step| &step.op).collect();
-        let blobs = ops.iter().flat_map(|op| op.blobs()).filter(|blob| !store.path(&blob.sha256).exists());
-        let mut missing: Vec<String> = blobs.map(|blob| blob.url.clone()).collect();
-        missing.sort();
-        missing.dedup();
-        if missing.is_empty() { Ok(()) } else { Err(SessionError::Missing(missing)) }
+        for damage in lacks.into_iter().filter_map(|lack| lack.damage) {
+            observers.tell(&Event::Damaged { damage });
+        }
+        Ok(())
     }
 }

@@ -1,4 +1,7 @@
-//! Downloads on the host, by their SHA-256: a file is at its final name only once it was verified.
+//! Downloads on the host, by their SHA-256: a file is at its final name only once it was verified, and is verified again when it is taken
+//! out for use, for disks and people change files.
+
+mod seen;
 
 mod arrival;
 
@@ -17,6 +20,29 @@ pub use arrival::{Arrival, Growing, Promise};
 pub struct Store {
     folder: PathBuf,
 }
+
+/// What a look for a blob finds.
+#[derive(Debug)]
+pub enum Held {
+    /// It is there, and is what its name says.
+    Whole(File),
+    /// It is not there.
+    Absent,
+    /// It was there, and was something else.
+    Damaged(Damaged),
+}
+
+/// A blob that was not what its name says.
+#[derive(Debug, thiserror::Error)]
+#[error("{} in the cache was damaged or replaced, and is removed: its sha256 is {found}, but {expected} was pinned", .path.display())]
+pub struct Damaged {
+    path: PathBuf,
+    expected: Sha256,
+    found: Sha256,
+}
+
+/// What is to be done about a blob that is damaged, where no network may be asked.
+pub const FETCH_AGAIN: &str = "let `fitout fetch` bring it into the cache again where there is a network, or apply without --offline";
 
 /// Where the store is unless a setting says otherwise.
 pub const DEFAULT: &str = "/var/cache/fitout";
@@ -45,15 +71,35 @@ impl Store {
         self.folder.join("blobs").join(digest.to_string())
     }
 
-    /// Opens a blob; `None` if it is not there. What is there was verified when it came.
+    /// Looks for a blob and verifies it, once a process while nobody changes it; one that is damaged is removed.
     ///
     /// # Errors
-    /// It is there and cannot be opened.
-    pub fn open(&self, digest: &Sha256) -> io::Result<Option<File>> {
-        match File::open(self.path(digest)) {
-            Ok(file) => Ok(Some(file)),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e),
+    /// It is there and cannot be read, or cannot be removed.
+    pub fn look(&self, digest: &Sha256) -> io::Result<Held> {
+        let path = self.path(digest);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Held::Absent),
+            Err(e) => return Err(e),
+        };
+        match seen::found(&file, digest)? {
+            found if found == *digest => Ok(Held::Whole(file)),
+            found => {
+                seen::remove(&path, &file)?;
+                Ok(Held::Damaged(Damaged { path, expected: *digest, found }))
+            }
+        }
+    }
+
+    /// Takes a blob out for use.
+    ///
+    /// # Errors
+    /// It is not there, is damaged, or cannot be read.
+    pub fn take(&self, digest: &Sha256) -> io::Result<File> {
+        match self.look(digest)? {
+            Held::Whole(file) => Ok(file),
+            Held::Absent => Err(io::Error::new(io::ErrorKind::NotFound, "it is not in the store")),
+            Held::Damaged(damaged) => Err(io::Error::other(format!("{damaged}: {FETCH_AGAIN}"))),
         }
     }
 
@@ -128,7 +174,7 @@ impl Store {
         let path = self.path(digest);
         fs::create_dir_all(self.folder.join("blobs"))?;
         file.as_file().sync_all()?;
-        file.persist(&path).map_err(|e| e.error)?;
+        seen::publish(file, &path, digest)?;
         self.forget(digest)?;
         Ok(path)
     }
@@ -209,6 +255,30 @@ mod tests {
         drop(store.incoming().unwrap());
         assert!(filled.path().exists() && !path.exists());
         store.publish(filled, &Sha256::of(b"")).unwrap();
-        assert!(store.open(&Sha256::of(b"")).unwrap().is_some());
+        assert!(matches!(store.look(&Sha256::of(b"")).unwrap(), Held::Whole(_)));
+    }
+
+    #[test]
+    fn what_was_damaged_is_found_out_and_removed() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let (store, digest) = (Store::at(folder.path()), Sha256::of(b"good"));
+        let put = || {
+            let mut file = store.incoming().unwrap();
+            file.write_all(b"good").unwrap();
+            store.publish(file, &digest).unwrap()
+        };
+        let path = put();
+        assert_eq!(io::read_to_string(store.take(&digest).unwrap()).unwrap(), "good");
+        // Written over, and replaced by another of the same length.
+        fs::write(&path, "longer").unwrap();
+        let said = store.take(&digest).unwrap_err().to_string();
+        assert!(said.contains(&Sha256::of(b"longer").to_string()) && said.contains(&digest.to_string()), "{said}");
+        assert!(!path.exists() && matches!(store.look(&digest).unwrap(), Held::Absent));
+        put();
+        let other = folder.path().join("other");
+        fs::write(&other, "evil").unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert!(matches!(store.look(&digest).unwrap(), Held::Damaged(_)) && !path.exists());
     }
 }

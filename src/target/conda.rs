@@ -14,6 +14,7 @@ use rattler_conda_types::{PackageRecord, RepoDataRecord, Subdir};
 use rattler_lock::LockFile;
 use rattler_networking::LazyClient;
 use rattler_package_streaming::ExtractError;
+use rattler_package_streaming::read::{extract_conda_via_streaming, extract_tar_bz2};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -81,13 +82,13 @@ async fn unpack(machine: &Machine, cache: &PackageCache, record: &RepoDataRecord
     let name = record.url.path_segments().and_then(Iterator::last).unwrap_or_default();
     let kind = CondaArchiveType::try_from(Path::new(name)).ok_or_else(|| format!("{name} is no conda package"))?;
     let sha256 = record.package_record.sha256.ok_or_else(|| format!("{name} has no sha256"))?;
-    let archive = machine.store.path(&Sha256::from_bytes(sha256.into()));
+    let (store, sha256) = (machine.store.clone(), Sha256::from_bytes(sha256.into()));
     let fetch = move |into: PathBuf| {
-        let archive = archive.clone();
+        let archive = store.take(&sha256);
         async move {
             let done = match kind {
-                CondaArchiveType::Conda => rattler_package_streaming::fs::extract_conda(&archive, &into),
-                CondaArchiveType::TarBz2 => rattler_package_streaming::fs::extract_tar_bz2(&archive, &into),
+                CondaArchiveType::Conda => extract_conda_via_streaming(archive?, &into),
+                CondaArchiveType::TarBz2 => extract_tar_bz2(archive?, &into),
             };
             Ok::<_, ExtractError>(Some(done?.sha256))
         }

@@ -219,8 +219,7 @@ impl Machine {
             // A digest of a secret would be a hint at it: secrets are not in the ledger.
             Content::Secret { template, refs } => Ok(Source::of(self.rendered(template, refs)?.into_bytes(), None)),
             Content::Blob(blob) => {
-                let file = self.store.open(&blob.sha256).map_err(|e| OpError::new(format!("open the download of {}", blob.url), e))?;
-                let file = file.ok_or_else(|| OpError::new(format!("open the download of {}", blob.url), "it is not in the store"))?;
+                let file = self.store.take(&blob.sha256).map_err(|e| OpError::new(format!("open the download of {}", blob.url), e))?;
                 Ok(Source { bytes: Box::new(file), digest: Some(blob.sha256) })
             }
         }

@@ -86,7 +86,7 @@ fn tool(machine: &Machine, wheel: &Blob) -> Result<TargetPath, OpError> {
     if machine.files.stat(&path)?.is_none() {
         let unpack = || -> io::Result<File> {
             let mut program = tempfile::tempfile()?;
-            program_in_wheel(blob(machine, wheel)?, "uv", &mut program)?;
+            program_in_wheel(machine.store.take(&wheel.sha256)?, "uv", &mut program)?;
             program.rewind()?;
             Ok(program)
         };
@@ -96,14 +96,10 @@ fn tool(machine: &Machine, wheel: &Blob) -> Result<TargetPath, OpError> {
     Ok(path)
 }
 
-fn blob(machine: &Machine, blob: &Blob) -> io::Result<File> {
-    machine.store.open(&blob.sha256)?.ok_or_else(|| io::Error::other("it is not in the store"))
-}
-
 /// Lays the wheels and the requirements out for uv.
 fn furnish(machine: &Machine, packages: &PythonPackages, work: &TargetPath) -> Result<(), OpError> {
     for wheel in &packages.wheels {
-        let mut file = blob(machine, wheel).map_err(|e| OpError::new(format!("open the download of {}", wheel.url), e))?;
+        let mut file = machine.store.take(&wheel.sha256).map_err(|e| OpError::new(format!("open the download of {}", wheel.url), e))?;
         machine.files.write_unsynced(&below(work, &file_name(wheel)?)?, &mut file, 0o644, (0, 0))?;
     }
     let requirements = below(work, "requirements.txt")?;

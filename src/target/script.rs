@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode as Bits;
 use nix::unistd::Pid;
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read};
 use std::time::{Duration, Instant};
 
 /// How a run ended: in a word, by a status, and as a person would say it.
@@ -257,7 +257,9 @@ impl Machine {
             ScriptSource::Text(text) => Ok(text.clone().into_bytes()),
             ScriptSource::Download(blob) => {
                 let act = || format!("read what was fetched from {}", blob.url);
-                std::fs::read(self.store.path(&blob.sha256)).map_err(|e| OpError::new(act(), e))
+                let mut bytes = Vec::new();
+                self.store.take(&blob.sha256).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| OpError::new(act(), e))?;
+                Ok(bytes)
             }
             ScriptSource::Share { file, mount } => self.text_on_share(file, mount),
         }

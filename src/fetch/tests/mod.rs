@@ -12,7 +12,7 @@ use super::redirect::Guard;
 use super::*;
 use crate::model::{ByteSize, Network, Proxy, Sha256};
 use crate::step::Blob;
-use crate::store::Store;
+use crate::store::{Held, Store};
 use crate::target::Silent;
 use server::{Answer, Server};
 
@@ -82,7 +82,7 @@ fn other_content_is_refused_and_named() {
     for part in [&server.url, &Sha256::of(b"good").to_string(), &Sha256::of(b"evil").to_string()] {
         assert!(error.contains(part), "{error}");
     }
-    assert!(bench.store.open(&Sha256::of(b"good")).unwrap().is_none());
+    assert!(matches!(bench.store.look(&Sha256::of(b"good")).unwrap(), Held::Absent));
     assert_eq!((server.count(), bench.leftovers()), (1, 0));
 }
 
@@ -201,6 +201,6 @@ fn every_bit_counts() {
     let blob = blob(&server.url, &good);
     let refused = (0..FLIPS).filter(|_| bench.download(&blob).is_err_and(|error| error.contains("was pinned"))).count();
     assert_eq!((refused, server.count()), (FLIPS, FLIPS));
-    assert!(bench.store.open(&blob.sha256).unwrap().is_none());
+    assert!(matches!(bench.store.look(&blob.sha256).unwrap(), Held::Absent));
     assert_eq!(bench.leftovers(), 0);
 }

@@ -14,6 +14,7 @@ use super::machine::Machine;
 use super::{OpError, Progress, go_on};
 use crate::model::TargetPath;
 use crate::step::{Blob, FileKind, Layer, Unpack};
+use crate::store::Held;
 use packing::Packed;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,7 +118,7 @@ pub(super) fn remove(machine: &Machine, place: &TargetPath) -> Result<(), OpErro
 /// Lays one archive into the tree: from the store, or while it comes there.
 fn lay(machine: &Machine, layer: &Layer, tree: &mut Tree<'_>, read: &Meter<'_>) -> io::Result<()> {
     let (blob, store) = (&layer.archive, &machine.store);
-    if let (None, Some(size)) = (store.open(&blob.sha256)?, blob.size)
+    if let (Held::Absent, Some(size)) = (store.look(&blob.sha256)?, blob.size)
         && let Some(growing) = store.arrival(&blob.sha256).follow()
         && let Packed::Tar(stream) = packing::open(growing, |source| Metered { source, read })?
     {
@@ -126,7 +127,7 @@ fn lay(machine: &Machine, layer: &Layer, tree: &mut Tree<'_>, read: &Meter<'_>) 
         return if whole(machine, blob) { Ok(()) } else { Err(io::Error::other("it did not come")) };
     }
     whole(machine, blob);
-    let file = store.open(&blob.sha256)?.ok_or_else(|| io::Error::other("it is not in the store"))?;
+    let file = store.take(&blob.sha256)?;
     tree.next_archive(file.metadata()?.len());
     match packing::open(file, |source| Metered { source, read })? {
         Packed::Zip(file) => {

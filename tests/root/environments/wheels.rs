@@ -39,7 +39,7 @@ fn package(wheel: &Blob, store: &Store) -> Package {
     let name = wheel.url.rsplit('/').next().unwrap();
     let parts: Vec<&str> = name.trim_end_matches(".whl").split('-').collect();
     let pure = *parts.last().unwrap() == "any";
-    let mut archive = ZipArchive::new(store.open(&wheel.sha256).unwrap().unwrap()).unwrap();
+    let mut archive = ZipArchive::new(store.take(&wheel.sha256).unwrap()).unwrap();
     let (mut files, mut points) = (Vec::new(), Vec::new());
     for number in 0..archive.len() {
         let mut entry = archive.by_index(number).unwrap();
