@@ -87,13 +87,11 @@ fn joined(paths: &[TargetPath]) -> String {
 
 fn shown(access: &Access) -> String {
     let mut out = String::new();
-    let (colour, state) = match (access.access, &access.user) {
-        (Openness::Enabled, Some(user)) => (Paint::Green, format!("open for {user} alone, by key")),
-        (Openness::Enabled | Openness::Disabled, _) => (Paint::Green, "closed: nobody comes in".to_owned()),
-        (Openness::Unmanaged, _) => (Paint::Yellow, "not managed by Fitout: whom sshd's own configuration lets in".to_owned()),
-        (Openness::NoServer, _) => (Paint::Green, "no server: nobody comes in".to_owned()),
-    };
+    let (colour, state) = state(access);
     line(&mut out, "SSH", &paint_data(colour, &state));
+    for otherwise in &access.otherwise {
+        line(&mut out, "otherwise", &paint_data(Paint::Red, otherwise));
+    }
     line(&mut out, "address", &access.addresses.join(", "));
     line(&mut out, "port", &access.port.to_string());
     for key in &access.host_keys {
@@ -104,6 +102,21 @@ fn shown(access: &Access) -> String {
     }
     line(&mut out, "to come in", &access.command().unwrap_or_default());
     out
+}
+
+/// Who comes in, as sshd does it.
+fn state(access: &Access) -> (Paint, String) {
+    let user = access.user.as_deref().unwrap_or_default();
+    let text = match access.access {
+        Openness::Enabled if access.otherwise.is_empty() => return (Paint::Green, format!("open for {user} alone, by key")),
+        Openness::Disabled if access.otherwise.is_empty() => return (Paint::Green, "closed: nobody comes in".to_owned()),
+        Openness::NoServer => return (Paint::Green, "no server: nobody gets in by SSH".to_owned()),
+        Openness::Unmanaged => return (Paint::Yellow, "not managed by Fitout: whom sshd's own configuration lets in".to_owned()),
+        Openness::ShutOut => format!("closed for {user}, whom the policy lets in"),
+        Openness::Enabled => format!("open for {user}, and not as the policy says"),
+        Openness::Disabled => "not closed as the policy says".to_owned(),
+    };
+    (Paint::Red, text)
 }
 
 fn owners(key: &Key) -> String {

@@ -4,6 +4,7 @@ use super::{Context, Item, Recipe};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Foreign, Said, Spec, SshdPolicy};
+use crate::target::SSHD_UNSAID;
 use std::collections::BTreeMap;
 
 /// Whether people may come in by SSH.
@@ -56,10 +57,6 @@ const POLICY: [(&str, &str); 20] = [
     ("HostKeyAlgorithms", "-ecdsa-*,sk-ecdsa-*,webauthn-*,ssh-dss*,ssh-rsa*"),
 ];
 
-/// What must not be, and is not overruled: where somebody looks up keys by a program, or trusts whoever signs them, that is said and decided
-/// by a person.
-const ABSENT: [&str; 2] = ["authorizedkeyscommand", "trustedusercakeys"];
-
 /// A user that cannot exist (`useradd` refuses the name), so that nobody is allowed.
 const NOBODY: &str = "!fitout-ssh-disabled";
 
@@ -82,7 +79,7 @@ impl Recipe for SshPolicy {
         let settings: Vec<(&str, &str)> = POLICY.into_iter().chain([("AllowUsers", allowed)]).collect();
         let lines: String = settings.iter().flat_map(|(keyword, value)| [keyword, " ", value, "\n"]).collect();
         let said = settings.iter().map(|(keyword, value)| (keyword.to_lowercase(), (*value).to_owned()));
-        let expect: BTreeMap<String, String> = said.chain(ABSENT.map(|keyword| (keyword.to_owned(), "none".to_owned()))).collect();
+        let expect: BTreeMap<String, String> = said.chain(SSHD_UNSAID.map(|keyword| (keyword.to_owned(), "none".to_owned()))).collect();
         let policy = SshdPolicy {
             user: owner.clone(),
             path,

@@ -5,9 +5,9 @@
 use super::Resource;
 use super::ssh_seal::{Seal, Sealed};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
-use crate::step::{Ability, Change, Content, Op, Proof, Query, Step};
+use crate::step::{Ability, Change, Content, Op, Proof, Step};
 use crate::target::look::{names, path, stat, text};
-use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, included, policy_gaps, stale_path, visits};
+use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, included, sshd_gaps, stale_path};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -63,15 +63,13 @@ pub enum State {
 #[derive(Debug, Serialize)]
 pub struct Found {
     seal: Sealed,
-    /// There is an sshd that could let anyone in.
-    server: bool,
     /// What is where its text belongs.
     stands: Stands,
     /// The text of sshd's own configuration, where that does not read the file of the policy.
     aside: Option<String>,
     /// The sshd that runs has not read what was written.
     owed: bool,
-    /// What sshd answers otherwise.
+    /// What keeps it from being so: sshd answers otherwise, turns the owner away, or is not there.
     gaps: Vec<String>,
     /// Files of others, and what is to be said of each.
     foreign: Vec<(TargetPath, String)>,
@@ -119,16 +117,7 @@ impl SshdPolicy {
         Ok((now.stands != Stands::Written).then_some(policy).into_iter().chain([include]).collect())
     }
 
-    fn gaps(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
-        let visits = visits(on, self.user.as_str())?;
-        let answer = on.query(&Query::SshdPolicy(visits.clone()))?;
-        if answer.status != 0 {
-            return Err(ProbeError::new("ask sshd for its effective policy", answer.stderr.trim()));
-        }
-        Ok(policy_gaps(&answer.stdout, &visits, &self.expect))
-    }
-
-    fn foreign(&self, on: &dyn Probe) -> Result<Vec<(TargetPath, String)>, ProbeError> {
+    fn foreign(&self, on: &dyn Probe, gaps: &[String]) -> Result<Vec<(TargetPath, String)>, ProbeError> {
         let mut found = Vec::new();
         let folder = self.path.parent().unwrap_or_else(TargetPath::root);
         let own = self.path.name();
@@ -142,6 +131,8 @@ impl SshdPolicy {
                     at.clone(),
                     format!("{at} is nobody's that Fitout knows, and speaks of {word}; the policy is read first and wins"),
                 ));
+            } else if self.foreign == Foreign::Remove && gaps.iter().any(|gap| gap.contains(&format!("({at}:"))) {
+                found.push((at.clone(), format!("{at} keeps {} out", self.user)));
             }
         }
         let home = on.accounts()?.user(self.user.as_str()).map(|account| account.home.clone());
@@ -193,8 +184,9 @@ impl Resource for SshdPolicy {
                 return Err(ProbeError::new(format!("use {}", self.path), cause));
             }
         };
-        let gaps = if server { self.gaps(on)? } else { Vec::new() };
-        Ok(State::Found(Found { seal, server, stands, aside, owed, gaps, foreign: self.foreign(on)? }))
+        let gaps = sshd_gaps(on, &self.user, &self.expect)?;
+        let foreign = self.foreign(on, &gaps)?;
+        Ok(State::Found(Found { seal, stands, aside, owed, gaps, foreign }))
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -220,13 +212,10 @@ impl Resource for SshdPolicy {
         });
         // The path is one of the house's own.
         let seal = now.seal.steps(self.access()).unwrap_or_default();
-        // Nobody's way in goes before the owner's is proved.
-        policy.into_iter().chain(removals).chain(seal).collect()
-    }
-
-    fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
-        let nobody = self.access() == Seal::Enabled && stat(on, "/usr/sbin/sshd")?.is_none();
-        Ok(nobody.then(|| "SSH is enabled, and there is no sshd: install openssh-server".to_owned()).into_iter().collect())
+        // Nobody's way in goes before the owner's is proved; but what keeps the owner out, and is to go, goes before that is asked again.
+        let asks = policy.iter().all(|step| step.change == Change::Check);
+        let (first, then): (Vec<Step>, Vec<Step>) = if asks { (removals.collect(), policy) } else { (policy, removals.collect()) };
+        first.into_iter().chain(then).chain(seal).collect()
     }
 
     fn drift(&self, now: &State) -> Vec<String> {

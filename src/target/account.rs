@@ -76,6 +76,12 @@ impl Accounts {
         names
     }
 
+    /// Every group that a user is in, the primary one too.
+    #[must_use]
+    pub fn all_groups_of(&self, user: &str) -> Vec<&str> {
+        self.groups.iter().map(|(name, ..)| name.as_str()).filter(|group| self.is_member(user, group)).collect()
+    }
+
     /// The user of this name.
     #[must_use]
     pub fn user(&self, name: &str) -> Option<&Account> {

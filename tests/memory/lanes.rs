@@ -180,7 +180,7 @@ proptest! {
     }
 }
 
-const PACKAGES: &str = "packages: {install: [git, nginx]}\nssh_public_access_enabled: true\nuser: {name: ada, authorized_keys: [ada.pub]}\n\
+const PACKAGES: &str = "packages: {install: [git, nginx]}\nssh_public_access_enabled: false\nuser: {name: ada, authorized_keys: [ada.pub]}\n\
     shares: [{name: code, driver: cifs, account: labstorage, share: code, mount: ~/code, credential: {account_key: {file: /run/lab.key}}}]\n";
 
 #[test]

@@ -15,7 +15,7 @@ const WISHES: [&str; 12] = [
     "files: [{path: /etc/motd, content: \"hello\\n\"}, {path: /srv/a/b, content: x, mode: \"0600\"}, {path: ~/note, content: y}]",
     "packages: {repositories: [{name: lab, uri: \"https://apt.example.com\", suite: ./, signed_by: lab.asc}], install: [git, openssh-server, nginx]}",
     "units: [{name: nginx.service, enabled: true, active: true}]",
-    "ssh_public_access_enabled: true",
+    SSH,
     "gpu: {cuda: {version: \"13.0\", source: pypi}}",
     "environments: [{name: quick, from: {python: \"3.11\", requirements: [numpy]}, kernel: {name: quick, display_name: Quick}}]",
     "jupyter: {root: ~/notebooks}",
@@ -24,6 +24,9 @@ const WISHES: [&str; 12] = [
     "setup_scripts: {creation_script: {inline: \"echo 1\\n\"}, startup_script: {inline: \"echo 2\\n\"}}",
     "checks: [{name: one, command: [\"true\"]}, {name: two, command: [uname], stdout_contains: Linux}]",
 ];
+
+/// Refused where there is no sshd.
+const SSH: &str = "ssh_public_access_enabled: true";
 
 const OWNER: &str = "user: {name: ada, sudo: true, groups: [docker], authorized_keys: [ada.pub]}";
 
@@ -53,9 +56,9 @@ pub fn worlds() -> impl Strategy<Value = World> {
     let wishes = subsequence(WISHES.to_vec(), 0..=WISHES.len()).prop_shuffle();
     let past = subsequence(PASTS.to_vec(), 0..=PASTS.len());
     (wishes, past, prop::sample::select(vec![LIVE, ROOT, IMAGE])).prop_map(|(wishes, past, abilities)| World {
+        past: past.into_iter().chain(wishes.contains(&SSH).then_some("sshd")).collect(),
         manifest: std::iter::once(OWNER).chain(wishes).collect::<Vec<_>>().join("\n"),
         abilities,
-        past: past.into_iter().collect(),
     })
 }
 

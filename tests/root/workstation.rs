@@ -108,6 +108,10 @@ fn the_ssh_policy_is_that_of_the_real_sshd() {
     for line in ["passwordauthentication no", "permitrootlogin no", "allowusers ada", "authenticationmethods publickey"] {
         assert!(policy.lines().any(|said| said == line), "{line} is not in\n{policy}");
     }
+    fitout.run(&["plan", "--detailed-exitcode"]).ended(0);
+    root.write("/etc/ssh/sshd_config.d/10-x.conf", "# ours\nDenyUsers ada\n");
+    let verified = fitout.run(&["verify"]).ended(2).json().to_string();
+    assert!(verified.contains("not allowed because listed in DenyUsers (/etc/ssh/sshd_config.d/10-x.conf:2)"), "{verified}");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! How a machine is reached by SSH, as it is: who may come in, by which keys, where, and how to know that it is the right machine.
 
 use super::keys::{Key, keys_in};
-use super::policy::{has_server, keys_path, now, said};
+use super::policy::{Gaps, has_server, keys_path, now, policy_gaps, said};
+use super::shut::expected;
+use super::visits::visits;
 use crate::model::UserName;
-use crate::step::{Ability, Query, SSH_PORT, Visit};
+use crate::step::{Ability, Query, SSH_PORT};
 use crate::target::look::{names, text};
 use crate::target::{Probe, ProbeError};
 use nix::ifaddrs::getifaddrs;
@@ -26,6 +28,8 @@ pub struct Access {
     pub host_keys: Vec<HostKey>,
     /// The keys of the user.
     pub keys: Vec<Key>,
+    /// Where sshd does otherwise than the policy says: who is turned away, by which line, and what it answers for whom.
+    pub otherwise: Vec<String>,
 }
 
 /// Who comes in by SSH.
@@ -34,6 +38,8 @@ pub struct Access {
 pub enum Openness {
     /// The owner, by key.
     Enabled,
+    /// Nobody: the policy lets in the owner, and sshd turns the owner away.
+    ShutOut,
     /// Nobody, by Fitout's policy.
     Disabled,
     /// Whom sshd's own configuration lets in: Fitout manages none of it.
@@ -60,31 +66,36 @@ impl Access {
     /// # Errors
     /// sshd cannot be asked, or a file cannot be read.
     pub fn read(on: &dyn Probe) -> Result<Self, ProbeError> {
-        let allowed = allowed(&text(on, POLICY)?.unwrap_or_default());
-        let user = allowed.clone().filter(|user| UserName::parse(user).is_ok());
+        let policy = text(on, POLICY)?.unwrap_or_default();
+        let allowed = allowed(&policy);
+        let user = allowed.as_deref().and_then(|user| UserName::parse(user).ok());
+        let (answer, gaps) = if has_server(on)? { asked(on, user.as_ref(), &policy)? } else { Default::default() };
         let openness = match (has_server(on)?, &allowed, &user) {
             (false, ..) => Openness::NoServer,
             (true, None, _) => Openness::Unmanaged,
             (true, Some(_), None) => Openness::Disabled,
+            (true, Some(_), Some(_)) if !gaps.shut.is_empty() => Openness::ShutOut,
             (true, Some(_), Some(_)) => Openness::Enabled,
         };
-        let answer = if openness == Openness::NoServer { String::new() } else { answer(on, user.as_deref())? };
-        let keys = match user.as_deref().map(UserName::parse) {
-            Some(Ok(user)) => {
-                let text = on.read(&keys_path(on, &user)?)?.unwrap_or_default();
-                keys_in(&String::from_utf8_lossy(&text), &said(&answer, "pubkeyacceptedalgorithms"), &now())
+        let keys = match &user {
+            Some(user) => {
+                let accepted = said(&answer, "pubkeyacceptedalgorithms");
+                let text = on.read(&keys_path(on, user)?)?.unwrap_or_default();
+                keys_in(&String::from_utf8_lossy(&text), if accepted.is_empty() { "*" } else { &accepted }, &now())
             }
-            _ => Vec::new(),
+            None => Vec::new(),
         };
         let addresses = if on.has(Ability::RunningSystem) { addresses() } else { Vec::new() };
         let port = said(&answer, "port").split(' ').next().and_then(|port| port.parse().ok()).unwrap_or(SSH_PORT);
-        Ok(Self { access: openness, user, port, addresses, host_keys: host_keys(on, &said(&answer, "hostkeyalgorithms"))?, keys })
+        let host_keys = host_keys(on, &said(&answer, "hostkeyalgorithms"))?;
+        let otherwise = gaps.shut.into_iter().chain(gaps.differs).collect();
+        Ok(Self { access: openness, user: user.map(|user| user.to_string()), port, addresses, host_keys, keys, otherwise })
     }
 
     /// What is typed elsewhere to come in; none where nobody does.
     #[must_use]
     pub fn command(&self) -> Option<String> {
-        let user = self.user.as_ref()?;
+        let user = self.user.as_ref().filter(|_| self.access == Openness::Enabled)?;
         let at = self.addresses.first().map_or("ADDRESS", String::as_str);
         let port = if self.port == SSH_PORT { String::new() } else { format!("-p {} ", self.port) };
         Some(format!("ssh {port}{user}@{at}"))
@@ -96,9 +107,20 @@ fn allowed(policy: &str) -> Option<String> {
     policy.lines().find_map(|line| line.strip_prefix("AllowUsers ")).map(str::to_owned)
 }
 
-fn answer(on: &dyn Probe, user: Option<&str>) -> Result<String, ProbeError> {
-    let answer = on.query(&Query::SshdPolicy(vec![Visit::of(user.unwrap_or("root"))]))?;
-    if answer.status == 0 { Ok(answer.stdout) } else { Err(ProbeError::new("ask sshd for its effective policy", answer.stderr.trim())) }
+/// What sshd answers for a login from the machine itself, and where it does otherwise than the policy of this text says.
+fn asked(on: &dyn Probe, user: Option<&UserName>, policy: &str) -> Result<(String, Gaps), ProbeError> {
+    let visits = visits(on, user.map_or("root", UserName::as_str))?;
+    let answer = on.query(&Query::SshdPolicy(visits.clone()))?;
+    if answer.status != 0 {
+        return Err(ProbeError::new("ask sshd for its effective policy", answer.stderr.trim()));
+    }
+    let gaps = match user {
+        _ if policy.is_empty() => Gaps::default(),
+        Some(user) => Gaps::find(on, &answer.stdout, &visits, (user, &expected(policy)))?,
+        None => Gaps { shut: Vec::new(), differs: policy_gaps(&answer.stdout, &visits, &expected(policy)) },
+    };
+    let first = answer.stdout.split("\n\n").next().unwrap_or_default();
+    Ok((first.to_owned(), gaps))
 }
 
 /// The keys of the machine that sshd shows, by the algorithms that it offers.
@@ -141,10 +163,12 @@ mod tests {
             addresses: vec!["203.0.113.9".into()],
             host_keys: Vec::new(),
             keys: Vec::new(),
+            otherwise: Vec::new(),
         };
         assert_eq!(access.command().unwrap(), "ssh ann@203.0.113.9");
         let elsewhere = Access { port: 50000, addresses: Vec::new(), ..access.clone() };
         assert_eq!(elsewhere.command().unwrap(), "ssh -p 50000 ann@ADDRESS");
+        assert_eq!(Access { access: Openness::ShutOut, ..access.clone() }.command(), None);
         assert_eq!(Access { user: None, ..access }.command(), None);
         assert_eq!(allowed("# x\nAllowUsers ann\n").as_deref(), Some("ann"));
     }

@@ -1,7 +1,7 @@
 //! A change of sshd's configuration that locks nobody out: tried out as a whole where nobody sees it, written, read by the sshd that runs,
 //! and looked at once more. Whatever fails, the bytes that were there come back.
 
-use super::policy::{Expected, has_server, judge, keys_may_change, keys_path, lets_in, prove, prove_key, said};
+use super::policy::{Expected, has_server, judge, keys_may_change, keys_path, lets_in, must_have_server, prove, said};
 use super::visits::visits;
 use crate::model::{Meta, Span, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Cmd, Content, Output, Query, SSH_PORT, Visit};
@@ -134,7 +134,7 @@ impl Machine {
     /// It would not do.
     fn try_sshd(&self, place: &TargetPath, text: Option<&[u8]>, user: &UserName, expect: &Expected) -> Result<(), OpError> {
         if !has_server(self)? {
-            return Ok(());
+            return must_have_server(self, user, expect);
         }
         let candidate = path(CANDIDATE)?;
         self.files.make_directories(&path("/var/lib/fitout/candidates")?, Bits::S_IRWXU)?;
@@ -161,10 +161,7 @@ impl Machine {
         if answers.status != 0 {
             return Err(fail("ask sshd for its policy (sshd -T)", &answers));
         }
-        if lets_in(self, user, expect) {
-            prove_key(self, user, &answers.stdout)?;
-        }
-        judge(&answers.stdout, &visits, expect)?;
+        judge(self, &answers.stdout, &visits, (user, expect))?;
         if self.is_up()? {
             stays_put(&answers.stdout)?;
         }

@@ -1,6 +1,7 @@
 //! What the real sshd answers, held against what it should; and whether that leaves anyone who can come in.
 
 use super::keys::{Key, keys_in};
+use super::shut::shut_out;
 use super::visits::{matches, visits};
 use crate::model::{TargetPath, UserName};
 use crate::step::{Ability, Query, Visit};
@@ -59,35 +60,95 @@ fn gaps_of(answer: &str, expect: &Expected) -> Vec<String> {
 /// What is tried when the policy is proved.
 const ACT: &str = "prove the SSH policy on the real sshd";
 
-/// Asks the real sshd whether it answers what is expected, and whether that leaves anyone who can come in. Without sshd there is
-/// nothing to ask.
+/// What keeps the policy from being so: sshd answers otherwise, turns the owner away whom the policy lets in, or is not there. A policy
+/// that lets in nobody needs no sshd.
+///
+/// # Errors
+/// sshd cannot be asked, or what it reads cannot be read.
+pub fn gaps(on: &dyn Probe, user: &UserName, expect: &Expected) -> Result<Vec<String>, ProbeError> {
+    if !has_server(on)? {
+        return Ok(lets_in(on, user, expect).then(|| NO_SERVER.to_owned()).into_iter().collect());
+    }
+    let visits = visits(on, user.as_str())?;
+    let answer = on.query(&Query::SshdPolicy(visits.clone()))?;
+    if answer.status != 0 {
+        return Err(ProbeError::new("ask sshd for its effective policy", answer.stderr.trim()));
+    }
+    let Gaps { shut, differs } = Gaps::find(on, &answer.stdout, &visits, (user, expect))?;
+    Ok(shut.into_iter().chain(differs).collect())
+}
+
+/// What keeps a policy from being so.
+#[derive(Debug, Default)]
+pub(super) struct Gaps {
+    /// Why the owner cannot come in, whom the policy lets in.
+    pub shut: Vec<String>,
+    /// What sshd answers otherwise.
+    pub differs: Vec<String>,
+}
+
+impl Gaps {
+    pub(super) fn find(
+        on: &dyn Probe,
+        answers: &str,
+        visits: &[Visit],
+        (user, expect): (&UserName, &Expected),
+    ) -> Result<Self, ProbeError> {
+        let mut shut = Vec::new();
+        if lets_in(on, user, expect) {
+            shut = shut_out(on, answers, visits, user.as_str())?;
+            shut.extend(prove_key(on, user, answers).err().map(|error| error.cause));
+        }
+        Ok(Self { shut, differs: policy_gaps(answers, visits, expect) })
+    }
+}
+
+/// Why nobody comes in where there is no server.
+const NO_SERVER: &str = "SSH is enabled, and there is no sshd";
+
+/// Asks the real sshd whether it answers what is expected, and whether that leaves anyone who can come in.
 ///
 /// # Errors
 /// It answers otherwise, or nobody could come in.
 pub fn prove(on: &dyn Probe, user: &UserName, expect: &Expected) -> Result<(), OpError> {
     if !has_server(on)? {
-        return Ok(());
+        return must_have_server(on, user, expect);
     }
     let visits = visits(on, user.as_str())?;
     let answer = on.query(&Query::SshdPolicy(visits.clone()))?;
     if answer.status != 0 {
         return Err(OpError::new(ACT, answer.stderr.trim()));
     }
-    if lets_in(on, user, expect) {
-        prove_key(on, user, &answer.stdout)?;
-    }
-    judge(&answer.stdout, &visits, expect)
+    judge(on, &answer.stdout, &visits, (user, expect))
 }
 
-/// Fails where the answers are not what is expected.
-pub(super) fn judge(answers: &str, visits: &[Visit], expect: &Expected) -> Result<(), OpError> {
-    match policy_gaps(answers, visits, expect) {
-        gaps if gaps.is_empty() => Ok(()),
-        gaps => Err(OpError::new(ACT, gaps.join("; ")).hint(
-            "sshd keeps the first value that it reads, and what a `Match` block says wins: look for these keywords in \
-             /etc/ssh/sshd_config, before its Include and below Match, and in the other files of /etc/ssh/sshd_config.d",
-        )),
+/// Fails where nobody could be let in, for there is no sshd. A policy that lets in nobody holds without one.
+pub(super) fn must_have_server(on: &dyn Probe, user: &UserName, expect: &Expected) -> Result<(), OpError> {
+    if !lets_in(on, user, expect) {
+        return Ok(());
     }
+    Err(OpError::new(ACT, NO_SERVER).hint("add openssh-server to `packages.install`"))
+}
+
+/// Fails where the answers are not what is expected, or leave nobody who can come in.
+pub(super) fn judge(on: &dyn Probe, answers: &str, visits: &[Visit], (user, expect): (&UserName, &Expected)) -> Result<(), OpError> {
+    if lets_in(on, user, expect) {
+        prove_key(on, user, answers)?;
+    }
+    let Gaps { shut, differs } = Gaps::find(on, answers, visits, (user, expect))?;
+    if !shut.is_empty() {
+        return Err(OpError::new(ACT, shut.join("; ")).hint(
+            "these lines add up, whichever file says them, and Fitout takes no line of others away: take it out, or, of a file in \
+             /etc/ssh/sshd_config.d, name `ssh_settings: {foreign: remove}`",
+        ));
+    }
+    if differs.is_empty() {
+        return Ok(());
+    }
+    Err(OpError::new(ACT, differs.join("; ")).hint(
+        "sshd keeps the first value that it reads, and what a `Match` block says wins: look for these keywords in \
+         /etc/ssh/sshd_config, before its Include and below Match, and in the other files of /etc/ssh/sshd_config.d",
+    ))
 }
 
 pub(super) fn has_server(on: &dyn Probe) -> Result<bool, ProbeError> {

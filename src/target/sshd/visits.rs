@@ -79,7 +79,7 @@ pub(super) fn argument<'l>(line: &'l str, keyword: &str) -> Option<&'l str> {
 }
 
 /// Words of a line; quotes hold one together, a comment ends them.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
     for c in text.chars() {
