@@ -3,5 +3,5 @@
 # Checked by: the last line is /proc/sys/kernel/random/boot_id, and no line is there twice; tests/vm.rs does so.
 set -euo pipefail
 mkdir -p /var/lib/fitout-marks
-cat /proc/sys/kernel/random/boot_id >> /var/lib/fitout-marks/startup
+tee -a /var/lib/fitout-marks/startup < /proc/sys/kernel/random/boot_id > /dev/null
 echo "started in boot $(cat /proc/sys/kernel/random/boot_id)"

@@ -284,7 +284,13 @@ fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
     assert_eq!(desk.json("apply lab.plan -o json --progress none")["changed"], 2);
     insta::assert_snapshot!("saved_again", page(&desk.run("apply lab.plan")));
     insta::assert_snapshot!("saved_is_none", page(&desk.run("apply m.yaml")));
-    for words in ["apply lab.plan -f m.yaml", "apply lab.plan --root root", "apply lab.plan --install", "plan -f - --root root --out x"] {
+    for words in [
+        "apply lab.plan -f m.yaml",
+        "apply lab.plan --root root",
+        "apply lab.plan --install",
+        "plan -f - --root root --out x",
+        "verify -f m.yaml --root root --repair",
+    ] {
         assert_eq!(desk.run(words).code, 64, "{words}");
     }
     assert_eq!(desk.run("apply absent.plan").code, 66);
@@ -545,6 +551,41 @@ fn an_apply_as_json() {
     let desk = Desk::new();
     desk.write("m.yaml", MANIFEST);
     insta::assert_json_snapshot!(desk.json("apply -f m.yaml --root root -o json --progress none"));
+}
+
+#[test]
+fn a_folder_that_is_no_root_is_refused_by_all_who_look() {
+    let desk = Desk::new();
+    desk.write("none/notes.txt", "");
+    desk.write("m.yaml", MANIFEST);
+    let verbs = ["plan -f m.yaml", "verify -f m.yaml", "status", "disk", "why", "history", "script list", "script logs creation", "ssh"];
+    for verb in verbs {
+        let ended = desk.run(&format!("{verb} --root none"));
+        assert!(ended.code == 1 && ended.err.contains("is this the root of a Linux system?"), "{verb}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_script_is_told_with_its_verdict_wherever_it_stops_nothing() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "setup_scripts: {creation_script: {inline: exit 0, on_failure: continue}}\n");
+    // Nothing of this root can be run, which is a failure like others.
+    let applied = desk.run("apply -f m.yaml --root root");
+    assert!(applied.code == 0 && applied.err.contains("warning: the creation script: "), "{applied:?}");
+    assert!(desk.json("apply -f m.yaml --root root -o json")["scripts"]["creation"].is_string());
+    assert!(desk.run("verify -f m.yaml --root root").out.contains("warning script:creation: "));
+    assert!(desk.json("verify -f m.yaml --root root -o json")["scripts"]["creation"].is_string());
+    assert_eq!(desk.json("script logs creation --root root -o json")["version"], 1);
+    let own = std::process::id();
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let since = stat.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+    let verdict = desk.path().join("root/var/lib/fitout/state/scripts/creation.json");
+    let mut kept: serde_json::Value = serde_json::from_str(&fs::read_to_string(&verdict).unwrap()).unwrap();
+    kept.as_object_mut().unwrap().remove("sha256");
+    kept["outcome"] = "not ended".into();
+    kept["process"] = serde_json::json!({"pid": own, "since": since});
+    fs::write(&verdict, serde_json::to_string(&kept).unwrap()).unwrap();
+    assert_eq!(desk.json("script list --root root -o json")["scripts"][0]["standing"], "at_work");
 }
 
 #[test]

@@ -67,9 +67,9 @@ pub fn ssh(on: &dyn Probe) -> Result<Section, ProbeError> {
     }
     let is_told = |line: &&str| POLICY.contains(&line.split(' ').next().unwrap_or_default());
     let policy: Vec<String> = answer.stdout.lines().filter(is_told).map(str::to_owned).collect();
-    Ok(section.list(&format!("For {asked}"), &policy).remark(
-        "`ssh_public_access_enabled: true` would let in the owner alone, by key only; see docs/workstation.md before you state it.",
-    ))
+    Ok(section
+        .list(&format!("For {asked}"), &policy)
+        .remark("`ssh_public_access_enabled: true` would let in the owner alone, by key only; see docs/ssh.md before you state it."))
 }
 
 /// Types of file systems that are shares.

@@ -4,14 +4,18 @@ use super::output::{self, Paint, paint, say};
 use super::source::{self, Becomes, Opened, Purpose};
 use super::ssh::tell_pending;
 use super::{Exit, Form, Global, Ground, progress, saved};
-use crate::apply::{Observers, RunReport};
+use crate::agent::Page;
+use crate::apply::{Observers, Outcome, RunReport};
 use crate::journal::Journal;
-use crate::model::Span;
+use crate::model::{ResourceId, Span};
 use crate::recipe::{Service, Want};
 use crate::session::own_program;
+use crate::step::Ability;
 use crate::store::Store;
-use crate::target::Patience;
+use crate::target::{Machine, Patience, Probe, Verdict};
 use clap::Args;
+use serde::Serialize;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,22 +84,30 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         return refusal.tell(global);
     }
     let mut watching = progress::observers(global);
-    watching.push(Box::new(Journal::new(Arc::<crate::target::Machine>::clone(&session.target))));
+    watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&session.target))));
     let observers = Observers::new(watching);
     let result = saved.map_or_else(|| session.apply(&observers), |saved| session.apply_approved(&saved.steps, &observers));
     let (report, run) = match result {
         Ok(done) => done,
         Err(error) => return source::Refusal::from(error).tell(global),
     };
+    let over = report.resources.iter().filter(|one| one.outcome != Outcome::Failed).map(|one| &one.id);
+    let scripts = unhappy(session.target.as_ref(), over);
     match global.output {
-        Form::Json => output::json(&report),
+        Form::Json => output::json(&Document { report: &report, scripts }),
         Form::Human => {
             say(&recap(&report, run));
+            for (name, told) in scripts {
+                say(&format!("{} the {name} script: {told} (`fitout script logs {name}`)", paint(Paint::Yellow, "warning:")));
+            }
             if let Err(error) = tell_pending(session.target.as_ref()) {
                 output::complain(&error.to_string(), None);
             }
             for what in session.released() {
                 say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));
+            }
+            if arguments.install && report.counts.failed == 0 {
+                installed(session.target.as_ref());
             }
             if arguments.ground.file.is_some() && !arguments.install && report.counts.failed == 0 {
                 say("Applied once; with --install it becomes the machine's manifest.");
@@ -103,6 +115,34 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         }
     }
     if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
+}
+
+/// Says when the agent begins, where it does not run already.
+fn installed(on: &Machine) {
+    if Page::read(on).is_ok_and(|page| page.is_some()) {
+        return;
+    }
+    let now = if on.has(Ability::RunningSystem) { ", or now with `systemctl start fitout-agent`" } else { "" };
+    say(&format!("Installed; the agent starts at the next boot{now}."));
+}
+
+/// A report, and the scripts that did not succeed although nothing failed.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    report: &'a RunReport,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    scripts: BTreeMap<String, String>,
+}
+
+/// Those of the scripts whose last run did not succeed, and how it ended: where their manifest says to go on, nothing else tells of it.
+pub fn unhappy<'a>(on: &Machine, ids: impl Iterator<Item = &'a ResourceId>) -> BTreeMap<String, String> {
+    let names = ids.filter(|id| id.kind == "script").map(|id| &id.name);
+    let verdict = |name: &String| {
+        let verdict = Verdict::read(on, name).ok().flatten().filter(|verdict| verdict.status != 0 && !verdict.is_open())?;
+        Some((name.clone(), verdict.outcome))
+    };
+    names.filter_map(verdict).collect()
 }
 
 /// What `--install` asks for beside the manifest.

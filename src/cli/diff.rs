@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 fn compare(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let one = state(&arguments.one, global)?;
-    let Some(other) = &arguments.other else { return Ok(save(&one, arguments.save.as_deref().unwrap_or_else(|| Path::new("-")))) };
+    let Some(other) = &arguments.other else { return Ok(save(&one, arguments.save.as_deref().unwrap_or_else(|| Path::new("-")), global)) };
     let other = state(other, global)?;
     let found = one.differences(&other);
     match global.output {
@@ -71,12 +71,15 @@ fn state(at: &Path, global: &Global) -> Result<Snapshot, Refusal> {
     Ok(Snapshot::read(&machine).map_err(SessionError::Probe)?)
 }
 
-fn save(state: &Snapshot, to: &Path) -> Exit {
+fn save(state: &Snapshot, to: &Path, global: &Global) -> Exit {
     let written = serde_json::to_vec_pretty(state).map_err(std::io::Error::other).and_then(|text| std::fs::write(to, text));
     if let Err(error) = written {
         complain(&format!("cannot write {}: {error}", to.display()), None);
         return Exit::Failed;
     }
-    say(&format!("Saved, with the digest {}.", state.digest().short()));
+    match global.output {
+        Form::Json => output::json(&serde_json::json!({"version": 1, "saved": to, "digest": state.digest()})),
+        Form::Human => say(&format!("Saved, with the digest {}.", state.digest().short())),
+    }
     Exit::Done
 }

@@ -40,7 +40,8 @@ pub const TABLE: &str = "\
 Exit codes:
    0  done; steps that are only deferred count as done
    1  something failed or did not converge
-   2  not clean: plan --detailed-exitcode has steps, verify or diff found a difference, status is degraded
+   2  not clean: plan --detailed-exitcode has steps; verify, diff, doctor, script lint or
+      lock --check found something; status or disk is degraded
   64  the command line cannot be understood
   65  the manifest has problems
   66  a file that was named is not there

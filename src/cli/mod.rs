@@ -137,10 +137,13 @@ enum Verb {
     /// Bring everything that a lock names into the cache, for machines without a network
     Fetch(fetch::Arguments),
     /// Look whether the machine is what the manifest says, and run its checks
+    #[command(mut_arg("repair", |arg| arg.hide(true)))]
     Verify(verify::Arguments),
     /// Stop this machine: shares are let go, hooks run, and its cloud stops the bill where it can
+    #[command(after_help = stop::STOP)]
     Stop(stop::Arguments),
     /// Restart this machine
+    #[command(after_help = stop::RESTART)]
     Restart(stop::Arguments),
     /// Show how the machine is
     Status(status::Arguments),

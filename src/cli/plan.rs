@@ -136,6 +136,10 @@ pub fn show(plan: &Plan) -> String {
         let _ = write!(last, ", {} to check", tally.check);
     }
     let _ = write!(last, ", {} deferred.", tally.deferred);
+    let broken = plan.resources.iter().filter(|planned| planned.problem.is_some()).count();
+    if broken > 0 {
+        let _ = write!(last, " {broken} cannot be planned.");
+    }
     if plan.download.0 > 0 {
         let _ = write!(last, " Download {}.", plan.download);
     }

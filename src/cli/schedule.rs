@@ -140,7 +140,7 @@ fn lines(power: &Power, stops: Option<&StopsLine>, agent: Agent) -> Vec<String> 
     let mut lines = Vec::new();
     for rule in &power.rules {
         let by = match (rule.action, rule.calendar()) {
-            (Action::Start, _) => "the machine's cloud has to do it".to_owned(),
+            (Action::Start, _) => "the machine's cloud, which has to be told".to_owned(),
             (Action::Stop, Some(calendar)) => format!("the agent, else systemd: {calendar}"),
             (Action::Stop, None) => "the agent; systemd cannot say it".to_owned(),
         };
@@ -156,7 +156,7 @@ fn lines(power: &Power, stops: Option<&StopsLine>, agent: Agent) -> Vec<String> 
     }
     if let Some(StopsLine { idle, put_off_until, notice, .. }) = stops {
         lines.extend(idle.iter().flat_map(idle_lines));
-        lines.extend(put_off_until.map(|until| format!("put off:   no stop before {until}")));
+        lines.extend(put_off_until.map(|until| format!("put off:   no stop before {until:.0}")));
         lines.extend(notice.iter().map(|notice| format!("notice:    {notice}")));
     }
     if agent == Agent::Absent {

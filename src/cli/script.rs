@@ -111,7 +111,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     match &arguments.verb {
         Verb::Run(now) => ending::cleanly(|| run_now(now, global).unwrap_or_else(|refusal| refusal.tell(global))),
         Verb::List(on) => on_machine(on, global, |machine| list(machine, global)),
-        Verb::Logs(logs) => on_machine(&logs.on, global, |machine| show_log(machine, logs)),
+        Verb::Logs(logs) => on_machine(&logs.on, global, |machine| show_log(machine, logs, global)),
         Verb::Lint(lint) => advise(lint, global),
     }
 }
@@ -259,7 +259,7 @@ fn line(script: &Script) -> String {
     format!("{:9} run {:<3} {:>6}  {}\n", script.name, verdict.run, took, paint_data(colour, &script.told))
 }
 
-fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
+fn show_log(on: &Machine, logs: &Logs, global: &Global) -> Result<Exit, ProbeError> {
     let is_name = !logs.name.contains('/') && !logs.name.starts_with('.');
     let kept = if is_name { Verdict::runs(on, &logs.name)? } else { Vec::new() };
     let Some(number) = logs.run.map_or_else(|| kept.last().copied(), |wanted| kept.iter().copied().find(|run| *run == wanted)) else {
@@ -272,7 +272,12 @@ fn show_log(on: &Machine, logs: &Logs) -> Result<Exit, ProbeError> {
         return Ok(Exit::NoInput);
     };
     let at = Verdict::log(&logs.name, number)?;
-    output::data(&String::from_utf8_lossy(&on.read(&at)?.unwrap_or_default()));
+    let bytes = on.read(&at)?.unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    match global.output {
+        Form::Json => output::json(&json!({"version": 1, "name": logs.name, "run": number, "log": text})),
+        Form::Human => output::data(&text),
+    }
     Ok(Exit::Done)
 }
 

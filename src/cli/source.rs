@@ -29,6 +29,8 @@ pub enum Refusal {
     Unread(String, TextError),
     /// No manifest is installed.
     Installed(InstalledError),
+    /// None is installed on the root that is named.
+    Bare,
     /// The machine cannot be opened.
     Ground(String, io::Error),
     /// The root that was named is this machine's own.
@@ -69,6 +71,11 @@ impl Refusal {
             Self::Installed(error @ InstalledError::Untrusted(..)) => {
                 say(&error.to_string(), Some("look at what is in it, then `chown root:root` and `chmod go-w` it"), Exit::Manifest)
             }
+            Self::Bare => say(
+                &format!("no manifest is installed on this root (its own {MANIFEST})"),
+                Some("name one with -f FILE, or install one with `fitout apply -f FILE --root DIR --install`"),
+                Exit::NoInput,
+            ),
             Self::Installed(error) => {
                 say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
             }
@@ -239,7 +246,10 @@ pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal>
 }
 
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
-    let sheets = installed(on.as_ref()).map_err(Refusal::Installed)?;
+    let sheets = installed(on.as_ref()).map_err(|error| match error {
+        InstalledError::None if on.is_offline() => Refusal::Bare,
+        other => Refusal::Installed(other),
+    })?;
     load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 
@@ -295,7 +305,12 @@ pub fn root(root: Option<&Path>) -> Result<PathBuf, Refusal> {
 pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Refusal> {
     let named = root.map_or_else(|| "/".to_owned(), |root| root.display().to_string());
     let ground = if root.is_some() { On::Root(self::root(root)?) } else { On::Live };
-    Machine::open(&ground, Store::at(&global.cache)).map(Arc::new).map_err(|e| Refusal::Ground(named, e))
+    let machine = Machine::open(&ground, Store::at(&global.cache)).map_err(|e| Refusal::Ground(named, e))?;
+    if root.is_some() {
+        // Of a folder that is no root of a system nothing that is told would be true.
+        read_facts(&machine).map_err(SessionError::Probe)?;
+    }
+    Ok(Arc::new(machine))
 }
 
 /// What the manifest that is named becomes on the machine.

@@ -126,7 +126,7 @@ fn show(status: &Status) -> String {
     );
     let stops = status.agent.iter().filter_map(|page| page.stops.as_ref());
     lines.extend(stops.clone().filter_map(|stops| stops.notice.as_ref()).map(|notice| format!("notice:    {notice}")));
-    lines.extend(stops.filter_map(|stops| stops.put_off_until).map(|until| format!("put off:   no stop before {until}")));
+    lines.extend(stops.filter_map(|stops| stops.put_off_until).map(|until| format!("put off:   no stop before {until:.0}")));
     lines.push(format!("manifest:  {}", status.manifest.as_deref().unwrap_or("none installed")));
     let last = match (status.last_run, &status.counts) {
         (None, _) if !nix::unistd::geteuid().is_root() => "known to root only".to_owned(),

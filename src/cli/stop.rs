@@ -12,12 +12,6 @@ use std::time::Duration;
 
 /// Arguments of `fitout stop` and `fitout restart`.
 #[derive(Debug, Args)]
-#[command(after_help = "\
-Refused, with exit status 73, while a guarded file system is too full: the machine may not come up again.
-
-Examples:
-  fitout stop --dry-run
-  fitout stop --yes")]
 pub struct Arguments {
     /// Show what would be done, and do nothing
     #[arg(long)]
@@ -29,6 +23,24 @@ pub struct Arguments {
     #[arg(long, hide = true)]
     scheduled: bool,
 }
+
+/// What stands below the help of both.
+macro_rules! help {
+    ($verb:literal) => {
+        concat!(
+            "Refused, with exit status 73, while a guarded file system is too full: the machine may not come up again.\n\n",
+            "Examples:\n  fitout ",
+            $verb,
+            " --dry-run\n  fitout ",
+            $verb,
+            " --yes"
+        )
+    };
+}
+/// Below the help of `fitout stop`.
+pub const STOP: &str = help!("stop");
+/// Below that of `fitout restart`.
+pub const RESTART: &str = help!("restart");
 
 /// Stops the machine.
 pub fn stop(arguments: &Arguments, global: &Global) -> Exit {

@@ -9,6 +9,7 @@ use crate::model::ResourceId;
 use crate::problem::nearest;
 use crate::target::{Machine, ProbeError};
 use clap::Args;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Arguments of `fitout why`.
@@ -37,10 +38,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             return Exit::Usage;
         }
         Answer::Stories(found) if global.output == Form::Json => {
-            output::json(&found.iter().map(|(run, report)| serde_json::json!({"run": run, "report": report})).collect::<Vec<_>>());
+            let found: Vec<_> = found.iter().map(|(run, report)| json!({"run": run, "report": report})).collect();
+            output::json(&json!({"version": 1, "resources": found}));
         }
         Answer::Stories(found) => output::data(&found.iter().map(|(run, report)| story(*run, report)).collect::<Vec<_>>().join("\n")),
-        Answer::Nothing(_) if global.output == Form::Json => output::json(&serde_json::json!([])),
+        Answer::Nothing(why) if global.output == Form::Json => output::json(&json!({"version": 1, "resources": [], "nothing": why})),
         Answer::Nothing(why) => output::data(&format!("{why}\n")),
     }
     Exit::Done

@@ -42,7 +42,7 @@ pub struct Difference {
 }
 
 /// Left out of every comparison: Fitout's own files.
-pub const OWN: [&str; 4] = ["/var/lib/fitout", "/var/log/fitout", "/var/cache/fitout", "/run"];
+pub const OWN: [&str; 5] = ["/var/lib/fitout", "/var/log/fitout", "/var/cache/fitout", "/var/spool/fitout", "/run"];
 /// Left out where people look first: logs, caches, dpkg's and systemd's own records (packages and units are told by themselves) and backups of databases.
 pub const NOISE: [&str; 13] = [
     "/var/log",

@@ -51,6 +51,8 @@ pub struct Machine {
     accounts: Known<Accounts>,
     packages: Known<Packages>,
     patience: OnceLock<Patience>,
+    /// Whether all that is written here is thrown away.
+    pub(super) passing: bool,
     /// Options by which apt goes the ways of the network, or nowhere.
     way: OnceLock<Vec<String>>,
     /// Sources of packages that could not be reached a while ago.
@@ -91,9 +93,16 @@ impl Machine {
             accounts: Known::default(),
             packages: Known::default(),
             patience: OnceLock::new(),
+            passing: matches!(ground, Ground::Rehearsal { .. }),
             way: OnceLock::new(),
             unreached: Mutex::default(),
         })
+    }
+
+    /// Whether this is an offline root, not the machine that we are on.
+    #[must_use]
+    pub const fn is_offline(&self) -> bool {
+        matches!(self.runner, Runner::Inside(_))
     }
 
     /// Sets how long is waited for others; the first word counts.
@@ -223,12 +232,17 @@ fn read_secret(file: &mut File) -> io::Result<Vec<u8>> {
 const ASKING: Span = Span::seconds(30);
 
 /// The end of what a failed program said: its errors, or where there are none, its output.
-pub(super) fn describe(output: &Output) -> String {
+pub(super) fn last_words(output: &Output) -> String {
     /// Lines of a program's last words that are shown.
     const LAST: usize = 15;
     let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
     let lines: Vec<&str> = said.lines().collect();
-    let end = lines[lines.len().saturating_sub(LAST)..].join("\n");
+    lines[lines.len().saturating_sub(LAST)..].join("\n")
+}
+
+/// How a failed program ended, and its last words.
+pub(super) fn describe(output: &Output) -> String {
+    let end = last_words(output);
     format!("exit status {}{}{end}", output.status, if end.is_empty() { "" } else { "\n" })
 }
 

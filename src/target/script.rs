@@ -2,7 +2,7 @@
 
 use super::background::spawn_aside;
 use super::cgroup::{Cgroup, MARK, units};
-use super::machine::{Machine, describe};
+use super::machine::{Machine, describe, last_words};
 use super::run::Ended;
 use super::script_log::{Log, is_mounted};
 use super::{CheckVerdict, Ending, OpError, Process, Progress, Target, Verdict, boot, go_on, seal, stale_path};
@@ -159,7 +159,7 @@ impl Machine {
         if let Some(folder) = &run.logs {
             self.copy_log(&log, &run.name, folder, progress);
         }
-        told(run, &end, &words, &log, progress)
+        self.told(run, &end, &words, &log, progress)
     }
 
     /// Runs it, unless there is nothing to do; how it ended, and its last words.
@@ -180,7 +180,7 @@ impl Machine {
             self.discard(&file)?;
         }
         let (mut end, said) = match &ended {
-            Ok(ended) => (End::of(ended, run, killed_for_memory() > starved), describe(&ended.output)),
+            Ok(ended) => (End::of(ended, run, killed_for_memory() > starved), last_words(&ended.output)),
             Err(error) => (End::of_error(error), String::new()),
         };
         if let Some(cgroup) = cgroup {
@@ -341,6 +341,27 @@ impl Machine {
         Ok((log, next))
     }
 
+    /// What a run means for the rest.
+    fn told(&self, run: &ScriptRun, end: &End, words: &str, log: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+        match (end.status, run.on_failure) {
+            (0, _) => Ok(()),
+            // Whoever asked Fitout to end wants nothing more to be done.
+            (_, OnFailure::Continue) if end.ending != Ending::Interrupted => {
+                progress.line(&format!("the {} script {}; its manifest says to go on", run.name, end.outcome));
+                Ok(())
+            }
+            (_, OnFailure::Continue | OnFailure::Fail) => {
+                let words = if words.is_empty() { String::new() } else { format!("\n{words}") };
+                let hint = if self.passing {
+                    "its log goes with the rehearsal; with `--progress plain` all that it prints is shown".to_owned()
+                } else {
+                    format!("all that it printed is in {log} on the machine: `fitout script logs {}`", run.name)
+                };
+                Err(OpError::new(format!("run the {} script", run.name), format!("{}{words}", end.outcome)).hint(hint))
+            }
+        }
+    }
+
     pub(super) fn run_tool(&self, tool: &Tool, progress: &dyn Progress) -> Result<(), OpError> {
         if let Some(unit) = tool.read_by() {
             let unit = UnitName::parse(unit).map_err(|e| OpError::new("use a unit", e.0))?;
@@ -373,22 +394,5 @@ impl Machine {
         let passed = CheckVerdict { version: 1, digest: run.digest };
         let bytes = seal(&passed).map_err(|e| OpError::new("write a verdict", e))?;
         self.keep(&verdict, &bytes)
-    }
-}
-
-/// What a run means for the rest.
-fn told(run: &ScriptRun, end: &End, words: &str, log: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
-    match (end.status, run.on_failure) {
-        (0, _) => Ok(()),
-        // Whoever asked Fitout to end wants nothing more to be done.
-        (_, OnFailure::Continue) if end.ending != Ending::Interrupted => {
-            progress.line(&format!("the {} script {}; its manifest says to go on", run.name, end.outcome));
-            Ok(())
-        }
-        (_, OnFailure::Continue | OnFailure::Fail) => {
-            let words = if words.is_empty() { String::new() } else { format!(": {words}") };
-            Err(OpError::new(format!("run the {} script", run.name), format!("{}{words}", end.outcome))
-                .hint(format!("all that it printed is in {log} on the machine: `fitout script logs {}`", run.name)))
-        }
     }
 }

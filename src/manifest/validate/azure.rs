@@ -32,7 +32,7 @@ pub fn check(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) {
     }
     let schedules = manifest.schedules.as_ref().map(|schedules| schedules.value.compute_start_stop.as_slice()).unwrap_or_default();
     if let Some(fifth) = schedules.get(MOST_SCHEDULES) {
-        let message = format!("{} schedules; a compute instance has at most {MOST_SCHEDULES}", schedules.len());
+        let message = format!("a compute instance has at most {MOST_SCHEDULES} schedules; this is one more");
         desk.say(Code::BadValue, &fifth.place, message, "say several days in one: `0 18 * * 1-5`");
     }
     for schedule in schedules {
