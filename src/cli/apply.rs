@@ -97,9 +97,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&Document { report: &report, scripts }),
         Form::Human => {
             say(&recap(&report, run));
-            for (name, told) in scripts {
-                say(&format!("{} the {name} script: {told} (`fitout script logs {name}`)", paint(Paint::Yellow, "warning:")));
-            }
+            warn(&scripts);
             if let Err(error) = tell_pending(session.target.as_ref()) {
                 output::complain(&error.to_string(), None);
             }
@@ -115,6 +113,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         }
     }
     if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
+}
+
+/// Tells of scripts that did not succeed, although nothing failed.
+fn warn(scripts: &BTreeMap<String, String>) {
+    for (name, told) in scripts {
+        say(&format!("{} the {name} script: {told} (`fitout script logs {name}`)", paint(Paint::Yellow, "warning:")));
+    }
 }
 
 /// Says when the agent begins, where it does not run already.

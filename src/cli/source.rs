@@ -246,10 +246,8 @@ pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal>
 }
 
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
-    let sheets = installed(on.as_ref()).map_err(|error| match error {
-        InstalledError::None if on.is_offline() => Refusal::Bare,
-        other => Refusal::Installed(other),
-    })?;
+    let refused = |error| if on.is_offline() && matches!(error, InstalledError::None) { Refusal::Bare } else { Refusal::Installed(error) };
+    let sheets = installed(on.as_ref()).map_err(refused)?;
     load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 

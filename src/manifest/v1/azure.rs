@@ -207,10 +207,10 @@ pub struct ApplicationImage {
 pub struct Endpoint {
     /// Inside the container.
     #[schemars(range(min = 1026, max = 65534))]
-    pub target: At<u32>,
+    pub target: At<u16>,
     /// On the machine, unlike any other application's.
     #[schemars(range(min = 1026, max = 65534))]
-    pub published: At<u32>,
+    pub published: At<u16>,
 }
 
 /// A directory of the machine that a container sees.
