@@ -120,10 +120,8 @@ fn after(mut records: Records, work: &Work, reports: &[Report]) -> Records {
 
 /// What a step removed.
 fn removed(step: &Step) -> Vec<ResourceId> {
-    match &step.op {
-        Op::Remove { path, .. } => OF_A_PATH.iter().map(|kind| ResourceId::new(kind, path)).collect(),
-        _ => Vec::new(),
-    }
+    let path = if let Op::Remove { path, .. } = &step.op { Some(path) } else { None };
+    path.into_iter().flat_map(|path| OF_A_PATH.iter().map(move |kind| ResourceId::new(kind, path))).collect()
 }
 
 fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
