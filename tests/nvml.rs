@@ -55,7 +55,7 @@ fn devices_and_what_they_can_run_are_told() {
     let told = "Fine NVIDIA H100 80GB HBM3, sm_90, 85.5 GB, persistence on, ECC on, MIG off\n\
                 Fine Tesla T4, sm_75, 16.1 GB, persistence off, ECC on\n\
                 Fine it runs CUDA 12.4 and earlier with all of their features, and of CUDA 11 and 12 every release that knows these devices; \
-                wheels to PyTorch 2.8 and TensorFlow 2.18\n\
+                wheels to PyTorch 2.9 and TensorFlow 2.18\n\
                 Note the driver lets go of a GPU that nobody uses, and the next use waits for it\n";
     assert_eq!(lines(&says), told);
     assert_eq!(says.devices.iter().map(|device| device.used).collect::<Vec<_>>(), [Some(63), Some(0)]);
