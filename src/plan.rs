@@ -3,7 +3,7 @@
 use crate::graph::{Graph, Node};
 use crate::model::{ByteSize, ResourceId, TargetPath};
 use crate::resource::{Guard, Spec};
-use crate::step::{Ability, Blob, Change, DiskForecast, Op, Space, Step, Sure};
+use crate::step::{Ability, Blob, Change, DiskForecast, Op, Space, Step, Sure, UnitVerb};
 use crate::store::Store;
 use crate::target::{Probe, ProbeError};
 use serde::Serialize;
@@ -143,9 +143,11 @@ impl Plan {
     }
 }
 
-/// What passed says nothing of what is about to change. A startup script runs at each boot, which must not wait for every check each time.
+/// What passed says nothing of what is about to change. Startup scripts run and units start at each boot, which must not wait for every check
+/// each time.
 fn check_again(graph: &Graph, on: &dyn Probe, resources: &mut [Planned]) {
-    let changes = |step: &Step| !matches!(step.op, Op::RunCheck(_) | Op::RunScript(_));
+    let of_a_boot = |op: &Op| matches!(op, Op::RunCheck(_) | Op::RunScript(_) | Op::Unit { verb: UnitVerb::Start, .. });
+    let changes = |step: &Step| !of_a_boot(&step.op);
     if !resources.iter().flat_map(|planned| &planned.steps).any(changes) {
         return;
     }
