@@ -14,6 +14,8 @@ mod index;
 #[path = "../shared/measure.rs"]
 #[expect(dead_code, reason = "another measurement uses all of it")]
 mod measure;
+#[path = "../shared/rows.rs"]
+mod rows;
 #[path = "../shared/section.rs"]
 #[expect(dead_code, reason = "another measurement writes the beginning")]
 mod section;
@@ -21,6 +23,7 @@ mod section;
 mod serve;
 
 use measure::{Measured, must, program, say};
+use rows::{Row, middle, table};
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -47,8 +50,6 @@ fn main() {
 
 /// Who, and the arguments of what it does with a cache in a place.
 type Who<'w> = (&'w str, &'w dyn Fn(&str, &str) -> Vec<String>);
-/// Who, and what it took; or why not.
-type Row = (String, Result<Measured, String>);
 
 fn outside() {
     let python = install_peer();
@@ -60,12 +61,12 @@ fn outside() {
          well. It links files of its cache into the environment; Fitout copies them, so that an edit in one environment reaches no other, writes down \
          the digest of each, and switches to the environment only when all of it is there and on the disk. Medians of 5 runs by wall time, all in one run.\n",
     );
-    let mut table = |title: &str, rows: Vec<Row>| write!(text, "\n### {title}\n\n{}", shown(&rows)).unwrap();
-    table("40 packages of a lock (4,840 files, 129 MB), empty cache", bench.turns(Cache::Empty));
-    table("The same, full cache", bench.turns(Cache::Full));
-    table("The same, nothing left to do", bench.turns(Cache::Done));
-    table(&format!("A solve, {} records, empty cache", index::RECORDS), bench.solves(Cache::Empty));
-    table("The same, the index in the cache", bench.solves(Cache::Full));
+    let mut add = |title: &str, rows: Vec<Row>| write!(text, "\n### {title}\n\n{}", table(&rows, rows.first(), "first row", 3)).unwrap();
+    add("40 packages of a lock (4,840 files, 129 MB), empty cache", bench.turns(Cache::Empty));
+    add("The same, full cache", bench.turns(Cache::Full));
+    add("The same, nothing left to do", bench.turns(Cache::Done));
+    add(&format!("A solve, {} records, empty cache", index::RECORDS), bench.solves(Cache::Empty));
+    add("The same, the index in the cache", bench.solves(Cache::Full));
     section::put("conda", &text);
     say(&text);
 }
@@ -228,23 +229,4 @@ impl<'a> Bench<'a> {
         }
         who.iter().zip(runs).map(|((name, _), runs)| ((*name).to_owned(), middle(runs))).collect()
     }
-}
-
-fn middle(runs: Vec<Result<Measured, String>>) -> Result<Measured, String> {
-    let mut all = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
-    all.sort_by(|a, b| a.wall.total_cmp(&b.wall));
-    Ok(all.swap_remove(all.len() / 2))
-}
-
-fn shown(rows: &[Row]) -> String {
-    let own = rows.first().and_then(|(_, row)| row.as_ref().ok()).map_or(f64::NAN, |row| row.wall);
-    let mut text = String::from("| | wall s | CPU s | peak MiB | wall, first row = 1 |\n|---|---|---|---|---|\n");
-    for (name, row) in rows {
-        let cells = match row {
-            Ok(row) => format!("{:.3} | {:.3} | {:.0} | {:.2}", row.wall, row.cpu, row.peak, row.wall / own),
-            Err(why) => format!("not measured here ({why}) | | | "),
-        };
-        writeln!(text, "| {name} | {cells} |").unwrap();
-    }
-    text
 }

@@ -12,6 +12,8 @@ mod least;
 mod measure;
 mod ours;
 mod peers;
+#[path = "../shared/rows.rs"]
+mod rows;
 #[path = "../shared/section.rs"]
 #[expect(dead_code, reason = "another measurement writes the beginning")]
 mod section;
@@ -21,6 +23,7 @@ mod serve;
 use job::Job;
 use measure::{Measured, say};
 use ours::When;
+use rows::{Row, middle, table};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -58,7 +61,7 @@ fn outside() {
     for (name, mut job) in jobs {
         job.at(&running.address);
         let rows = rows(&job, folder.path());
-        write!(text, "\n### {}\n\n{}", name, table(&rows)).unwrap();
+        write!(text, "\n### {}\n\n{}", name, table(&rows, rows.iter().find(|(name, _)| name == LEAST), "the least", 2)).unwrap();
     }
     section::put("downloads", &text);
     say(&text);
@@ -66,8 +69,6 @@ fn outside() {
 
 /// The arguments of a program that does the job in a folder.
 type Command<'a> = Box<dyn Fn(&Path) -> Vec<String> + 'a>;
-/// Who, and what it took; or why not.
-type Row = (String, Result<Measured, String>);
 
 fn rows(job: &Job, folder: &Path) -> Vec<Row> {
     let own = env::current_exe().unwrap().to_str().unwrap().to_owned();
@@ -105,23 +106,4 @@ fn one(job: &Job, folder: &Path, command: &dyn Fn(&Path) -> Vec<String>) -> Resu
     let unpacked = job.is_unpacked(&place);
     fs::remove_dir_all(&place).unwrap();
     measured.and_then(|measured| unpacked.then_some(measured).ok_or_else(|| "it did not unpack all of it".to_owned()))
-}
-
-fn middle(runs: Vec<Result<Measured, String>>) -> Result<Measured, String> {
-    let mut all = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
-    all.sort_by(|a, b| a.wall.total_cmp(&b.wall));
-    Ok(all.swap_remove(all.len() / 2))
-}
-
-fn table(rows: &[Row]) -> String {
-    let least = rows.iter().find(|(name, _)| name == LEAST).and_then(|(_, row)| row.as_ref().ok()).map_or(f64::NAN, |row| row.wall);
-    let mut text = String::from("| | wall s | CPU s | peak MiB | wall, the least = 1 |\n|---|---|---|---|---|\n");
-    for (name, row) in rows {
-        let cells = match row {
-            Ok(row) => format!("{:.2} | {:.2} | {:.0} | {:.2}", row.wall, row.cpu, row.peak, row.wall / least),
-            Err(why) => format!("not measured here ({why}) | | | "),
-        };
-        writeln!(text, "| {name} | {cells} |").unwrap();
-    }
-    text
 }

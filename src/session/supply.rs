@@ -36,15 +36,15 @@ impl Supply for Only<'_> {
 
 impl Supply for Session {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        brought(&self.store, op, &self.network, progress)
+        brought(&self.store, op, &lacking(&self.store, op), &self.network, progress)
     }
 
     fn supply_during(&self, op: &Op, progress: &dyn Progress, work: &(dyn Fn() -> Result<(), OpError> + Sync)) -> Result<(), OpError> {
-        if !matches!(op, Op::Unpack(_)) || lacking(&self.store, op).is_empty() {
-            self.supply(op, progress)?;
-            return work();
+        if matches!(op, Op::Unpack(_)) {
+            return supply_during(&self.store, op, &self.network, progress, work);
         }
-        supply_during(&self.store, op, &self.network, progress, work)
+        self.supply(op, progress)?;
+        work()
     }
 }
 
@@ -59,12 +59,17 @@ pub fn supply_during(
     progress: &dyn Progress,
     work: &(dyn Fn() -> Result<(), OpError> + Sync),
 ) -> Result<(), OpError> {
-    let promises: Vec<Promise> = lacking(store, op).iter().map(|blob| store.arrival(&blob.sha256).promise()).collect();
+    let blobs = lacking(store, op);
+    if blobs.is_empty() {
+        return work();
+    }
+    let promises: Vec<Promise> = blobs.iter().map(|blob| store.arrival(&blob.sha256).promise()).collect();
     let beside = Beside { progress, given_up: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         let coming = scope.spawn(|| {
             // What ends it because the work failed is not the cause of anything.
-            let brought = brought(store, op, network, &beside).or_else(|error| if beside.is_given_up() { Ok(()) } else { Err(error) });
+            let brought =
+                brought(store, op, &blobs, network, &beside).or_else(|error| if beside.is_given_up() { Ok(()) } else { Err(error) });
             drop(promises);
             brought
         });
@@ -104,22 +109,22 @@ impl Progress for Beside<'_> {
 /// # Errors
 /// It could not be had, or no network may be asked for it.
 pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
-    let missing: Vec<String> = lacking(store, op).iter().map(|blob| blob.url.clone()).collect();
-    if way.0 == Permission::Forbidden && !missing.is_empty() {
-        return Err(SessionError::Missing(missing));
+    let blobs = lacking(store, op);
+    if way.0 == Permission::Forbidden && !blobs.is_empty() {
+        return Err(SessionError::Missing(blobs.iter().map(|blob| blob.url.clone()).collect()));
     }
-    brought(store, op, way.1, progress).map_err(SessionError::Own)
+    brought(store, op, &blobs, way.1, progress).map_err(SessionError::Own)
 }
 
+/// What a step needs and the store cannot give.
 fn lacking<'o>(store: &Store, op: &'o Op) -> Vec<&'o Blob> {
     op.blobs().into_iter().filter(|blob| !matches!(store.look(&blob.sha256), Ok(Held::Whole(_)))).collect()
 }
 
-fn brought(store: &Store, op: &Op, network: &Network, progress: &dyn Progress) -> Result<(), OpError> {
-    let blobs = lacking(store, op);
+fn brought(store: &Store, op: &Op, blobs: &[&Blob], network: &Network, progress: &dyn Progress) -> Result<(), OpError> {
     if blobs.is_empty() {
         return Ok(());
     }
-    let fetched = Http::through(network).and_then(|http| http.download_all(store, &blobs, progress));
+    let fetched = Http::through(network).and_then(|http| http.download_all(store, blobs, progress));
     fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
 }
