@@ -5,7 +5,7 @@ use crate::model::{ByteSize, ResourceId, TargetPath};
 use crate::resource::{Guard, Spec};
 use crate::step::{Ability, Blob, Change, DiskForecast, Op, Space, Step, Sure, UnitVerb};
 use crate::store::Store;
-use crate::target::{Probe, ProbeError};
+use crate::target::{Probe, ProbeError, not_unpacked};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,9 @@ pub struct Planned {
     pub deferred: Vec<Deferred>,
     /// What people changed and is left alone.
     pub drift: Vec<String>,
+    /// What is worth knowing, and as it should be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Why it could not be looked at.
     pub problem: Option<String>,
 }
@@ -110,7 +113,8 @@ impl Plan {
             steps().flat_map(|step| step.op.blobs()).map(|blob| (blob.sha256.to_string(), blob)).collect();
         let absent = missing.values().filter(|blob| !store.path(&blob.sha256).exists());
         let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
-        let disks = disks(graph, on, &resources)?;
+        let mut disks = disks(graph, on, &resources)?;
+        add_cache(&mut disks, &resources, download, store);
         Ok(Self { version: 1, released: Vec::new(), resources, download, disks })
     }
 
@@ -170,11 +174,12 @@ fn planned(node: &Node, on: &dyn Probe, waits_for: Option<&ResourceId>) -> Plann
     let look = match node.spec.look(on) {
         Ok(look) => look,
         Err(error) => {
-            return Planned { id, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), problem: Some(error.to_string()) };
+            let (steps, deferred, drift, notes) = Default::default();
+            return Planned { id, steps, deferred, drift, notes, problem: Some(error.to_string()) };
         }
     };
     let (steps, deferred) = split(look.steps, on, waits_for);
-    Planned { id, steps, deferred, drift: look.drift, problem: None }
+    Planned { id, steps, deferred, drift: look.drift, notes: look.notes, problem: None }
 }
 
 /// Parts steps into those that can be performed on this target and those that wait: the first that lacks its ability, and the rest.
@@ -192,6 +197,23 @@ pub fn split(steps: Vec<Step>, on: &dyn Probe, waits_for: Option<&ResourceId>) -
         }
     }
     (now, later)
+}
+
+/// Packages of channels lie unpacked in the cache, in about three times their size: what compiled code is packed to.
+const GROWTH: u64 = 3;
+
+/// Adds what the cache takes to the file system that it is on.
+fn add_cache(disks: &mut [DiskPlan], resources: &[Planned], download: ByteSize, store: &Store) {
+    let steps = resources.iter().flat_map(|planned| &planned.steps);
+    let conda = |step: &'_ Step| if let Op::BuildConda(build) = &step.op { Some(build.packages.clone()) } else { None };
+    let packages: Vec<Blob> = steps.filter_map(conda).flatten().collect();
+    let unpacked: BTreeMap<&str, u64> =
+        not_unpacked(store, &packages).into_iter().filter_map(|blob| Some((blob.url.as_str(), blob.size?.0 * GROWTH))).collect();
+    let (device, unpacked) = (store.device(), unpacked.values().sum::<u64>());
+    for disk in disks.iter_mut().filter(|disk| Some(disk.space.device) == device) {
+        disk.takes.0 += download.0 + unpacked;
+        disk.sure = disk.sure.max(if unpacked > 0 { Sure::AtMost } else { Sure::Exactly });
+    }
 }
 
 /// Guarded file systems, and what the steps take of each.

@@ -38,6 +38,9 @@ pub struct Report {
     pub deferred: Vec<String>,
     /// What people changed and was left alone.
     pub drift: Vec<String>,
+    /// What is worth knowing, and as it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Why it failed or was skipped.
     pub reason: Option<String>,
     /// What to do about it.
@@ -46,8 +49,8 @@ pub struct Report {
 
 impl Report {
     pub(super) fn new(id: ResourceId) -> Self {
-        let outcome = Outcome::Unchanged;
-        Self { id, outcome, milliseconds: 0, steps: Vec::new(), deferred: Vec::new(), drift: Vec::new(), reason: None, hint: None }
+        let (outcome, none) = (Outcome::Unchanged, Vec::new);
+        Self { id, outcome, milliseconds: 0, steps: Vec::new(), deferred: none(), drift: none(), notes: none(), reason: None, hint: None }
     }
 }
 
@@ -86,7 +89,23 @@ pub struct RunReport {
     pub resources: Vec<Report>,
 }
 
+/// What programs and the system say where a disk is full, and Fitout where one nearly is.
+const FULL: [&str; 3] = ["No space left on device", "don't have enough free space in", "(disk.guards)"];
+
+/// Whether something failed for want of room.
+#[must_use]
+pub fn is_for_room(cause: &str) -> bool {
+    FULL.iter().any(|words| cause.contains(words))
+}
+
 impl RunReport {
+    /// Whether a resource failed for want of room.
+    #[must_use]
+    pub fn lacks_room(&self) -> bool {
+        let mut failed = self.resources.iter().filter(|one| one.outcome == Outcome::Failed);
+        failed.any(|one| one.reason.as_deref().is_some_and(is_for_room))
+    }
+
     pub(super) fn new(resources: Vec<Report>, took: Duration) -> Self {
         let count = |outcome| resources.iter().filter(|report| report.outcome == outcome).count();
         let counts = Counts {

@@ -18,7 +18,7 @@ use crew::{Crew, Ready};
 use std::thread;
 use std::time::Instant;
 
-pub use event::{Counts, Event, Observer, Observers, Outcome, Report, RunReport};
+pub use event::{Counts, Event, Observer, Observers, Outcome, Report, RunReport, is_for_room};
 #[cfg(debug_assertions)]
 pub use fault::Fault;
 
@@ -154,6 +154,7 @@ impl Engine<'_> {
         report.outcome = if planned.deferred.is_empty() { Outcome::Unchanged } else { Outcome::Deferred };
         report.deferred = waiting(&planned.deferred);
         report.drift.clone_from(&planned.drift);
+        report.notes.clone_from(&planned.notes);
         self.observers.tell(&Event::ResourceStarted { id: planned.id.clone() });
         self.observers.tell(&Event::ResourceFinished { report: report.clone() });
         report
@@ -177,7 +178,7 @@ impl Engine<'_> {
         match node.spec.look(self.on) {
             Ok(look) => {
                 let (steps, deferred) = split(look.steps, self.on, job.waits.as_ref());
-                job.report.drift = look.drift;
+                (job.report.drift, job.report.notes) = (look.drift, look.notes);
                 job.report.outcome = if deferred.is_empty() { Outcome::Unchanged } else { Outcome::Deferred };
                 job.report.deferred = waiting(&deferred);
                 job.steps = steps;
@@ -225,8 +226,12 @@ impl Engine<'_> {
     /// Looks again.
     fn close(&self, mut job: Job<'_>) -> Report {
         if job.report.outcome == Outcome::Changed {
-            match job.node.spec.look(self.on).map(|look| split(look.steps, self.on, job.waits.as_ref()).0) {
-                Ok(left) => left.first().into_iter().for_each(|step| job.fail(unconverged(step))),
+            match job.node.spec.look(self.on) {
+                Ok(look) => {
+                    job.report.notes = look.notes;
+                    let left = split(look.steps, self.on, job.waits.as_ref()).0;
+                    left.first().into_iter().for_each(|step| job.fail(unconverged(step)));
+                }
                 Err(error) => job.fail(error.into()),
             }
         }

@@ -112,7 +112,15 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             }
         }
     }
-    if report.counts.failed > 0 { Exit::Failed } else { Exit::Done }
+    ended(&report)
+}
+
+fn ended(report: &RunReport) -> Exit {
+    match report.counts.failed {
+        0 => Exit::Done,
+        _ if report.lacks_room() => Exit::DiskFloor,
+        _ => Exit::Failed,
+    }
 }
 
 /// Tells of scripts that did not succeed, although nothing failed.
@@ -195,8 +203,8 @@ pub fn recap(report: &RunReport, run: Option<u64>) -> String {
             .map(|one| format!("{} {:.1} s", one.id, std::time::Duration::from_millis(one.milliseconds).as_secs_f64()));
         lines.push(format!("slowest: {}", named.collect::<Vec<_>>().join(", ")));
     }
-    for drift in report.resources.iter().flat_map(|one| &one.drift) {
-        lines.push(format!("{} {drift}", paint(Paint::Yellow, "note:")));
+    for said in report.resources.iter().flat_map(|one| one.drift.iter().chain(&one.notes)) {
+        lines.push(format!("{} {said}", paint(Paint::Yellow, "note:")));
     }
     if let Some(packages) = &report.reboot_required {
         lines.push(format!("{} {}; what waits for it goes on after it", paint(Paint::Yellow, "note:"), restart(packages)));

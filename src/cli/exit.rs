@@ -19,7 +19,7 @@ pub enum Exit {
     NoInput,
     /// Something could not be fetched.
     Unavailable,
-    /// The work would leave too little room.
+    /// The work would leave too little room, or there was none left.
     DiskFloor,
     /// Another run is at work.
     Locked,
@@ -46,7 +46,7 @@ Exit codes:
   65  the manifest has problems
   66  a file that was named is not there
   69  something could not be fetched
-  73  the work would leave less room than a disk guard asks for
+  73  the work would leave less room than a disk guard asks for, or a disk was full
   75  another run is at work on this machine
   76  the machine or the manifest is not what it was when the plan was saved, the lock written, or the rehearsal begun
   77  only root may do this

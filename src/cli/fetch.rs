@@ -5,7 +5,7 @@ use super::source::{Purpose, Refusal, read_lock};
 use super::{Exit, Form, Global};
 use crate::fetch::Http;
 use crate::model::ByteSize;
-use crate::session::{Lock, lacking};
+use crate::session::{Lock, Locked, lacking};
 use crate::step::Blob;
 use crate::store::Store;
 use crate::target::{Progress, Silent};
@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     let store = Store::at(&global.cache);
     let progress: &dyn Progress = if global.progress == super::ProgressForm::None { &Silent } else { &Told };
-    let lacks = match lacking(&store, blobs.iter().copied()) {
+    let lacks = match lacking(&store, &blobs) {
         Ok(lacks) => lacks,
         Err(error) => {
             complain(&format!("cannot look for downloads in {}: {error}", global.cache.display()), None);
@@ -80,12 +80,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     Exit::Done
 }
 
-/// The downloads that a lock names, of all machines or of one kind.
-fn named<'a>(lock: &'a Lock, machine: Option<&str>) -> Option<Vec<&'a Blob>> {
-    let mut blobs: Vec<&Blob> = match machine {
-        Some(kind) => lock.machines.get(kind)?.downloads.iter().collect(),
-        None => lock.machines.values().flat_map(|locked| &locked.downloads).collect(),
+/// The downloads that a lock names, packages of the distribution included, of all machines or of one kind.
+fn named(lock: &Lock, machine: Option<&str>) -> Option<Vec<Blob>> {
+    let machines: Vec<&Locked> = match machine {
+        Some(kind) => vec![lock.machines.get(kind)?],
+        None => lock.machines.values().collect(),
     };
+    let mut blobs: Vec<Blob> = machines.into_iter().flat_map(Locked::files).collect();
     blobs.sort_by_key(|blob| blob.sha256);
     blobs.dedup_by_key(|blob| blob.sha256);
     Some(blobs)

@@ -92,7 +92,8 @@ fn painted(step: &Step) -> String {
 
 fn show_one(planned: &Planned) -> Vec<String> {
     let mut lines = Vec::new();
-    if planned.steps.is_empty() && planned.deferred.is_empty() && planned.problem.is_none() && planned.drift.is_empty() {
+    let said = [&planned.drift, &planned.notes];
+    if planned.steps.is_empty() && planned.deferred.is_empty() && planned.problem.is_none() && said.iter().all(|said| said.is_empty()) {
         return lines;
     }
     lines.push(paint_data(Paint::Bold, &planned.id.to_string()));
@@ -106,7 +107,7 @@ fn show_one(planned: &Planned) -> Vec<String> {
     lines.extend(waits.map(|waits| {
         format!("  {} {}  {}", paint_data(Paint::Dim, "  …"), waits.step.op.summary(), paint_data(Paint::Dim, &waits.reason))
     }));
-    lines.extend(planned.drift.iter().map(|drift| format!("  {} {drift}", paint_data(Paint::Yellow, "  i"))));
+    lines.extend(said.into_iter().flatten().map(|said| format!("  {} {said}", paint_data(Paint::Yellow, "  i"))));
     lines
 }
 

@@ -2,7 +2,7 @@
 
 use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
-use crate::apply::Observers;
+use crate::apply::{Observers, is_for_room};
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, text};
 use crate::model::ResourceId;
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
@@ -140,6 +140,7 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             say(&message, Some(&hint), Exit::NotRoot)
         }
         SessionError::Resolve(error) => say(&message, None, unresolved(&error.cause)),
+        SessionError::Own(cause) if is_for_room(&message) => say(&message, cause.hint.as_deref(), Exit::DiskFloor),
         SessionError::Own(cause) => say(&message, cause.hint.as_deref(), Exit::Failed),
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)

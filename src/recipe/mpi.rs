@@ -84,7 +84,7 @@ impl Recipe for Mpi {
             links: Vec::new(),
             unversioned: Vec::new(),
         };
-        let tree = Archive { name: "intel-mpi".into(), unpack };
+        let tree = Archive::new("intel-mpi", unpack);
         let file = |at: &str, text: &str| -> Result<File, Vec<Problem>> {
             let file = File::new(path(at)?, Content::Inline(format!("# {HEADER}\n{text}").into()), Meta::root(Mode::FILE));
             Ok(File { requires: vec![tree.id()], ..file })

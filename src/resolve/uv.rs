@@ -3,8 +3,8 @@
 use super::{Cause, Desk};
 use crate::model::{Proxy, Sha256};
 use crate::step::Blob;
-use crate::target::{HostTool, program_in_wheel, run_host};
-use std::fs::{self, Permissions};
+use crate::target::{HostTool, is_program_in_wheel, program_in_wheel, run_host};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -39,15 +39,17 @@ impl Desk<'_> {
         Ok(Blob { url: link.url.clone(), sha256, size: self.http.size(&link.url) })
     }
 
-    /// The program for this host, unpacked.
+    /// The program for this host, unpacked, and held against its verified wheel.
     fn uv_here(&self, index: Option<&str>) -> Result<PathBuf, Cause> {
         let blob = self.uv(std::env::consts::ARCH, index)?;
         let path = self.store.folder().join("tools").join(format!("uv-{}", blob.sha256.short()));
-        if path.exists() {
-            return Ok(path);
-        }
         self.http.download(self.store, &blob, self.progress)?;
         let wheel = self.store.take(&blob.sha256)?;
+        if let Ok(there) = File::open(&path)
+            && is_program_in_wheel(wheel.try_clone()?, "uv", there)?
+        {
+            return Ok(path);
+        }
         let mut file = self.store.incoming()?;
         program_in_wheel(wheel, "uv", &mut file)?;
         file.as_file().set_permissions(Permissions::from_mode(0o755))?;

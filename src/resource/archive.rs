@@ -1,9 +1,9 @@
 //! `archive`: a directory tree made from downloaded archives, whole or not at all.
 
-use super::{PRESENT, Resource, in_the_way};
+use super::{OnDrift, PRESENT, Resource, changed, files, in_the_way, named};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
 use crate::step::{Blob, Change, DiskForecast, Op, Step, Unpack};
-use crate::target::{Claims, Probe, ProbeError};
+use crate::target::{Claims, Depth, Inventory, Probe, ProbeError};
 use serde::Serialize;
 
 /// A tree as it should be.
@@ -13,6 +13,8 @@ pub struct Archive {
     pub name: String,
     /// How it is made.
     pub unpack: Unpack,
+    /// What is done about damage: it is mended as soon as a quick look shows it, and under `Repair` every file is read for it.
+    pub on_drift: OnDrift,
 }
 
 /// A tree as it is.
@@ -20,8 +22,15 @@ pub struct Archive {
 pub enum State {
     /// Nothing there.
     Absent,
-    /// Made by Fitout, from this.
-    Made(Sha256),
+    /// Made by Fitout.
+    Made {
+        /// From this.
+        digest: Sha256,
+        /// What is not as it was made, as far as was looked.
+        damaged: Vec<String>,
+        /// What people put there, where it is to be made anew.
+        foreign: Vec<String>,
+    },
 }
 
 /// Compiled programs unpack to about three times their wheel.
@@ -36,11 +45,50 @@ pub(super) fn marker(directory: &TargetPath, on: &dyn Probe) -> Result<Option<Sh
 }
 
 impl Archive {
+    /// A tree of which nothing is known.
+    #[must_use]
+    pub fn new(name: impl Into<String>, unpack: Unpack) -> Self {
+        Self { name: name.into(), unpack, on_drift: OnDrift::default() }
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> ResourceId {
         ResourceId::new("archive", &self.name)
     }
+
+    /// The files that are not as they were unpacked.
+    fn damage(&self, depth: Depth, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        let tree = &self.unpack.into;
+        Inventory::read(tree, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.damage(tree, depth, on))
+    }
+
+    fn made(&self, digest: Sha256, on: &dyn Probe) -> Result<State, ProbeError> {
+        let is_another = digest != self.unpack.digest;
+        let damaged = match self.on_drift {
+            OnDrift::Ignore if !is_another => Vec::new(),
+            OnDrift::Repair => self.damage(Depth::Full, on)?,
+            OnDrift::Report | OnDrift::Ignore => self.damage(Depth::Quick, on)?,
+        };
+        // What is there as it should be is not searched for what people added.
+        let is_remade = is_another || !damaged.is_empty();
+        let inventory = if is_remade { Inventory::read(&self.unpack.into, on)? } else { None };
+        let foreign = inventory.map_or_else(|| Ok(Vec::new()), |inventory| inventory.foreign(&self.unpack.into, on))?;
+        Ok(State::Made { digest, damaged, foreign })
+    }
+}
+
+/// What is said of files that people added.
+fn kept(foreign: &[String]) -> String {
+    let stays = if foreign.len() == 1 { "stays" } else { "stay" };
+    named(&format!("{} that Fitout did not put there {stays}", files(foreign.len())), foreign)
+}
+
+/// Why a tree is made anew, and what becomes of people's work in it.
+fn why_anew(cause: Option<&str>, damaged: &[String], foreign: &[String]) -> String {
+    let edits = (!damaged.is_empty()).then(|| changed(damaged));
+    let kept = (!foreign.is_empty()).then(|| kept(foreign));
+    cause.map(str::to_owned).into_iter().chain(edits).chain(kept).collect::<Vec<_>>().join("; ")
 }
 
 impl Resource for Archive {
@@ -66,7 +114,8 @@ impl Resource for Archive {
         if on.stat(&self.unpack.into)?.is_none() {
             return Ok(State::Absent);
         }
-        marker(&self.unpack.into, on)?.map(State::Made).ok_or_else(|| in_the_way(&self.unpack.into, "something that Fitout did not make"))
+        let digest = marker(&self.unpack.into, on)?;
+        self.made(digest.ok_or_else(|| in_the_way(&self.unpack.into, "something that Fitout did not make"))?, on)
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -77,8 +126,17 @@ impl Resource for Archive {
         };
         match now {
             State::Absent => make(Change::Add, "absent"),
-            State::Made(digest) if *digest == self.unpack.digest => Vec::new(),
-            State::Made(_) => make(Change::Replace, "made from other archives"),
+            State::Made { digest, damaged, .. } if *digest == self.unpack.digest && damaged.is_empty() => Vec::new(),
+            State::Made { digest, damaged, foreign } => {
+                let cause = (*digest != self.unpack.digest).then_some("made from other archives");
+                make(Change::Replace, &why_anew(cause, damaged, foreign))
+            }
         }
+    }
+
+    fn examine(&self, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        let damaged = if self.on_drift == OnDrift::Ignore { Vec::new() } else { self.damage(Depth::Full, on)? };
+        let said = || format!("{}: {}; `fitout apply --repair` unpacks it anew", self.unpack.into, changed(&damaged));
+        Ok(if damaged.is_empty() { Vec::new() } else { vec![said()] })
     }
 }

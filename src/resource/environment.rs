@@ -1,10 +1,10 @@
 //! Python and conda environments: built beside the one in use, checked, then switched to by one link.
 
 use super::archive::marker;
-use super::{OnDrift, Ownership, PRESENT, Resource, in_the_way};
+use super::{OnDrift, Ownership, PRESENT, Resource, changed, files, in_the_way, named};
 use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath};
-use crate::step::{Ability, Blob, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, Site, Stat, Step};
-use crate::target::{Added, Claims, Inventory, Probe, ProbeError};
+use crate::step::{Ability, Blob, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, PythonPackages, Site, Stat, Step};
+use crate::target::{Added, Claims, Depth, Inventory, KEPT, Probe, ProbeError, generations};
 use serde::Serialize;
 
 /// An environment of an interpreter of the target.
@@ -44,14 +44,8 @@ pub struct State {
     worn: Option<String>,
     /// What people changed in it, where it is made anew for another reason.
     lost: Option<String>,
-}
-
-/// So many damaged files are named.
-const NAMED: usize = 3;
-
-fn named(count: &str, names: &[String]) -> String {
-    let more = if names.len() > NAMED { ", …" } else { "" };
-    format!("{count} ({}{more})", names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "))
+    /// Generations that were replaced, and got files since.
+    kept: Vec<TargetPath>,
 }
 
 impl State {
@@ -66,7 +60,17 @@ impl State {
         };
         let worn = if built == Some(site.digest) { worn(site, ownership, on)? } else { None };
         let lost = if built.is_some_and(|built| built != site.digest) { lost(site, on)? } else { None };
-        Ok(Self { link, built, worn, lost })
+        let mut kept = Vec::new();
+        for generation in if link.is_some() { generations(&site.prefix, on)? } else { Vec::new() } {
+            let mark = generation.join(KEPT).map_err(|e| ProbeError::new(format!("look into {generation}"), e))?;
+            kept.extend(on.stat(&mark)?.map(|_| generation));
+        }
+        Ok(Self { link, built, worn, lost, kept })
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let note = |path: &TargetPath| format!("{path} was replaced and got files since, so it stays: take what you need, and remove it");
+        self.kept.iter().map(note).collect()
     }
 
     /// How the environment is made anew, `None` where it is as it should be.
@@ -113,7 +117,7 @@ fn worn(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Option<Str
 /// What people changed of that which Fitout put into an environment, and which is not carried along: packages by their names, else files.
 fn lost(site: &Site, on: &dyn Probe) -> Result<Option<String>, ProbeError> {
     let Some(inventory) = Inventory::read(&site.prefix, on)? else { return Ok(None) };
-    let damaged = inventory.damage(&site.prefix, on)?;
+    let damaged = inventory.damage(&site.prefix, Depth::Full, on)?;
     let packages = inventory.packages_of(&damaged);
     let (what, names) = if packages.is_empty() { (files(damaged.len()), &damaged) } else { (packages_count(packages.len()), &packages) };
     Ok((!damaged.is_empty()).then(|| named(&format!("{what} changed by hand will be as the manifest says"), names)))
@@ -123,13 +127,9 @@ fn packages_count(count: usize) -> String {
     if count == 1 { "1 package".into() } else { format!("{count} packages") }
 }
 
-fn files(count: usize) -> String {
-    if count == 1 { "1 file".into() } else { format!("{count} files") }
-}
-
 /// The files of an environment that are not as they were made.
 fn damage(site: &Site, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
-    Inventory::read(&site.prefix, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.damage(&site.prefix, on))
+    Inventory::read(&site.prefix, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.damage(&site.prefix, Depth::Full, on))
 }
 
 /// The packages that people added to the environment at a path.
@@ -146,9 +146,7 @@ fn examined(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Vec<St
         return Ok(Vec::new());
     }
     let damaged = damage(site, on)?;
-    let was = if damaged.len() == 1 { "was" } else { "were" };
-    let said = named(&format!("{} {was} changed or removed by hand", files(damaged.len())), &damaged);
-    Ok(if damaged.is_empty() { Vec::new() } else { vec![format!("{}: {said}", site.prefix)] })
+    Ok(if damaged.is_empty() { Vec::new() } else { vec![format!("{}: {}", site.prefix, changed(&damaged))] })
 }
 
 /// What an environment asks for, as it is remembered: its place.
@@ -174,12 +172,11 @@ pub fn generation_of(prefix: &TargetPath, digest: &Sha256) -> Result<TargetPath,
 /// A wheel lies packed beside the environment while this is built, and unpacks to about three times its size.
 const GROWTH: u64 = 4;
 
-impl PythonEnvironment {
-    /// What building takes, where the index told the sizes of all wheels.
-    fn room(&self) -> DiskForecast {
-        let packed: Option<u64> = self.build.packages.wheels.iter().map(|wheel| wheel.size.map(|size| size.0)).sum();
-        packed.map_or(DiskForecast::Unknown, |packed| DiskForecast::AtMost(ByteSize(packed * GROWTH)))
-    }
+/// What laying packages of Python into an environment that takes `more` comes to, where the index told the sizes of all wheels.
+fn room(packages: Option<&PythonPackages>, more: ByteSize) -> DiskForecast {
+    let wheels = packages.iter().flat_map(|packages| &packages.wheels);
+    let packed: Option<u64> = wheels.map(|wheel| wheel.size.map(|size| size.0)).sum();
+    packed.map_or(DiskForecast::Unknown, |packed| DiskForecast::AtMost(ByteSize(packed * GROWTH + more.0)))
 }
 
 impl Resource for PythonEnvironment {
@@ -211,11 +208,15 @@ impl Resource for PythonEnvironment {
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let op = |site| Op::BuildPython(PythonBuild { site, ..self.build.clone() });
-        steps(now, &self.build.site, op, self.room())
+        steps(now, &self.build.site, op, room(Some(&self.build.packages), ByteSize(0)))
     }
 
     fn claims(&self) -> Claims {
         claims(&self.build.site)
+    }
+
+    fn notes(&self, now: &State) -> Vec<String> {
+        now.notes()
     }
 
     fn ownership(&self) -> Option<&Ownership> {
@@ -252,11 +253,15 @@ impl Resource for CondaEnvironment {
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let op = |site| Op::BuildConda(CondaBuild { site, ..self.build.clone() });
-        steps(now, &self.build.site, op, DiskForecast::AtMost(self.size))
+        steps(now, &self.build.site, op, room(self.build.pip.as_ref(), self.size))
     }
 
     fn claims(&self) -> Claims {
         claims(&self.build.site)
+    }
+
+    fn notes(&self, now: &State) -> Vec<String> {
+        now.notes()
     }
 
     fn ownership(&self) -> Option<&Ownership> {

@@ -133,6 +133,11 @@ pub trait Resource: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What is worth knowing of it although it is as it should be.
+    fn notes(&self, _: &Self::State) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Things that people changed and that are left as they are, for `verify` and `status`.
     fn drift(&self, _: &Self::State) -> Vec<String> {
         Vec::new()
@@ -181,6 +186,25 @@ fn owner_ids(on: &dyn Probe, owner: &Owner) -> Result<Option<(u32, u32)>, ProbeE
 /// Something is where a path is wanted, and it is somebody's: said by the plan already, for apply would refuse.
 fn in_the_way(path: &TargetPath, what: &str) -> ProbeError {
     ProbeError::new(format!("make {path}"), format!("{what} is there; move it away, or name another path"))
+}
+
+/// So many files or packages are named.
+const NAMED: usize = 3;
+
+/// A count, and the first of those that were counted.
+fn named(count: &str, names: &[String]) -> String {
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    format!("{count} ({}{more})", names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "))
+}
+
+fn files(count: usize) -> String {
+    if count == 1 { "1 file".into() } else { format!("{count} files") }
+}
+
+/// What is said of files that are not as they were made.
+fn changed(damaged: &[String]) -> String {
+    let was = if damaged.len() == 1 { "was" } else { "were" };
+    named(&format!("{} {was} changed or removed by hand", files(damaged.len())), damaged)
 }
 
 /// What a file kind is called.

@@ -45,6 +45,9 @@ pub struct Look {
     pub steps: Vec<Step>,
     /// What people changed and is left alone.
     pub drift: Vec<String>,
+    /// What is worth knowing, and as it should be.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 macro_rules! specs {
@@ -204,7 +207,8 @@ pub fn look<R: Resource>(resource: &R, on: &dyn Probe) -> Result<Look, ProbeErro
         Some(ownership) if !steps.is_empty() => ownership.judge(&resource.claims(), steps)?,
         _ => Judged { steps, drift: Vec::new() },
     };
-    Ok(Look { steps: judged.steps, drift: resource.drift(&state).into_iter().chain(judged.drift).collect() })
+    let drift = resource.drift(&state).into_iter().chain(judged.drift).collect();
+    Ok(Look { steps: judged.steps, drift, notes: resource.notes(&state) })
 }
 
 impl Spec {
@@ -235,7 +239,9 @@ impl Spec {
                 unit.ownership = ownership(&Resource::id(unit));
                 unit.reads.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
             }
+            Self::Archive(archive) => archive.on_drift = ownership(&archive.id()).on_drift,
             Self::Libraries(libraries) => {
+                libraries.trees.iter_mut().for_each(|tree| tree.on_drift = ownership(&tree.id()).on_drift);
                 libraries.link.iter_mut().for_each(|link| link.ownership = ownership(&Resource::id(&*link)));
                 libraries.files.iter_mut().for_each(|file| file.ownership = ownership(&file.id()));
             }
@@ -249,7 +255,6 @@ impl Spec {
             | Self::NoEnvironment(_)
             | Self::Departed(_)
             | Self::Debconf(_)
-            | Self::Archive(_)
             | Self::SshdPolicy(_)
             | Self::Released(_)
             | Self::Script(_)

@@ -10,7 +10,7 @@ use crate::model::{Facts, Gpu, ResourceId, Sha256};
 use crate::recipe::{Answer, Answers, Item, Question};
 use crate::resource::Spec;
 use crate::step::Blob;
-use crate::target::PackageFiles;
+use crate::target::{PackageFile, PackageFiles};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,6 +148,12 @@ impl Locked {
     #[must_use]
     pub fn known(&self) -> Answers {
         Answers(self.answers.iter().map(|one| (one.question.digest(), one.answer.clone())).collect())
+    }
+
+    /// All that comes over a network, packages of the distribution included.
+    #[must_use]
+    pub fn files(&self) -> Vec<Blob> {
+        self.downloads.iter().cloned().chain(self.packages.0.values().filter_map(PackageFile::blob)).collect()
     }
 
     /// What this work needs and it does not name, in words.

@@ -21,9 +21,9 @@ use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, TargetPath
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
-use crate::resolve::{ResolveError, fresh, resolve};
+use crate::resolve::{Permission, ResolveError, fresh, resolve};
 use crate::resource::Spec;
-use crate::step::Op;
+use crate::step::{Beside, Op, Step};
 use crate::store::Store;
 use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, read_facts, reboot_required};
 use serde::Serialize;
@@ -184,7 +184,8 @@ impl Session {
     pub fn locked(&self) -> Result<(String, Locked), SessionError> {
         let facts = read_facts(self.target.as_ref())?;
         let wanted = lock::wanted(&self.work.graph.nodes);
-        let packages = if wanted.is_empty() { PackageFiles::default() } else { PackageFiles::ask(&wanted, self.target.as_ref())? };
+        let packages =
+            if wanted.is_empty() { PackageFiles::default() } else { PackageFiles::ask(&wanted, Beside::Nothing, self.target.as_ref())? };
         Ok((lock::kind(&facts), Locked::new(&self.questions, &self.answers, &self.work, packages)))
     }
 
@@ -275,11 +276,18 @@ impl Session {
 
     /// Binds apt to the lock, for a run that installs packages under one; ends what a run that was cut short was bound to.
     fn bind(&self, plan: &Plan) -> Result<(), OpError> {
-        let mut steps = plan.resources.iter().flat_map(|planned| &planned.steps);
-        if self.terms.bond == Bond::Strict && steps.any(|step| matches!(step.op, Op::AptInstall { .. })) {
-            return self.locked.packages.bind(self.target.as_ref());
+        PackageFiles::release(self.target.as_ref())?;
+        let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
+        let asked = |step: &Step| if let Op::AptInstall { packages } = &step.op { packages.clone() } else { Vec::new() };
+        let asked: Vec<String> = steps.flat_map(asked).collect();
+        if self.terms.bond == Bond::Loose || asked.is_empty() {
+            return Ok(());
         }
-        PackageFiles::release(self.target.as_ref())
+        self.locked.packages.bind(self.target.as_ref())?;
+        match self.terms.network {
+            Permission::Allowed => Ok(()),
+            Permission::Forbidden => self.target.shelve(&self.locked.packages, &asked),
+        }
     }
 
     fn keep_answers(&self) -> Result<(), OpError> {

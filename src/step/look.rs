@@ -16,7 +16,16 @@ pub enum Query {
     /// What the driver says of the GPUs, as JSON; fails where there is no driver's library. Only asked of a running system.
     Gpus,
     /// Which files apt would fetch to install these packages: `apt-get install --print-uris`.
-    PackageFiles(Vec<String>),
+    PackageFiles(Vec<String>, Beside),
+}
+
+/// Beside what packages are installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Beside {
+    /// What the machine has.
+    Installed,
+    /// Nothing: the answer is the same on every machine with the same sources.
+    Nothing,
 }
 
 /// A login that sshd is asked about.
@@ -93,6 +102,9 @@ pub struct Stat {
     pub gid: u32,
     /// Bytes.
     pub size: u64,
+    /// When its content was last written, in nanoseconds; programs can set it.
+    #[serde(skip)]
+    pub written: i128,
     /// Where a link points.
     pub link: Option<String>,
 }

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use content::{Blob, Cmd, Content, PATH};
 pub use lane::Lane;
-pub use look::{FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
+pub use look::{Beside, FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
 pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};
 pub use tool::{CONTAINER_DEVICES, Tool};
 pub use work::{

@@ -8,6 +8,7 @@ mod arrival;
 use crate::model::Sha256;
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,6 +102,13 @@ impl Store {
             Held::Absent => Err(io::Error::new(io::ErrorKind::NotFound, "it is not in the store")),
             Held::Damaged(damaged) => Err(io::Error::other(format!("{damaged}: {FETCH_AGAIN}"))),
         }
+    }
+
+    /// The number of the device that this is on, or will be; `None` where that cannot be told.
+    #[must_use]
+    pub fn device(&self) -> Option<u64> {
+        let folder = std::path::absolute(&self.folder).ok()?;
+        folder.ancestors().find_map(|folder| fs::metadata(folder).ok()).map(|data| data.dev())
     }
 
     /// The way of a blob here, as far as this process brings it.

@@ -1,25 +1,38 @@
 //! Builds a conda environment on a target: packages that were fetched and verified before, unpacked once per host, linked into a
 //! generation. Their scripts run inside the target, never on the host, and no path of the host stays in what is built.
 
-use super::generation::Generation;
+use super::generation::{Generation, name_prefix};
 use super::machine::Machine;
 use super::unpack::below;
 use super::{OpError, Progress, chain};
 use crate::model::{Sha256, TargetPath};
-use crate::step::{Cmd, CondaBuild, PATH};
+use crate::step::{Blob, Cmd, CondaBuild, PATH};
+use crate::store::Store;
 use rattler::install::{Installer, LinkOptions};
 use rattler::package_cache::PackageCache;
+use rattler::validation::ValidationMode;
 use rattler_conda_types::package::CondaArchiveType;
 use rattler_conda_types::{PackageRecord, RepoDataRecord, Subdir};
 use rattler_lock::LockFile;
 use rattler_networking::LazyClient;
 use rattler_package_streaming::ExtractError;
 use rattler_package_streaming::read::{extract_conda_via_streaming, extract_tar_bz2};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where packages lie unpacked, in the store's folder.
 const UNPACKED: &str = "conda-packages";
+
+/// Those of some packages that do not lie unpacked in the store's folder yet.
+#[must_use]
+pub fn not_unpacked<'b>(store: &Store, packages: &'b [Blob]) -> Vec<&'b Blob> {
+    let folder = store.folder().join(UNPACKED);
+    // A folder is named as its archive is, without the ending.
+    let stem =
+        |blob: &Blob| blob.url.rsplit('/').next().map(|name| name.trim_end_matches(".conda").trim_end_matches(".tar.bz2").to_owned());
+    packages.iter().filter(|blob| stem(blob).is_some_and(|name| !folder.join(name).exists())).collect()
+}
 
 pub(super) fn perform(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Result<(), OpError> {
     Generation(&build.site).renew(machine, progress, || make(machine, build, progress))
@@ -40,7 +53,18 @@ fn make(machine: &Machine, build: &CondaBuild, progress: &dyn Progress) -> Resul
     let in_order = PackageRecord::sort_topologically(records);
     in_order.iter().try_for_each(|record| run_script(machine, build, &record.package_record, progress))?;
     compile(machine, build, &in_order, progress)?;
-    build.pip.iter().try_for_each(|packages| super::python::install(machine, packages, &build.site.generation, progress))
+    build.pip.iter().try_for_each(|packages| super::python::install(machine, packages, &build.site.generation, progress))?;
+    // Last: until the switch there is nothing behind the environment's own path, or another generation.
+    let renamed = name_prefix(machine, &build.site)?;
+    each_record(machine, &meta, |record| {
+        for entry in record["paths_data"]["paths"].as_array_mut().into_iter().flatten() {
+            if let Some((digest, size)) = entry["_path"].as_str().and_then(|path| renamed.get(path)) {
+                entry["sha256_in_prefix"] = digest.to_string().into();
+                entry["size_in_bytes"] = (*size).into();
+            }
+        }
+        Ok(())
+    })
 }
 
 /// The platform of a lock, and its packages.
@@ -60,7 +84,9 @@ async fn link(
     records: &[RepoDataRecord],
     progress: &dyn Progress,
 ) -> Result<(), String> {
-    let cache = PackageCache::new(machine.store.folder().join(UNPACKED));
+    // What lies unpacked is held against the digests of its files whenever it is used, and unpacked again where it was damaged.
+    let layers = [machine.store.folder().join(UNPACKED)];
+    let cache = PackageCache::new_layered(layers, false, ValidationMode::Full);
     for (number, record) in records.iter().enumerate() {
         unpack(machine, &cache, record).await?;
         progress.advance(number as u64 + 1, records.len() as u64);
@@ -96,13 +122,21 @@ async fn unpack(machine: &Machine, cache: &PackageCache, record: &RepoDataRecord
     cache.get_or_fetch(&record.package_record, fetch, None).await.map(drop).map_err(|e| format!("unpack {name}: {}", chain(&e)))
 }
 
-/// Takes out of the records of packages where they lay on the host, and holds them against what is there.
-fn finish_records(machine: &Machine, generation: &TargetPath, meta: &TargetPath) -> Result<(), OpError> {
+/// Amends each record of a package.
+fn each_record(machine: &Machine, meta: &TargetPath, amend: impl Fn(&mut Value) -> Result<(), OpError>) -> Result<(), OpError> {
     for name in machine.files.list(meta)?.unwrap_or_default().iter().filter(|name| Path::new(name).extension() == Some("json".as_ref())) {
         let path = below(meta, name)?;
-        let act = || format!("read {path}");
         let bytes = machine.files.read(&path)?.unwrap_or_default();
-        let mut record: serde_json::Value = serde_json::from_slice(&bytes).map_err(|e| OpError::new(act(), e))?;
+        let mut record: Value = serde_json::from_slice(&bytes).map_err(|e| OpError::new(format!("read {path}"), e))?;
+        amend(&mut record)?;
+        machine.files.write_unsynced(&path, &mut format!("{record:#}\n").as_bytes(), 0o644, (0, 0))?;
+    }
+    Ok(())
+}
+
+/// Takes out of the records of packages where they lay on the host, and holds them against what is there.
+fn finish_records(machine: &Machine, generation: &TargetPath, meta: &TargetPath) -> Result<(), OpError> {
+    each_record(machine, meta, |record| {
         for entry in record["paths_data"]["paths"].as_array().into_iter().flatten() {
             check_rewritten(machine, generation, entry)?;
         }
@@ -110,14 +144,13 @@ fn finish_records(machine: &Machine, generation: &TargetPath, meta: &TargetPath)
             record.remove("extracted_package_dir");
             record.remove("link");
         }
-        machine.files.write_unsynced(&path, &mut format!("{record:#}\n").as_bytes(), 0o644, (0, 0))?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Refuses a file in which the prefix was put and that is not what the library meant to write: it does not hear of an error in the last part of
 /// one, such as a full disk (rattler's `link_file` drops a `BufWriter`). Files that are copied as they are do not come here.
-fn check_rewritten(machine: &Machine, generation: &TargetPath, entry: &serde_json::Value) -> Result<(), OpError> {
+fn check_rewritten(machine: &Machine, generation: &TargetPath, entry: &Value) -> Result<(), OpError> {
     let text = |key: &str| entry[key].as_str().unwrap_or_default();
     if text("prefix_placeholder").is_empty() {
         return Ok(());

@@ -133,7 +133,8 @@ impl Rooted {
             FileKind::File | FileKind::Directory | FileKind::Other => None,
         };
         let size = u64::try_from(raw.st_size).unwrap_or_default();
-        Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, link }))
+        let written = nanoseconds(raw.st_mtime, raw.st_mtime_nsec);
+        Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, written, link }))
     }
 
     /// What tells whether a file, links followed, is still the same; `None` where nothing is.
@@ -143,8 +144,7 @@ impl Rooted {
     pub fn stamp(&self, path: &TargetPath) -> Result<Option<Stamp>, ProbeError> {
         let stamp = |fd: OwnedFd| {
             let raw = fstat(&fd)?;
-            let time = |seconds: i64, more: i64| i128::from(seconds) * 1_000_000_000 + i128::from(more);
-            let (changed, written) = (time(raw.st_ctime, raw.st_ctime_nsec), time(raw.st_mtime, raw.st_mtime_nsec));
+            let (changed, written) = (nanoseconds(raw.st_ctime, raw.st_ctime_nsec), nanoseconds(raw.st_mtime, raw.st_mtime_nsec));
             Ok(Some(Stamp([raw.st_dev.into(), raw.st_ino.into(), raw.st_size.into(), changed, written])))
         };
         self.lookup(path.relative(), OFlag::O_PATH).and_then(stamp).or_else(absent).map_err(|e| failed("look at", path, e))
@@ -186,6 +186,10 @@ impl Rooted {
         let fd = self.directory(path.relative()).map_err(|e| failed("open", path, e))?;
         std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|e| failed("find", path, e))
     }
+}
+
+fn nanoseconds(seconds: i64, more: i64) -> i128 {
+    i128::from(seconds) * 1_000_000_000 + i128::from(more)
 }
 
 fn kind_of(raw: &FileStat) -> FileKind {

@@ -9,8 +9,9 @@ use super::inventory::walk;
 use super::machine::Machine;
 use super::unpack::{below, marker};
 use super::{Inventory, OpError, Probe, ProbeError, Progress};
-use crate::model::{Invalid, Owner, TargetPath};
+use crate::model::{Invalid, Owner, Sha256, TargetPath};
 use crate::step::{Extras, FileKind, Site};
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 /// Where generations are, beside the links to them.
@@ -88,21 +89,38 @@ impl Generation<'_> {
         if !is_in_use || files.stat(&marker(&site.generation)?)?.is_none() {
             // One that was whole once lacks what people added since.
             files.remove_tree(&site.generation)?;
-            let (ids, _) = machine.account(&site.owner)?;
-            build()?;
-            let made = Inventory::take(&site.generation, files)?;
-            if let (Extras::Keep, false, Some(name)) = (site.extras, is_in_use, &before) {
-                super::extras::carry(machine, &below(&self.folder()?, name)?, self.0, &made, ids, progress)?;
+            let others = before.as_deref().filter(|_| !is_in_use);
+            if let Err(error) = self.make(machine, others, progress, build) {
+                // Nobody needs half of it, and its room may be what is short.
+                files.remove_tree(&site.generation)?;
+                return Err(error);
             }
-            if site.owner != Owner::Root {
-                files.own_tree(&site.generation, ids)?;
-            }
-            files.sync_tree(&site.generation)?;
-            let text = serde_json::json!({"version": 1, "digest": site.digest}).to_string();
-            files.write(&marker(&site.generation)?, &mut text.as_bytes(), 0o644, (0, 0))?;
         }
         files.symlink(&site.prefix, &format!("{FOLDER}/{}", site.generation.name()))?;
         self.sweep(machine, before.as_deref(), progress)
+    }
+
+    /// Makes the generation; what people added to the one `before` comes along.
+    fn make(
+        self,
+        machine: &Machine,
+        before: Option<&str>,
+        progress: &dyn Progress,
+        build: impl FnOnce() -> Result<(), OpError>,
+    ) -> Result<(), OpError> {
+        let (files, site) = (&machine.files, self.0);
+        let (ids, _) = machine.account(&site.owner)?;
+        build()?;
+        let made = Inventory::take(&site.generation, files)?;
+        if let (Extras::Keep, Some(name)) = (site.extras, before) {
+            super::extras::carry(machine, &below(&self.folder()?, name)?, self.0, &made, ids, progress)?;
+        }
+        if site.owner != Owner::Root {
+            files.own_tree(&site.generation, ids)?;
+        }
+        files.sync_tree(&site.generation)?;
+        let text = serde_json::json!({"version": 1, "digest": site.digest}).to_string();
+        Ok(files.write(&marker(&site.generation)?, &mut text.as_bytes(), 0o644, (0, 0))?)
     }
 
     /// Removes every generation but this one, the one before, and those into which somebody put something after they were replaced.
@@ -132,8 +150,31 @@ impl Generation<'_> {
     }
 }
 
+/// Programs of an environment that are text are shorter.
+const LONGEST_PROGRAM: u64 = 1 << 20;
+
+/// Has the programs and the scripts of activation name the environment's own path, not that of the generation: a shell that was activated
+/// goes on in the environment that is in use, what it installs there names that too, and nothing names what may be gone one day. Gives
+/// those that are other than they were, with digest and size.
+pub(super) fn name_prefix(machine: &Machine, site: &Site) -> Result<BTreeMap<String, (Sha256, usize)>, OpError> {
+    let (programs, mut changed) = (below(&site.generation, "bin")?, BTreeMap::new());
+    for name in machine.files.list(&programs)?.unwrap_or_default() {
+        let path = below(&programs, &name)?;
+        let Some(stat) = machine.files.stat(&path)?.filter(|stat| stat.kind == FileKind::File && stat.size <= LONGEST_PROGRAM) else {
+            continue;
+        };
+        let Ok(text) = String::from_utf8(machine.files.read(&path)?.unwrap_or_default()) else { continue };
+        if text.contains(site.generation.as_str()) {
+            let text = text.replace(site.generation.as_str(), site.prefix.as_str());
+            machine.files.write_unsynced(&path, &mut text.as_bytes(), stat.mode & 0o777, (0, 0))?;
+            changed.insert(format!("bin/{name}"), (Sha256::of(text.as_bytes()), text.len()));
+        }
+    }
+    Ok(changed)
+}
+
 /// Says of a generation that it stays until somebody removes it.
-const KEPT: &str = ".fitout-kept";
+pub const KEPT: &str = ".fitout-kept";
 /// So many files are named.
 const NAMED: usize = 3;
 

@@ -1,10 +1,11 @@
-//! What Fitout put into an environment: every file and link of it with its digest. By this damage is told from what people added, and
-//! what they added can go along when the environment is made anew.
+//! What Fitout put into a tree (an environment, a toolkit): every file and link of it with its digest and size. By this damage is told
+//! from what people added, and what they added can go along when the tree is made anew.
 //!
-//! It lies in the generation itself, a line a file: digest, two spaces, path. Compiled modules are left out, for Python writes them when
+//! It lies in the tree itself, a line a file: digest, size, two spaces, path. Compiled modules are left out, for Python writes them when
 //! it likes, and so is what tools note about themselves.
 
 use super::fs::Rooted;
+use super::unpack::MARKER;
 use super::{Probe, ProbeError};
 use crate::model::{ByteSize, Sha256, TargetPath, project_name};
 use crate::step::{Blob, Content, FileKind, Stat};
@@ -19,9 +20,27 @@ const OWN: &str = ".fitout";
 /// Compiled modules, and conda's diary.
 const NOISE: [&str; 2] = ["__pycache__", "conda-meta/history"];
 
-/// Every file and link of an environment as it was made, by its path in it.
+/// A file or link as it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Made {
+    /// Of its content, or of a link's text.
+    digest: Sha256,
+    /// Bytes; earlier inventories do not tell.
+    size: Option<u64>,
+}
+
+/// Every file and link of a tree as it was made, by its path in it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Inventory(BTreeMap<String, Sha256>);
+pub struct Inventory(BTreeMap<String, Made>);
+
+/// How closely a tree is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// A file is read only where it is of another size, or was written after the tree was made: a look that costs milliseconds.
+    Quick,
+    /// Every file is read.
+    Full,
+}
 
 /// What installed a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,11 +88,12 @@ impl Inventory {
     pub fn read(environment: &TargetPath, on: &dyn Probe) -> Result<Option<Self>, ProbeError> {
         let path = at(environment, NAME)?;
         let Some(bytes) = on.read(&path)? else { return Ok(None) };
-        let line = |line: &str| -> Option<(String, Sha256)> {
-            let (digest, path) = line.split_once("  ")?;
-            Some((path.to_owned(), Sha256::parse(digest).ok()?))
+        let line = |line: &str| -> Option<(String, Made)> {
+            let (made, path) = line.split_once("  ")?;
+            let (digest, size) = made.split_once(' ').map_or((made, None), |(digest, size)| (digest, size.parse().ok()));
+            Some((path.to_owned(), Made { digest: Sha256::parse(digest).ok()?, size }))
         };
-        let all: Option<BTreeMap<String, Sha256>> = String::from_utf8_lossy(&bytes).lines().map(line).collect();
+        let all: Option<BTreeMap<String, Made>> = String::from_utf8_lossy(&bytes).lines().map(line).collect();
         all.map(Self).map(Some).ok_or_else(|| ProbeError::new(format!("read {path}"), "it is damaged"))
     }
 
@@ -83,10 +103,11 @@ impl Inventory {
         let mut all = BTreeMap::new();
         for (path, stat) in walk(&inside)? {
             if let Some(digest) = digest(&inside, &path, &stat)? {
-                all.insert(path.relative().to_owned(), digest);
+                all.insert(path.relative().to_owned(), Made { digest, size: Some(stat.size) });
             }
         }
-        let lines: Vec<String> = all.iter().map(|(path, digest)| format!("{digest}  {path}")).collect();
+        let line = |(path, made): (&String, &Made)| format!("{} {}  {path}", made.digest, made.size.unwrap_or_default());
+        let lines: Vec<String> = all.iter().map(line).collect();
         let text = lines.join("\n") + "\n";
         files.write_unsynced(&at(environment, NAME)?, &mut text.as_bytes(), 0o644, (0, 0))?;
         Ok(Self(all))
@@ -98,6 +119,11 @@ impl Inventory {
         self.0.contains_key(path)
     }
 
+    /// Whether a file of a tree is as this says.
+    pub(super) fn has(&self, name: &str, tree: &TargetPath, on: &dyn Probe) -> Result<bool, ProbeError> {
+        self.0.get(name).map_or(Ok(false), |made| made.is_at(&at(tree, name)?, None, on))
+    }
+
     /// Whether Fitout put this there, or something in it.
     fn knows(&self, path: &str) -> bool {
         let below = format!("{path}/");
@@ -107,23 +133,38 @@ impl Inventory {
     /// The files and links that are not as they were made, and those that are gone.
     ///
     /// # Errors
-    /// The environment cannot be looked at.
-    pub fn damage(&self, environment: &TargetPath, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+    /// The tree cannot be looked at.
+    pub fn damage(&self, tree: &TargetPath, depth: Depth, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        let made_at = on.stat(&at(tree, MARKER)?)?.map(|stat| stat.written).filter(|_| depth == Depth::Quick);
         let mut damaged = Vec::new();
-        for (name, digest) in &self.0 {
-            let path = at(environment, name)?;
-            let same = match on.stat(&path)? {
-                Some(Stat { link: Some(to), .. }) => Sha256::of(to.as_bytes()) == *digest,
-                Some(Stat { kind: FileKind::File, size, .. }) => {
-                    on.holds(&path, &Content::Blob(Blob { url: String::new(), sha256: *digest, size: Some(ByteSize(size)) }))?
-                }
-                Some(_) | None => false,
-            };
-            if !same {
+        for (name, made) in &self.0 {
+            if !made.is_at(&at(tree, name)?, made_at, on)? {
                 damaged.push(name.clone());
             }
         }
         Ok(damaged)
+    }
+
+    /// The files and links of a tree that Fitout did not put there.
+    ///
+    /// # Errors
+    /// The tree cannot be looked at.
+    pub fn foreign(&self, tree: &TargetPath, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+        let (mut found, mut folders) = (Vec::new(), vec![String::new()]);
+        while let Some(folder) = folders.pop() {
+            let above = if folder.is_empty() { tree.clone() } else { at(tree, &folder)? };
+            for name in on.list(&above)?.unwrap_or_default() {
+                let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+                match on.stat(&at(tree, &name)?)?.map(|stat| stat.kind) {
+                    _ if is_noise(&name) => {}
+                    Some(FileKind::Directory) => folders.push(name),
+                    Some(_) if !self.holds(&name) => found.push(name),
+                    Some(_) | None => {}
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
     /// The packages that somebody added.
@@ -149,6 +190,21 @@ impl Inventory {
     /// The names of the packages that Fitout put there.
     pub(super) fn names(&self) -> BTreeSet<String> {
         self.0.keys().filter_map(|path| of_record(path)).map(|package| package.name).collect()
+    }
+}
+
+impl Made {
+    /// Whether it is as it was made; what was not written after `made_at` is not read.
+    fn is_at(&self, path: &TargetPath, made_at: Option<i128>, on: &dyn Probe) -> Result<bool, ProbeError> {
+        match on.stat(path)? {
+            Some(Stat { link: Some(to), .. }) => Ok(Sha256::of(to.as_bytes()) == self.digest),
+            Some(Stat { kind: FileKind::File, size, .. }) if self.size.is_some_and(|made| made != size) => Ok(false),
+            Some(Stat { kind: FileKind::File, written, .. }) if made_at.is_some_and(|at| written <= at) => Ok(true),
+            Some(Stat { kind: FileKind::File, size, .. }) => {
+                on.holds(path, &Content::Blob(Blob { url: String::new(), sha256: self.digest, size: Some(ByteSize(size)) }))
+            }
+            Some(_) | None => Ok(false),
+        }
     }
 }
 
@@ -247,7 +303,7 @@ mod tests {
         let digest = Sha256::of(b"");
         let paths =
             ["lib/python3.11/site-packages/six-1.17.0.dist-info/RECORD", "lib/python3.11/site-packages/six.py", "conda-meta/z-1-0.json"];
-        let inventory = Inventory(paths.iter().map(|path| ((*path).to_owned(), digest)).collect());
+        let inventory = Inventory(paths.iter().map(|path| ((*path).to_owned(), Made { digest, size: None })).collect());
         assert_eq!(inventory.names().into_iter().collect::<Vec<_>>(), ["six", "z"]);
         assert!(inventory.knows("lib/python3.11/site-packages/six-1.17.0.dist-info") && !inventory.knows("lib/python3"));
     }

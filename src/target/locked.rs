@@ -1,11 +1,15 @@
 //! Packages of the distribution that a lock names: while a run is bound to one, apt takes these releases and nothing else.
 //!
 //! The list lies in Fitout's state for the length of such a run. Before anything is installed, what apt is about to fetch is held against
-//! it, digest by digest.
+//! it, digest by digest. Where no network may be asked, apt takes them from a repository on the machine itself, made of what the cache holds.
 
-use super::{OpError, Probe, ProbeError, Target};
-use crate::model::{ByteSize, Sha256, TargetPath};
-use crate::step::Query;
+use super::machine::Machine;
+use super::unpack::control_of_package;
+use super::{OpError, Probe, ProbeError, Silent, Target};
+use crate::model::{ByteSize, Sha256, TargetPath, redacted};
+use crate::step::{Beside, Blob, Query, package_name};
+use crate::store::Held;
+use nix::sys::stat::Mode as Bits;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -13,6 +17,10 @@ use std::fmt::Write;
 /// Where the list is while a run is bound to it, and the same as apt reads it.
 const LIST: &str = "/var/lib/fitout/state/locked-packages.json";
 const PREFERENCES: &str = "/var/lib/fitout/state/locked-packages.pref";
+/// The repository on the machine itself, what names it as a source, and where apt keeps what it read of it.
+const SHELF: &str = "/var/lib/fitout/state/locked-packages";
+const SOURCE: &str = "/var/lib/fitout/state/locked-packages/sources.list";
+const LISTS: &str = "/var/lib/fitout/state/locked-packages/lists";
 
 /// A release of a package, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +31,18 @@ pub struct PackageFile {
     pub sha256: Sha256,
     /// Bytes of the file.
     pub size: ByteSize,
+    /// Where apt would fetch it; empty where that is not to be told.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
+}
+
+impl PackageFile {
+    /// Its file, where that comes over a network.
+    #[must_use]
+    pub fn blob(&self) -> Option<Blob> {
+        let blob = Blob { url: self.url.clone(), sha256: self.sha256, size: Some(self.size) };
+        ["http://", "https://"].iter().any(|scheme| self.url.starts_with(scheme)).then_some(blob)
+    }
 }
 
 /// Releases of packages, by their names.
@@ -35,12 +55,13 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
 }
 
 impl PackageFiles {
-    /// What apt would fetch to install these packages, those that are installed included where their source still has them.
+    /// What apt would fetch to install these packages: beside what is installed, of which it fetches these anew where their source still
+    /// has them, or beside nothing, with all that they need.
     ///
     /// # Errors
     /// apt cannot be asked, or cannot do it; what it said.
-    pub fn ask(packages: &[String], on: &dyn Probe) -> Result<Self, ProbeError> {
-        let said = on.query(&Query::PackageFiles(packages.to_vec()))?;
+    pub fn ask(packages: &[String], beside: Beside, on: &dyn Probe) -> Result<Self, ProbeError> {
+        let said = on.query(&Query::PackageFiles(packages.to_vec(), beside))?;
         if said.status != 0 {
             let cause = said.stderr.lines().filter(|line| line.starts_with("E:")).collect::<Vec<_>>().join("; ");
             let unknown = if cause.contains("Unable to locate") { " (`apt-get update` there fetches its lists)" } else { "" };
@@ -52,12 +73,14 @@ impl PackageFiles {
     /// Reads lines such as `'http://…/git_1%3a2.39_amd64.deb' git_1%3a2.39_amd64.deb 7256 SHA256:…`.
     fn parse(said: &str) -> Self {
         let line = |line: &str| {
-            let mut words = line.strip_prefix('\'')?.split_once("' ")?.1.split(' ');
+            let (url, rest) = line.strip_prefix('\'')?.split_once("' ")?;
+            let url = if redacted(url) == url { url.to_owned() } else { String::new() };
+            let mut words = rest.split(' ');
             let (file, size, digest) = (words.next()?, words.next()?, words.next()?);
             let mut parts = file.strip_suffix(".deb")?.splitn(3, '_');
             let (name, version) = (parts.next()?.to_owned(), parts.next()?.replace("%3a", ":"));
             let (sha256, size) = (Sha256::parse(digest.strip_prefix("SHA256:")?).ok()?, ByteSize(size.parse().ok()?));
-            Some((name, PackageFile { version, sha256, size }))
+            Some((name, PackageFile { version, sha256, size, url }))
         };
         Self(said.lines().filter_map(line).collect())
     }
@@ -87,7 +110,7 @@ impl PackageFiles {
     /// # Errors
     /// It is still there.
     pub fn release(on: &dyn Target) -> Result<(), OpError> {
-        for name in [LIST, PREFERENCES] {
+        for name in [LIST, PREFERENCES, SHELF] {
             if on.stat(&path(name)?)?.is_some() {
                 on.discard(&path(name)?)?;
             }
@@ -97,8 +120,19 @@ impl PackageFiles {
 
     /// Options by which apt prefers these releases to all others, while a run is bound to them.
     pub(super) fn options(on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
-        let bound = on.stat(&path(PREFERENCES)?)?.is_some();
-        Ok(if bound { vec![format!("-oDir::Etc::Preferences={PREFERENCES}"), "--allow-downgrades".into()] } else { Vec::new() })
+        let mut options = Vec::new();
+        if on.stat(&path(PREFERENCES)?)?.is_some() {
+            options.extend([format!("-oDir::Etc::Preferences={PREFERENCES}"), "--allow-downgrades".into()]);
+        }
+        if on.stat(&path(SOURCE)?)?.is_some() {
+            options.extend(shelf_options());
+        }
+        Ok(options)
+    }
+
+    /// Whether apt has a repository of these on the machine itself.
+    pub(super) fn are_shelved(on: &dyn Probe) -> Result<bool, ProbeError> {
+        Ok(on.stat(&path(SOURCE)?)?.is_some())
     }
 
     /// Above 1000, so that even what is installed gives way (`apt_preferences(5)`).
@@ -124,6 +158,50 @@ impl PackageFiles {
     }
 }
 
+/// Options by which apt knows the repository on the machine itself, and no other.
+fn shelf_options() -> Vec<String> {
+    vec![
+        format!("-oDir::Etc::SourceList={SOURCE}"),
+        "-oDir::Etc::SourceParts=/dev/null".into(),
+        format!("-oDir::State::Lists={LISTS}"),
+        // The folder is root's alone, and all in it was verified.
+        "-oAPT::Sandbox::User=root".into(),
+    ]
+}
+
+impl Machine {
+    /// Makes a repository of the packages that the cache holds, for a run that may ask no network; where the cache lacks one that is asked
+    /// for, apt is left to what it has.
+    ///
+    /// # Errors
+    /// It could not be written, or a package in the cache is none.
+    pub fn shelve(&self, locked: &PackageFiles, asked: &[String]) -> Result<(), OpError> {
+        let held = |file: &PackageFile| matches!(self.store.look(&file.sha256), Ok(Held::Whole(_)));
+        let is_there = |request: &String| locked.0.get(package_name(request)).is_some_and(held);
+        if !asked.iter().all(is_there) {
+            return Ok(());
+        }
+        self.files.remove_tree(&path(SHELF)?)?;
+        self.files.make_directories(&path(&format!("{LISTS}/partial"))?, Bits::S_IRWXU)?;
+        let mut index = String::new();
+        for file in locked.0.values().filter(|file| held(file)) {
+            let act = || format!("read package {}", self.store.path(&file.sha256).display());
+            let mut package = self.store.take(&file.sha256).map_err(|e| OpError::new(act(), e))?;
+            let control = control_of_package(&mut package).map_err(|e| OpError::new(act(), e))?;
+            let name = format!("{}.deb", file.sha256);
+            let mut package = self.store.take(&file.sha256).map_err(|e| OpError::new(act(), e))?;
+            self.files.write_unsynced(&path(&format!("{SHELF}/{name}"))?, &mut package, 0o600, (0, 0))?;
+            let told = format!("{}\nFilename: ./{name}\nSize: {}\nSHA256: {}\n\n", control.trim_end(), file.size.0, file.sha256);
+            index.push_str(&told);
+        }
+        self.keep(&path(&format!("{SHELF}/Packages"))?, index.as_bytes())?;
+        self.keep(&path(SOURCE)?, format!("deb [trusted=yes] file:{SHELF} ./\n").as_bytes())?;
+        let options = shelf_options();
+        let all: Vec<&str> = options.iter().map(String::as_str).chain(["update"]).collect();
+        self.work(&self.apt(&all), &Silent).map(drop)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,7 +213,10 @@ mod tests {
             "Reading package lists...\n'http://deb.debian.org/debian/pool/main/g/git/git_2.39.5-0%2bdeb12u2_amd64.deb' git_1%3a2.39.5-0+deb12u2_amd64.deb 7256 SHA256:{digest}\n"
         );
         let files = PackageFiles::parse(&said);
-        assert_eq!(files.0["git"], PackageFile { version: "1:2.39.5-0+deb12u2".into(), sha256: digest, size: ByteSize(7256) });
+        let url = "http://deb.debian.org/debian/pool/main/g/git/git_2.39.5-0%2bdeb12u2_amd64.deb".to_owned();
+        let wanted = PackageFile { version: "1:2.39.5-0+deb12u2".into(), sha256: digest, size: ByteSize(7256), url };
+        assert_eq!(files.0["git"], wanted);
+        assert_eq!(wanted.blob().unwrap().size, Some(ByteSize(7256)));
         assert!(files.lacks(&files).is_empty());
         assert_eq!(PackageFiles::default().lacks(&files), ["git 1:2.39.5-0+deb12u2 is not in the lock"]);
         assert!(files.preferences().contains("Package: git\nPin: version 1:2.39.5-0+deb12u2\nPin-Priority: 1001\n"));

@@ -10,7 +10,7 @@ use super::packages::{Patience, Unreached, Way};
 use super::run::{Ended, Job, Runner};
 use super::{Accounts, OpError, PackageFiles, Packages, Probe, ProbeError, Progress, Silent, Writers, Written};
 use crate::model::{Owner, SecretRef, Sha256, Span, TargetPath};
-use crate::step::{Ability, Cmd, Content, Output, Query, Space, Stat};
+use crate::step::{Ability, Beside, Cmd, Content, Output, Query, Space, Stat};
 use crate::store::Store;
 use std::borrow::Cow;
 use std::fs::File;
@@ -288,11 +288,15 @@ impl Probe for Machine {
                     .chain(packages.iter().cloned()),
             )),
             // Into a folder where nothing is, so that what was fetched before is named as well.
-            Query::PackageFiles(packages) => self.ask(&Cmd::new(
-                ["/bin/sh", "-c", "mkdir -p /tmp/none/partial && exec apt-get \"$@\"", "sh", "-oDebug::NoLocking=1"]
+            Query::PackageFiles(packages, beside) => self.ask(&Cmd::new(
+                ["/bin/sh", "-c", "mkdir -p /tmp/none/partial && : > /tmp/none/status && exec apt-get \"$@\"", "sh"]
                     .into_iter()
-                    .chain(["-oDir::Cache::Archives=/tmp/none", "-oAcquire::ForceHash=SHA256", "--yes", "--no-install-recommends"])
-                    .chain(["--reinstall", "--print-uris"])
+                    .chain(["-oDebug::NoLocking=1", "-oDir::Cache::Archives=/tmp/none", "-oAcquire::ForceHash=SHA256", "--yes"])
+                    .chain(["--no-install-recommends", "--print-uris"])
+                    .chain(match beside {
+                        Beside::Installed => ["--reinstall"],
+                        Beside::Nothing => ["-oDir::State::status=/tmp/none/status"],
+                    })
                     .map(str::to_owned)
                     .chain(PackageFiles::options(self)?)
                     .chain(["install", "--"].map(str::to_owned))

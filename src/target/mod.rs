@@ -64,6 +64,7 @@ pub use account::{Account, Accounts};
 pub use apt::lists_are_current;
 pub use changes::{Change, Node};
 pub use clock::{now, since_boot};
+pub use conda::not_unpacked;
 pub use console::{notify, say, tell_terminals};
 pub use departure::{login, processes_of};
 pub use device::{Device, devices};
@@ -71,10 +72,10 @@ pub use dpkg::Packages;
 pub use enter::enter_main;
 pub use facts::read_facts;
 pub use fs::Rooted;
-pub use generation::generations;
+pub use generation::{KEPT, generations};
 use guard::Floors;
 pub use guard::{GUARDS, Guard};
-pub use inventory::{Added, Installer, Inventory};
+pub use inventory::{Added, Depth, Installer, Inventory};
 pub use kept::{Document, seal, unseal};
 pub use ledger::{Written, parse as read_ledger};
 pub use lock::{Lock, LockError};
@@ -96,7 +97,7 @@ pub use sshd::{
 };
 pub use state::{CheckVerdict, Ending, Process, Standing, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};
-pub use unpack::program_in_wheel;
+pub use unpack::{is_program_in_wheel, program_in_wheel};
 
 /// Something about a target could not be told. Never used for "absent".
 #[derive(Debug, thiserror::Error)]

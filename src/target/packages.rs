@@ -6,7 +6,7 @@ use super::apt::{lists_are_current, sources_digest};
 use super::machine::{Machine, describe};
 use super::{OpError, PackageFiles, Probe, Progress, Silent, Target, go_on, torn};
 use crate::model::{Proxy, Sha256, Span, TargetPath};
-use crate::step::{Cmd, Output, SOURCES_RECORD};
+use crate::step::{Beside, Cmd, Output, SOURCES_RECORD};
 use nix::fcntl::{FcntlArg, fcntl};
 use std::time::{Duration, Instant};
 
@@ -258,7 +258,8 @@ impl Machine {
     }
 
     pub(super) fn apt_install(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
-        let broken = if lists_are_current(self)? { Vec::new() } else { self.apt_update(progress)? };
+        let is_known = PackageFiles::are_shelved(self)? || lists_are_current(self)?;
+        let broken = if is_known { Vec::new() } else { self.apt_update(progress)? };
         self.finish_packages(progress)?;
         let error = match self.apt_install_now(packages, progress) {
             Ok(()) => return Ok(()),
@@ -302,7 +303,7 @@ impl Machine {
     /// What makes apt keep to the lock that a run is bound to, if it is; refuses where apt would take something else all the same.
     fn held_to_lock(&self, packages: &[String]) -> Result<Vec<String>, OpError> {
         let Some(locked) = PackageFiles::bound(self)? else { return Ok(Vec::new()) };
-        let lacks = locked.lacks(&PackageFiles::ask(packages, self)?);
+        let lacks = locked.lacks(&PackageFiles::ask(packages, Beside::Installed, self)?);
         if lacks.is_empty() {
             return Ok(PackageFiles::options(self)?);
         }

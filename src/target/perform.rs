@@ -87,7 +87,7 @@ impl Machine {
             Op::SetHostname { name } => self.set_hostname(name),
             Op::ProveSshd { user, expect } => super::sshd::prove(self, user, expect),
             Op::Unpack(unpack) => super::unpack::perform(self, unpack, progress),
-            Op::RemoveTree { path } => super::unpack::remove(self, path),
+            Op::RemoveTree { path } => super::unpack::remove(self, path, progress),
             Op::RefreshLibraries => self.must(&Cmd::new(["ldconfig"]), progress).map(drop),
             Op::BuildPython(build) => super::python::perform(self, build, progress),
             Op::BuildConda(build) => super::conda::perform(self, build, progress),
@@ -177,11 +177,16 @@ impl Machine {
 
     /// Moves what is there to a place of its own, with its path below it, as nothing else may lie there.
     fn set_aside(&self, at: &TargetPath) -> Result<(), OpError> {
+        Ok(self.files.move_tree(at, &path(&format!("{}{at}", self.next_aside()?))?)?)
+    }
+
+    /// A folder for what is moved aside, where nothing is yet.
+    pub(super) fn next_aside(&self) -> Result<TargetPath, OpError> {
         let aside = path(ASIDE)?;
         self.files.make_directories(&aside, Bits::S_IRWXU)?;
         let taken = self.files.list(&aside)?.unwrap_or_default();
         let next = taken.iter().filter_map(|name| name.parse::<u64>().ok()).max().map_or(1, |last| last + 1);
-        Ok(self.files.move_tree(at, &path(&format!("{ASIDE}/{next}{at}"))?)?)
+        path(&format!("{ASIDE}/{next}"))
     }
 
     fn make_symlink(&self, path: &TargetPath, to: &str) -> Result<(), OpError> {

@@ -1,11 +1,11 @@
 //! Builds a Python environment on a target: its own interpreter, wheels that were fetched and verified before, no network.
 
-use super::generation::Generation;
+use super::generation::{Generation, name_prefix};
 use super::machine::Machine;
-use super::unpack::{below, program_in_wheel};
+use super::unpack::{below, is_program_in_wheel, program_in_wheel};
 use super::{OpError, Progress};
 use crate::model::TargetPath;
-use crate::step::{Blob, Cmd, FileKind, PythonBuild, PythonPackages, Site};
+use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -36,28 +36,7 @@ fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Resu
     // uv's own lock, which it leaves writable for all.
     machine.files.remove(&below(&build.site.generation, ".lock")?)?;
     install(machine, &build.packages, &build.site.generation, progress)?;
-    name_prefix(machine, &build.site)
-}
-
-/// Programs of an environment that are text are shorter.
-const LONGEST_PROGRAM: u64 = 1 << 20;
-
-/// Has the programs and the scripts of activation name the environment's own path, not that of the generation: a shell that was activated
-/// goes on in the environment that is in use, and does not install into one that was.
-fn name_prefix(machine: &Machine, site: &Site) -> Result<(), OpError> {
-    let programs = below(&site.generation, "bin")?;
-    for name in machine.files.list(&programs)?.unwrap_or_default() {
-        let path = below(&programs, &name)?;
-        let Some(stat) = machine.files.stat(&path)?.filter(|stat| stat.kind == FileKind::File && stat.size <= LONGEST_PROGRAM) else {
-            continue;
-        };
-        let Ok(text) = String::from_utf8(machine.files.read(&path)?.unwrap_or_default()) else { continue };
-        if text.contains(site.generation.as_str()) {
-            let text = text.replace(site.generation.as_str(), site.prefix.as_str());
-            machine.files.write_unsynced(&path, &mut text.as_bytes(), stat.mode & 0o777, (0, 0))?;
-        }
-    }
-    Ok(())
+    name_prefix(machine, &build.site).map(drop)
 }
 
 /// Installs packages into an environment, and sees that its Python starts.
@@ -79,11 +58,15 @@ fn folder(path: &str) -> Result<TargetPath, OpError> {
     TargetPath::parse(path).map_err(|e| OpError::new(format!("use path {path}"), e))
 }
 
-/// The uv program in the target, put there if it is not.
+/// The uv program in the target, put there if it is not, or is not what the verified wheel holds.
 fn tool(machine: &Machine, wheel: &Blob) -> Result<TargetPath, OpError> {
     let path = below(&folder(TOOLS)?, &format!("uv-{}", wheel.sha256.short()))?;
     let _alone = machine.tools.lock().unwrap_or_else(PoisonError::into_inner);
-    if machine.files.stat(&path)?.is_none() {
+    let is_sound = match machine.files.open_file(&path)? {
+        Some(file) => machine.store.take(&wheel.sha256).and_then(|wheel| is_program_in_wheel(wheel, "uv", file)),
+        None => Ok(false),
+    };
+    if !is_sound.map_err(|e| OpError::new(format!("hold {path} against {}", wheel.url), e))? {
         let unpack = || -> io::Result<File> {
             let mut program = tempfile::tempfile()?;
             program_in_wheel(machine.store.take(&wheel.sha256)?, "uv", &mut program)?;

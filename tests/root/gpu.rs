@@ -65,6 +65,19 @@ fn toolkits_are_installed_side_by_side_switched_and_removed() {
     before.assert_same(&exact(root.path()), "a second apply changed the root");
     assert_eq!(server.asked(), Vec::<String>::new());
 
+    // What is damaged is seen and unpacked anew; what somebody put there stays.
+    fs::remove_file(root.at("/usr/local/cuda-12.4/bin/nvcc")).unwrap();
+    root.write("/usr/local/cuda-12.4/include/mine.h", "// mine\n");
+    let said = fitout.run(&["verify"]).ended(2).stdout.clone();
+    assert!(
+        said.contains("1 file was changed or removed by hand (bin/nvcc); 1 file that Fitout did not put there stays (include/mine.h)"),
+        "{said}"
+    );
+    fitout.apply();
+    assert_compiles(&root, "/usr/local/cuda", "12.4");
+    assert_eq!(fs::read_to_string(root.at("/usr/local/cuda-12.4/include/mine.h")).unwrap(), "// mine\n");
+    fitout.run(&["plan", "--detailed-exitcode"]).ended(0);
+
     // A newer one, the older one beside it.
     let both = "{version: '13.2.1', source: redist, components: [cuobjdump], also: [{version: '12.4.1', source: redist, components: \
                 [cuobjdump]}]}";
@@ -74,6 +87,7 @@ fn toolkits_are_installed_side_by_side_switched_and_removed() {
     assert_compiles(&root, "/usr/local/cuda", "13.2");
     assert_compiles(&root, "/usr/local/cuda-12.4", "12.4");
     assert!(!root.at("/usr/local/cuda-12.4/include/cudnn.h").exists(), "cuDNN left the manifest");
+    assert!(root.at("/usr/local/cuda-12.4/include/mine.h").exists());
     assert!(found(&root).contains("=> /usr/local/cuda/lib64/libcudart.so.13") && found(&root).contains("=> /usr/local/cuda-12.4/lib64/"));
 
     // The older one goes, with all that was made for it.

@@ -174,7 +174,7 @@ impl Cuda {
             links: vec![("lib64".into(), "lib".into())],
             unversioned: vec!["lib".into()],
         };
-        Ok(Archive { name, unpack })
+        Ok(Archive::new(name, unpack))
     }
 }
 

@@ -24,8 +24,17 @@ const fn row<K>(of: K, first: Version, last: Option<Version>, source: &'static s
 
 const MINOR: &str = "https://docs.nvidia.com/deploy/cuda-compatibility/minor-version-compatibility.html";
 const NOTES: &str = "https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html";
-/// Which release brought an architecture is told by the release of PTX that did.
+/// Which release brought an architecture is told by the release of PTX that did; compiled with by those that are named.
 const PTX: &str = "https://docs.nvidia.com/cuda/parallel-thread-execution/#release-notes";
+/// Asked of 12.8.93, 12.9.86 and 13.0.88 on this index.
+const PTXAS: &str = "https://pypi.org/simple/nvidia-cuda-nvcc-cu12/ (what `ptxas --help` of its wheels lists)";
+/// Asked of 11.7.99 and 11.8.89.
+const PTXAS_11: &str = "https://pypi.org/simple/nvidia-cuda-nvcc-cu11/ (what `ptxas --help` of its wheels lists)";
+const BLACKWELL: &str =
+    "https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html (the driver of CUDA 12.8, the first that knows it)";
+/// Whoever packages all releases: ptxas of 13.0 names it still, its compiler does not take it.
+const NIXPKGS: &str = "https://github.com/NixOS/nixpkgs/blob/master/pkgs/development/cuda-modules/_cuda/db/bootstrap/cuda.nix";
+const B200: &str = "https://github.com/NVIDIA/cloud-native-docs/pull/184";
 const HOSTS: &str = "https://docs.nvidia.com/cuda/cuda-installation-guide-linux/index.html#host-compiler-support-policy";
 const LIFE: &str = "https://docs.nvidia.com/datacenter/tesla/drivers/index.html";
 const MODULES: &str = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/kernel-modules.html";
@@ -66,28 +75,28 @@ pub const SHIPPED: [Row<(u32, u32)>; 19] = [
     row((13, 0), [580, 65, 6], None, NOTES),
 ];
 
-/// Releases of CUDA whose compiler knows an architecture of GPUs.
+/// Releases of CUDA whose compiler knows an architecture of GPUs. Releases before 11 are not told apart.
 pub const ARCHITECTURES: [Row<u32>; 20] = [
-    row(35, [5, 0, 0], Some([11, 8, 0]), NOTES),
-    row(37, [6, 5, 0], Some([11, 8, 0]), NOTES),
-    row(50, [6, 0, 0], Some([12, 9, 0]), NOTES),
-    row(52, [6, 5, 0], Some([12, 9, 0]), NOTES),
-    row(53, [6, 5, 0], Some([12, 9, 0]), NOTES),
-    row(60, [8, 0, 0], Some([12, 9, 0]), NOTES),
-    row(61, [8, 0, 0], Some([12, 9, 0]), NOTES),
-    row(62, [8, 0, 0], Some([12, 9, 0]), NOTES),
-    row(70, [9, 0, 0], Some([12, 9, 0]), NOTES),
-    row(72, [9, 2, 0], Some([12, 9, 0]), NOTES),
+    row(35, [0, 0, 0], Some([11, 8, 0]), PTXAS_11),
+    row(37, [0, 0, 0], Some([11, 8, 0]), PTXAS_11),
+    row(50, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(52, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(53, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(60, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(61, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(62, [0, 0, 0], Some([12, 9, 0]), PTXAS),
+    row(70, [0, 0, 0], Some([12, 9, 0]), NIXPKGS),
+    row(72, [0, 0, 0], Some([12, 9, 0]), PTXAS),
     row(75, [10, 0, 0], None, PTX),
     row(80, [11, 0, 0], None, PTX),
     row(86, [11, 1, 0], None, PTX),
     row(87, [11, 4, 0], None, PTX),
-    row(89, [11, 8, 0], None, PTX),
-    row(90, [11, 8, 0], None, PTX),
-    row(100, [12, 8, 0], None, PTX),
-    row(103, [12, 9, 0], None, PTX),
-    row(120, [12, 8, 0], None, PTX),
-    row(121, [12, 9, 0], None, PTX),
+    row(89, [11, 8, 0], None, PTXAS_11),
+    row(90, [11, 8, 0], None, PTXAS_11),
+    row(100, [12, 8, 0], None, PTXAS),
+    row(103, [12, 9, 0], None, PTXAS),
+    row(120, [12, 8, 0], None, PTXAS),
+    row(121, [12, 9, 0], None, PTXAS),
 ];
 
 /// Architectures that NVIDIA's open modules serve, and those that its closed ones do.
@@ -103,8 +112,8 @@ pub const DRIVEN: [Row<u32>; 8] = [
     row(60, [0, 0, 0], Some([580, 0, 0]), LIFE),
     row(61, [0, 0, 0], Some([580, 0, 0]), LIFE),
     row(70, [0, 0, 0], Some([580, 0, 0]), LIFE),
-    row(100, [570, 0, 0], None, LIFE),
-    row(120, [570, 0, 0], None, LIFE),
+    row(100, [570, 0, 0], None, B200),
+    row(120, [570, 0, 0], None, BLACKWELL),
 ];
 
 /// Releases of cuDNN for a major release of CUDA.
@@ -143,8 +152,8 @@ pub const TORCHES: [(Version, (u32, u32), &str); 11] = [
 pub const TENSORFLOWS: [(Version, (u32, u32), u32, &str); 7] = [
     ([2, 12, 0], (11, 8), 8, TENSORFLOW),
     ([2, 13, 0], (11, 8), 8, TENSORFLOW),
-    ([2, 14, 0], (11, 8), 8, TENSORFLOW),
-    ([2, 15, 0], (12, 2), 8, TENSORFLOW),
+    ([2, 14, 0], (11, 8), 8, TENSORFLOW_EXTRA),
+    ([2, 15, 0], (12, 2), 8, TENSORFLOW_EXTRA),
     ([2, 16, 0], (12, 3), 8, TENSORFLOW_EXTRA),
     ([2, 17, 0], (12, 3), 8, TENSORFLOW_EXTRA),
     ([2, 18, 0], (12, 5), 9, TENSORFLOW_EXTRA),

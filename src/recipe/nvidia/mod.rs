@@ -88,7 +88,7 @@ impl NvidiaPackages {
             links: Vec::new(),
             unversioned: Vec::new(),
         };
-        let keyring = Archive { name: "nvidia-keyring".into(), unpack };
+        let keyring = Archive::new("nvidia-keyring", unpack);
         let authorities = Apt::new("ca-certificates", vec!["ca-certificates".into()], Vec::new());
         let requires = vec![keyring.id(), ResourceId::new("apt", &authorities.name)];
         let stanza = format!("# {HEADER}\nTypes: deb\nURIs: {uri}\nSuites: /\nSigned-By: {KEYRING}/cuda-archive-keyring.gpg\n");

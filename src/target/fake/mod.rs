@@ -202,7 +202,7 @@ impl Probe for Fake {
                 Kind::Directory => (0, None),
                 Kind::Symlink(to) => (to.len() as u64, Some(to.clone())),
             };
-            Stat { kind: node.file_kind(), mode: node.mode, uid: node.ids.0, gid: node.ids.1, size, link }
+            Stat { kind: node.file_kind(), mode: node.mode, uid: node.ids.0, gid: node.ids.1, size, written: 0, link }
         };
         Ok(self.with(|state| state.tree.get(path, Last::Kept).map(stat)))
     }
@@ -229,7 +229,7 @@ impl Probe for Fake {
                 Output { status: 0, stdout: one.repeat(visits.len()), stderr: String::new() }
             }
             // A machine in memory knows no sizes.
-            Query::PackageRoom(_) | Query::PackageFiles(_) => Output { status: 100, stdout: String::new(), stderr: String::new() },
+            Query::PackageRoom(_) | Query::PackageFiles(..) => Output { status: 100, stdout: String::new(), stderr: String::new() },
             Query::Gpus => {
                 let says = r#"{"driver": "550.54.15", "cuda": [12, 4], "devices": []}"#;
                 Output { status: 0, stdout: says.into(), stderr: String::new() }

@@ -129,7 +129,7 @@ impl Machine {
 
     /// What a file was before its change.
     fn was(&self, file: &Changed, number: usize) -> Result<Was, OpError> {
-        let stat = file.before.map(|(mode, uid, gid)| Stat { kind: FileKind::File, mode, uid, gid, size: 0, link: None });
+        let stat = file.before.map(|(mode, uid, gid)| Stat { kind: FileKind::File, mode, uid, gid, size: 0, written: 0, link: None });
         let bytes = if stat.is_some() { self.files.read(&before(number)?)? } else { None };
         Ok((stat, bytes))
     }

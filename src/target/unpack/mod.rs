@@ -1,26 +1,29 @@
 //! Trees of archives: laid over each other beside the place where they belong, and moved there when they are whole.
 //!
-//! `entry` judges what an archive may hold, `tar` and `zip` read the two kinds, `packing` tells what they are packed with, `tree` writes.
+//! `entry` judges what an archive may hold, `tar` and `zip` read the two kinds, `packing` tells what they are packed with, `tree` writes,
+//! `theirs` sees to what people put into a tree that is made anew.
 
 mod entry;
 mod packing;
 mod tar;
 #[cfg(test)]
 mod tests;
+mod theirs;
 mod tree;
 mod zip;
 
 use super::machine::Machine;
-use super::{OpError, Progress, go_on};
+use super::{Inventory, OpError, Progress, go_on};
 use crate::model::TargetPath;
 use crate::step::{Blob, FileKind, Layer, Unpack};
 use crate::store::Held;
 use packing::Packed;
+pub(super) use packing::control_of_package;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tree::Tree;
 
-pub use zip::program_in_wheel;
+pub use zip::{is_program_in_wheel, program_in_wheel};
 
 /// The name of the file that says from what a tree or a generation was made; written last.
 pub(super) const MARKER: &str = ".fitout.json";
@@ -56,10 +59,15 @@ pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progres
     let (fresh, old) = (beside(&unpack.into, "new")?, beside(&unpack.into, "old")?);
     must_be_ours(machine, &unpack.into)?;
     let waits = unpack.layers.iter().any(|layer| !machine.store.path(&layer.archive.sha256).exists());
-    match fill(machine, unpack, &fresh, progress) {
+    let filled = match fill(machine, unpack, &fresh, progress) {
         // What was read while it came may have begun anew, or be what nobody pinned: what counts is what is in the store in the end.
-        Err(_) if waits && unpack.layers.iter().all(|layer| whole(machine, &layer.archive)) => fill(machine, unpack, &fresh, progress)?,
-        done => done?,
+        Err(_) if waits && unpack.layers.iter().all(|layer| whole(machine, &layer.archive)) => fill(machine, unpack, &fresh, progress),
+        done => done,
+    };
+    if let Err(error) = filled {
+        // Nobody needs half of it, and its room may be what is short.
+        files.remove_tree(&fresh)?;
+        return Err(error);
     }
     for (name, to) in &unpack.links {
         files.symlink(&below(&fresh, name)?, to)?;
@@ -67,6 +75,8 @@ pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progres
     for folder in &unpack.unversioned {
         name_without_version(files, &below(&fresh, folder)?)?;
     }
+    let made = Inventory::take(&fresh, files)?;
+    theirs::carry(machine, &unpack.into, (&fresh, &made), progress)?;
     let text = serde_json::json!({"version": 1, "digest": unpack.digest}).to_string();
     files.write(&marker(&fresh)?, &mut text.as_bytes(), 0o644, (0, 0))?;
     files.sync_tree(&fresh)?;
@@ -104,10 +114,12 @@ fn name_without_version(files: &super::Rooted, folder: &TargetPath) -> Result<()
     Ok(())
 }
 
-/// Removes a tree that was made here: it is moved aside first, so that no half of it is ever in its place.
-pub(super) fn remove(machine: &Machine, place: &TargetPath) -> Result<(), OpError> {
+/// Removes a tree that was made here: it is moved aside first, so that no half of it is ever in its place. What people put into it stays
+/// theirs.
+pub(super) fn remove(machine: &Machine, place: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
     let (files, old) = (&machine.files, beside(place, "old")?);
     must_be_ours(machine, place)?;
+    theirs::save(machine, place, progress)?;
     files.remove_tree(&old)?;
     if files.stat(place)?.is_some() {
         files.rename(place, &old)?;

@@ -27,7 +27,7 @@ pub fn open<'a, F: Read + Seek, R: Read + 'a>(mut file: F, watch: impl FnOnce(F)
     if !starts(AR) {
         return stream(&first, watch(file)).map(Packed::Tar);
     }
-    let length = data_of_package(&mut file)?;
+    let length = part_of_package(&mut file, "data.tar")?;
     let first = first_bytes(&mut file)?;
     stream(&first, watch(file).take(length)).map(Packed::Tar)
 }
@@ -47,8 +47,26 @@ const MEMBER: usize = 60;
 /// More members than any package has: three.
 const MOST_MEMBERS: usize = 16;
 
-/// Goes to where the files of a Debian package begin, and says how long that part is.
-fn data_of_package(file: &mut (impl Read + Seek)) -> io::Result<u64> {
+/// What a Debian package says of itself, as it stands in the index of a repository.
+pub fn control_of_package(file: &mut (impl Read + Seek)) -> io::Result<String> {
+    /// Longer than any.
+    const LONGEST: u64 = 1 << 20;
+    let length = part_of_package(file, "control.tar")?;
+    let first = first_bytes(file)?;
+    let mut parts = ::tar::Archive::new(stream(&first, file.take(length))?);
+    for entry in parts.entries()? {
+        let entry = entry?;
+        if entry.path()?.file_name().is_some_and(|name| name == "control") {
+            let mut text = String::new();
+            entry.take(LONGEST).read_to_string(&mut text)?;
+            return Ok(text);
+        }
+    }
+    Err(io::Error::other("the package says nothing of itself"))
+}
+
+/// Goes to where a part of a Debian package begins, and says how long that is.
+fn part_of_package(file: &mut (impl Read + Seek), part: &str) -> io::Result<u64> {
     let refused = || io::Error::other("the archive is refused: it is no package of Debian's");
     let mut at = AR.len() as u64;
     for _ in 0..MOST_MEMBERS {
@@ -57,7 +75,7 @@ fn data_of_package(file: &mut (impl Read + Seek)) -> io::Result<u64> {
         file.read_exact(&mut header).map_err(|_| refused())?;
         let text = std::str::from_utf8(&header).ok().filter(|text| text.ends_with("`\n")).ok_or_else(refused)?;
         let length: u64 = text.get(48..58).and_then(|number| number.trim_end().parse().ok()).ok_or_else(refused)?;
-        if text.starts_with("data.tar") {
+        if text.starts_with(part) {
             return Ok(length);
         }
         // Members begin at even places.

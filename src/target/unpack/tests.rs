@@ -1,6 +1,7 @@
 //! Trees from good archives, and hostile archives in every format: all are refused, and nothing outside of the tree changes.
 
 mod arriving;
+mod theirs;
 
 use super::*;
 use crate::model::{ByteSize, Sha256};
@@ -311,11 +312,11 @@ fn what_is_not_ours_stays() {
     let no = "something that Fitout did not make is there";
     assert!(bench.unpack(vec![archive.clone()], &folder()).unwrap_err().contains(no));
     let place = TargetPath::parse("/opt/tree").unwrap();
-    assert!(remove(&bench.machine, &place).unwrap_err().to_string().contains(no));
+    assert!(remove(&bench.machine, &place, &Silent).unwrap_err().to_string().contains(no));
     assert_eq!(fs::read(bench.path("tree/mine")).unwrap(), b"mine");
     fs::remove_dir_all(bench.path("tree")).unwrap();
     bench.unpack(vec![archive], &folder()).unwrap();
-    remove(&bench.machine, &place).unwrap();
+    remove(&bench.machine, &place, &Silent).unwrap();
     assert!(fs::read_dir(bench.path("")).unwrap().next().is_none());
 }
 

@@ -4,7 +4,7 @@ use super::entry::{Kind, MOST_ENTRIES, refused};
 use super::tree::Tree;
 use crate::step::Strip;
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use zip::ZipArchive;
 use zip::read::ZipFile;
 
@@ -75,4 +75,32 @@ pub fn program_in_wheel(wheel: File, name: &str, into: &mut impl Write) -> io::R
         }
     }
     Err(io::Error::other(format!("the wheel holds no program {name}")))
+}
+
+/// Whether a file is the program `name` of a wheel, byte for byte: what lies unpacked may have been damaged since.
+///
+/// # Errors
+/// The wheel or the file cannot be read, or the wheel holds no such program.
+pub fn is_program_in_wheel(wheel: File, name: &str, file: File) -> io::Result<bool> {
+    let mut compared = Compared { with: BufReader::new(file), is_same: true };
+    program_in_wheel(wheel, name, &mut compared)?;
+    Ok(compared.is_same && compared.with.fill_buf()?.is_empty())
+}
+
+/// Takes bytes, and holds them against those of a file.
+struct Compared {
+    with: BufReader<File>,
+    is_same: bool,
+}
+
+impl Write for Compared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut other = vec![0; bytes.len()];
+        self.is_same = self.is_same && self.with.read_exact(&mut other).is_ok() && other == bytes;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

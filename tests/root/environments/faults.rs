@@ -131,3 +131,58 @@ fn odd_places_and_many_at_once() {
     let failed = lab(&root, &manifest, ENVIRONMENT).run(&["apply"]);
     assert!(failed.ended(1).stdout.contains("prefix"), "{failed:?}");
 }
+
+/// A small file system of its own in a root.
+struct Small<'a>(&'a Root, &'static str);
+
+impl<'a> Small<'a> {
+    fn on(root: &'a Root, at: &'static str) -> Self {
+        fs::create_dir_all(root.at(at)).unwrap();
+        must(command("mount").args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(root.at(at)));
+        Self(root, at)
+    }
+}
+
+impl Drop for Small<'_> {
+    fn drop(&mut self) {
+        command("umount").arg(self.0.at(self.1)).status().ok();
+    }
+}
+
+#[test]
+fn a_full_disk_is_no_failure_like_others_and_leaves_no_half() {
+    let root = Root::fresh();
+    let _small = Small::on(&root, "/anaconda");
+    let fitout = lab(&root, MANIFEST, ENVIRONMENT);
+    let said = fitout.run(&["apply"]).ended(73).stdout.clone();
+    assert!(said.contains("No space left on device"), "{said}");
+    assert_eq!(fs::read_dir(root.at("/anaconda/envs/.generations")).unwrap().count(), 0);
+    // A guard knows before anything is done.
+    fitout.rewrite(&format!("{MANIFEST}disk: {{guards: [{{mount: /anaconda, minimum_free: 1MB}}]}}\n"));
+    let refused = fitout.run(&["apply"]).ended(73).stderr.clone();
+    assert!(refused.contains("/anaconda has 1") && refused.contains("1.0 MB must stay free"), "{refused}");
+}
+
+#[test]
+fn what_lies_unpacked_in_the_cache_is_held_against_what_was_verified() {
+    let (root, cache) = (Root::fresh(), tempfile::tempdir_in(super::kept("")).unwrap());
+    let environment = ENVIRONMENT.replace("libfoo=1.0", "libfoo=1.0, {pip: [six==1.16.0]}");
+    let fitout = lab(&root, MANIFEST, &environment).with_cache(cache.path());
+    fitout.apply();
+    let programs = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    let tools = [programs(&cache.path().join("tools")), programs(&root.at("/var/cache/fitout/tools"))].concat();
+    assert_eq!(tools.len(), 2, "{tools:?}");
+    let sound = tools.iter().map(|tool| fs::read(tool).unwrap()).collect::<Vec<_>>();
+    for tool in &tools {
+        fs::write(tool, "#!/bin/sh\nexit 0\n").unwrap();
+    }
+    fs::write(cache.path().join("conda-packages/libfoo-1.0-0/lib/libfoo.so.1"), "damaged").unwrap();
+    fitout.rewrite(&MANIFEST.replace("}}]", "}}, {name: other, from: {conda: environment.yml}}]"));
+    describe(&fitout, &environment.replace("hello", "hello, extra"));
+    fitout.apply();
+    let library = |name: &str| fs::read(root.at(&format!("/anaconda/envs/{name}/lib/libfoo.so.1"))).unwrap();
+    assert_ne!(library("other"), b"damaged");
+    assert_eq!(library("other").len(), library("lab").len());
+    must(&mut root.program(&["/anaconda/envs/other/bin/python", "-c", "import six"]));
+    assert_eq!(tools.iter().map(|tool| fs::read(tool).unwrap()).collect::<Vec<_>>(), sound);
+}

@@ -1,7 +1,7 @@
 //! A lock names all that a manifest comes to; under it nothing else is used, and with a filled cache no socket is opened.
 
 use super::{describe, kept, lab};
-use crate::support::{Fitout, Root, Run, command};
+use crate::support::{Fitout, Root, Run, Server, command};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,6 +46,7 @@ fn a_lock_binds() {
     let machine = &lock["machines"]["debian-12-x86_64"];
     assert_eq!(machine["packages"]["tiny-tool"]["version"], "1.2-3", "{machine:#}");
     assert_eq!(machine["packages"]["tiny-tool"]["sha256"].as_str().unwrap().len(), 64);
+    assert_eq!(machine["packages"]["tiny-data"]["version"], "1.0", "what it needs is there already");
     let urls: Vec<&str> = machine["downloads"].as_array().unwrap().iter().map(|blob| blob["url"].as_str().unwrap()).collect();
     for name in ["python-3.11.2-0.conda", "libfoo-1.1-0.conda", "six-1.16.0-py2.py3-none-any.whl"] {
         assert!(urls.iter().any(|url| url.ends_with(name)), "{name} is not in {urls:#?}");
@@ -72,7 +73,7 @@ fn a_lock_binds() {
     let failed = fitout.run(&["apply", "--locked", "--repair"]);
     assert!(failed.ended(1).stdout.contains("Version '1.2-2' for 'tiny-tool' was not found"), "{failed:?}");
     // One that is there by name and version, and is another file.
-    let sha256 = machine["packages"]["tiny-data"]["sha256"].as_str().or(machine["packages"]["tiny-tool"]["sha256"].as_str()).unwrap();
+    let sha256 = machine["packages"]["tiny-tool"]["sha256"].as_str().unwrap();
     fs::write(lock_file(&fitout), text.replace(sha256, &"0".repeat(64))).unwrap();
     let failed = fitout.run(&["apply", "--locked", "--repair"]);
     assert!(failed.ended(1).stdout.contains("is another file"), "{failed:?}");
@@ -90,6 +91,36 @@ fn a_lock_binds() {
     assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
     let sockets = fs::read_to_string(fitout.beside("sockets")).unwrap();
     assert!(!sockets.contains("AF_INET"), "{sockets}");
+}
+
+/// Packages that the lock names come out of the cache: on a machine that apt knows nothing of, without a network.
+#[test]
+fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
+    const PACKAGES: &str =
+        "schema: 1\npackages:\n  repositories: [{name: tiny, uri: URI, suite: ./, signed_by: tiny.asc}]\n  install: [tiny-tool]\n";
+    let root = Root::fresh();
+    let server = Server::of(&root.at("/srv/repository"));
+    let fitout = Fitout::new(&root, &PACKAGES.replace("URI", &server.url));
+    fitout.apply();
+    fitout.run(&["lock"]).ended(0);
+    let after = fs::read_to_string(lock_file(&fitout)).unwrap();
+    root.run(&["dpkg", "--purge", "tiny-tool", "tiny-data"]);
+    fitout.run(&["lock"]).ended(0);
+    assert_eq!(fs::read_to_string(lock_file(&fitout)).unwrap(), after, "what is installed changes the lock");
+    let cache = tempfile::tempdir_in(kept("")).unwrap();
+    let sockets = cache.path().join("sockets");
+    let lock = lock_file(&fitout);
+    let fetched = Run::of(&mut traced(&["fetch", lock.to_str().unwrap()], &sockets, cache.path())).succeeded();
+    assert_eq!(fetched["fetched"], 2, "{fetched:#}");
+    drop(server);
+    root.run(&["sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb"]);
+    let file = fitout.manifest();
+    let apply = ["apply", "--locked", "--offline", "--repair", "--root", root.path().to_str().unwrap(), "-f", file.to_str().unwrap()];
+    Run::of(&mut traced(&apply, &sockets, cache.path())).succeeded();
+    assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
+    assert!(root.run(&["apt-mark", "showauto"]).contains("tiny-data\n"), "what it needs came as if it had been asked for");
+    assert!(!fs::read_to_string(&sockets).unwrap().contains("AF_INET"));
+    assert!(!root.at("/var/lib/fitout/state/locked-packages").exists());
 }
 
 /// The program, its sockets written down.

@@ -6,6 +6,7 @@ mod faults;
 mod kept;
 mod locked;
 mod python;
+mod stable;
 mod wheels;
 
 use crate::support::{Fitout, Root, exact, must};
