@@ -32,7 +32,7 @@ lint: ## form, lints, documentation, dependencies
 # A compiler for the crates that need one; a Debian root and its local repository; disk images; a root that is booted.
 PACKAGES := build-essential ca-certificates \
 	mmdebstrap debian-archive-keyring gnupg dpkg-dev apt-utils openssh-client strace patchelf \
-	e2fsprogs gdisk dosfstools genisoimage mtools qemu-utils zstd xz-utils systemd-container python3-venv shellcheck
+	e2fsprogs gdisk dosfstools genisoimage mtools qemu-utils zstd xz-utils systemd-container python3-venv shellcheck nodejs
 
 .PHONY: packages
 packages: ## what the tests run, installed where it is missing

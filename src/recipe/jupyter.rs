@@ -26,6 +26,14 @@ pub const JUPYTER_ENVIRONMENT: &str = "jupyter";
 /// What it is made of; a range, so that the lock decides.
 const REQUIREMENTS: [&str; 1] = ["jupyterlab>=4.4,<5"];
 
+/// Where the agent's status page is, which JupyterLab serves to the extension that tells of stops.
+const PAGES: &str = "/run/fitout";
+/// Where JupyterLab finds that extension.
+const EXTENSIONS: &str = "/etc/fitout/jupyter/labextensions";
+/// Its files: how JupyterLab loads it, and what it does.
+const NOTICE: [(&str, &str); 2] =
+    [("package.json", include_str!("jupyter/package.json")), ("static/notice.js", include_str!("jupyter/notice.js"))];
+
 impl Jupyter {
     fn version(&self, facts: &Facts) -> String {
         self.python.clone().unwrap_or_else(|| facts.python().to_owned())
@@ -42,7 +50,11 @@ impl Jupyter {
 
     fn config(&self, root: &TargetPath) -> String {
         let config = serde_json::json!({
-            "ServerApp": {"ip": "127.0.0.1", "port": self.port, "port_retries": 0, "open_browser": false, "root_dir": root.as_str()},
+            "ServerApp": {
+                "ip": "127.0.0.1", "port": self.port, "port_retries": 0, "open_browser": false, "root_dir": root.as_str(),
+                "extra_static_paths": [PAGES],
+            },
+            "LabApp": {"extra_labextensions_path": [EXTENSIONS]},
         });
         format!("{config:#}\n")
     }
@@ -86,18 +98,19 @@ impl Recipe for Jupyter {
         let user = ResourceId::new("user", owner);
         let environment = Spec::PythonEnvironment(environment);
         let file = |at: &str, text: String| -> Result<File, Vec<Problem>> {
-            Ok(File { read_by: vec![unit.clone()], ..File::new(path(at)?, Content::Inline(text.into()), Meta::root(Mode::FILE)) })
+            Ok(File::new(path(at)?, Content::Inline(text.into()), Meta::root(Mode::FILE)))
         };
         let config = file("/etc/fitout/jupyter/server.json", self.config(&root))?;
         let service = file("/etc/systemd/system/fitout-jupyter.service", Self::unit(owner.as_str(), context.home, &prefix))?;
-        let requires = vec![environment.id(), config.id(), service.id(), user.clone()];
-        let reads = vec![config.clone(), service.clone()];
+        let reads: Vec<File> = [config, service].map(|file| File { read_by: vec![unit.clone()], ..file }).into();
+        // JupyterLab reads these with each page: another text of theirs is no reason to end anybody's kernels.
+        let notice = NOTICE.map(|(name, text)| file(&format!("{EXTENSIONS}/fitout-notice/{name}"), text.into()));
+        let notice = notice.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let files = [reads.clone(), notice].concat();
+        let requires = [environment.id(), user.clone()].into_iter().chain(files.iter().map(File::id)).collect();
         let folder = Directory::new(root, Meta::of(Owner::User(owner.clone()), Mode::OPEN), vec![user]);
         let unit = Unit { enabled: Some(Switch::On), active: Some(Switch::On), requires, reads, ..Unit::new(unit) };
         let folder = (!self.root.within(context.home).eq(context.home)).then_some(Spec::Directory(folder));
-        Ok([Some(environment), Some(Spec::File(config)), Some(Spec::File(service)), folder, Some(Spec::Unit(unit))]
-            .into_iter()
-            .flatten()
-            .collect())
+        Ok(std::iter::once(environment).chain(files.into_iter().map(Spec::File)).chain(folder).chain([Spec::Unit(unit)]).collect())
     }
 }

@@ -1,7 +1,8 @@
-"""Asks JupyterLab on loopback, as its owner: its version, the page, and the kernels it offers with the owner's token."""
+"""Asks JupyterLab on loopback, as its owner: its version, the page, the kernels it offers with the owner's token, and how it tells of stops."""
 
 import json
 import pathlib
+import re
 import urllib.error
 import urllib.request
 
@@ -21,5 +22,9 @@ try:
     stranger = 200
 except urllib.error.HTTPError as error:
     stranger = error.code
-print(json.dumps({"version": json.loads(ask("/api"))["version"], "lab": "<title>JupyterLab" in ask("/lab", token),
-                  "kernels": sorted(kernels), "stranger": stranger}))
+lab = ask("/lab", token)
+extensions = json.loads(re.search(r'"federated_extensions": (\[.*?\])', lab)[1])
+notice = next((one["load"] for one in extensions if one["name"] == "fitout-notice"), None)
+assert "_JUPYTERLAB" in ask(f"/lab/extensions/fitout-notice/{notice}", token)
+print(json.dumps({"version": json.loads(ask("/api"))["version"], "lab": "<title>JupyterLab" in lab, "kernels": sorted(kernels),
+                  "stranger": stranger, "notice": notice, "page": json.loads(ask("/static/status.json"))["name"]}))

@@ -6,6 +6,7 @@ mod application;
 mod beside;
 mod hostile;
 mod machine;
+mod notice;
 mod scripts;
 mod ssh;
 mod stops;
@@ -299,6 +300,8 @@ fn notebooks_run_in_a_registered_kernel() {
         asked.status.success().then(|| serde_json::from_slice::<Value>(&asked.stdout).unwrap())
     });
     assert_eq!((&answer["lab"], &answer["stranger"]), (&true.into(), &403.into()), "{answer:#}");
+    // The extension that tells of stops is loaded, and is served the page that the agent writes.
+    assert_eq!((&answer["notice"], &answer["page"]), (&"static/notice.js".into(), &"lab-n".into()), "{answer:#}");
     assert!(answer["kernels"].as_array().unwrap().contains(&"quick".into()), "{answer:#}");
     let ran = as_alice(&["/opt/fitout/envs/quick/bin/python /srv/notebook.py quick"]);
     let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
