@@ -131,3 +131,40 @@ fn line(out: &mut String, name: &str, value: &str) {
         writeln!(out, "{name:14} {value}").unwrap_or_default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn access(access: Openness, otherwise: &[&str]) -> Access {
+        Access {
+            access,
+            user: Some("ann".into()),
+            port: 2222,
+            addresses: vec!["203.0.113.9".into(), "2001:db8::9".into()],
+            host_keys: Vec::new(),
+            keys: Vec::new(),
+            otherwise: otherwise.iter().map(|one| (*one).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_first_line_says_who_comes_in() {
+        let said = |openness, otherwise: &[&str]| state(&access(openness, otherwise)).1;
+        assert_eq!(said(Openness::Enabled, &[]), "open for ann alone, by key");
+        assert_eq!(said(Openness::Enabled, &["maxauthtries is `6`, not `4`"]), "open for ann, and not as the policy says");
+        assert_eq!(said(Openness::ShutOut, &["listed in DenyUsers"]), "closed for ann, whom the policy lets in");
+        assert_eq!(said(Openness::Disabled, &[]), "closed: nobody comes in");
+        assert_eq!(said(Openness::Disabled, &["allowusers is `bob`"]), "not closed as the policy says");
+        assert_eq!(said(Openness::NoServer, &[]), "no server: nobody gets in by SSH");
+        assert_eq!(said(Openness::Unmanaged, &[]), "not managed by Fitout: whom sshd's own configuration lets in");
+    }
+
+    #[test]
+    fn a_command_is_shown_to_whom_it_helps() {
+        let text = |openness| shown(&access(openness, &["why not"]));
+        let told = "otherwise      why not\naddress        203.0.113.9, 2001:db8::9\nport           2222\n";
+        assert!(text(Openness::Enabled).ends_with(&format!("{told}to come in     ssh -p 2222 ann@203.0.113.9\n")));
+        assert!(text(Openness::ShutOut).ends_with(told));
+    }
+}

@@ -118,7 +118,7 @@ impl SshdPolicy {
     }
 
     fn foreign(&self, on: &dyn Probe, gaps: &[String]) -> Result<Vec<(TargetPath, String)>, ProbeError> {
-        let mut found = Vec::new();
+        let (mut outside, mut found) = (Vec::new(), Vec::new());
         let folder = self.path.parent().unwrap_or_else(TargetPath::root);
         let own = self.path.name();
         for name in names(on, folder.as_str())?.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))) && *name != own) {
@@ -132,7 +132,7 @@ impl SshdPolicy {
                     format!("{at} is nobody's that Fitout knows, and speaks of {word}; the policy is read first and wins"),
                 ));
             } else if self.foreign == Foreign::Remove && gaps.iter().any(|gap| gap.contains(&format!("({at}:"))) {
-                found.push((at.clone(), format!("{at} keeps {} out", self.user)));
+                outside.push((at.clone(), format!("{at} keeps {} out", self.user)));
             }
         }
         let home = on.accounts()?.user(self.user.as_str()).map(|account| account.home.clone());
@@ -140,7 +140,8 @@ impl SshdPolicy {
         if stat(on, &second)?.is_some() {
             found.push((path(&second)?, format!("{second} holds keys of nobody's that Fitout knows; sshd does not read it")));
         }
-        Ok(found)
+        // What keeps the owner out goes first: while it is there, nothing else can be proved.
+        Ok([outside, found].concat())
     }
 }
 

@@ -133,6 +133,7 @@ impl Lab {
         expect((code == 0) == kept, &format!("ended {code}: {}", reason(&report)));
         expect(kept || reason(&report).contains(text("says")), &format!("said {}", reason(&report)));
         expect(kept || text("policy") == "kept" || self.told() == told, "what sshd is told is not as it was");
+        expect(!report.to_string().contains("foreign: remove"), "it names what does not help before the policy stands");
         expect(!(before || kept) || self.comes_in(who, 22), "LOCKED OUT");
         expect(!kept || self.apply().1["changed"] == 0, "a second apply changed something");
         expect(session.try_wait().unwrap().is_none(), "the open session ended");
@@ -232,16 +233,49 @@ impl Lab {
         self.machine.must(&["cp", "/root/key.pub", "/home/alice/.ssh/authorized_keys2"]);
         let manifest = self.machine.read("/root/m.yaml");
         self.machine.write("/root/m.yaml", &format!("{manifest}ssh_settings: {{foreign: remove}}\n"));
-        self.machine.write("/etc/ssh/sshd_config.d/70-deny.conf", "DenyUsers alice\n");
+        self.machine.must(&["sh", "-c", "echo DenyUsers alice >>/etc/ssh/sshd_config"]);
         let (code, report) = self.apply();
         assert!(code == 1 && reason(&report).contains("listed in DenyUsers"), "{report:#}");
         assert!(self.told().contains(ways) && self.machine.root().join("home/alice/.ssh/authorized_keys2").exists());
-        self.machine.must(&["rm", "/etc/ssh/sshd_config.d/70-deny.conf"]);
+        self.machine.must(&["sed", "-i", "$d", "/etc/ssh/sshd_config"]);
+        // One that keeps the owner out is no hindrance to what comes before it.
+        let deny = "sshd_config.d/70-deny.conf";
+        self.machine.write(&format!("/etc/ssh/{deny}"), "DenyUsers alice\n");
         let (code, report) = self.apply();
         assert_eq!(code, 0, "{report:#}");
-        assert!(!self.told().contains(ways) && !self.machine.root().join("home/alice/.ssh/authorized_keys2").exists());
+        assert!(
+            !self.told().contains(ways)
+                && !self.told().contains(deny)
+                && !self.machine.root().join("home/alice/.ssh/authorized_keys2").exists()
+        );
         assert_eq!(self.machine.read(&format!("/var/lib/fitout/replaced/etc/ssh/{ways}")), "PermitRootLogin yes\n");
         assert!(self.comes_in("alice", 22) && self.apply().1["changed"] == 0);
+    }
+}
+
+impl Lab {
+    /// Other keys alone change, and the owner cannot get in whatever the key: nothing changes, and sshd's own words say why.
+    fn keys_are_proved_by_a_login(&self) {
+        let keys = || self.machine.read("/home/alice/.ssh/authorized_keys");
+        let before = keys();
+        let second = self.public.replace("alice@example.org", "alice@work");
+        self.machine.write("/root/key.pub", &format!("{}{second}", self.public));
+        self.machine.must(&["chmod", "777", "/home/alice"]);
+        let (code, report) = self.apply();
+        assert!(code == 1 && reason(&report).contains("bad ownership or modes for directory /home/alice"), "{report:#}");
+        assert_eq!(keys(), before);
+        self.machine.must(&["chmod", "755", "/home/alice"]);
+        let (code, report) = self.apply();
+        assert!(code == 0 && keys().contains("alice@work") && self.comes_in("alice", 22), "{report:#}");
+    }
+
+    fn a_server_that_takes_no_keys_is_told(&self) {
+        self.machine.must(&["sh", "-c", "printf 'Match User alice\\nPubkeyAuthentication no\\n' >>/etc/ssh/sshd_config"]);
+        let (_, shown) = self.machine.ask(&["ssh"]);
+        assert_eq!((&shown["ssh"]["access"], &shown["command"]), (&"shut_out".into(), &Value::Null), "{shown:#}");
+        let otherwise = shown["ssh"]["otherwise"].to_string();
+        assert!(otherwise.contains("pubkeyauthentication is `no`, not `yes`"), "{otherwise}");
+        self.machine.must(&["sed", "-i", "/^Match User alice/,$d", "/etc/ssh/sshd_config"]);
     }
 }
 
@@ -285,4 +319,6 @@ fn a_change_of_ones_own_way_in_waits_for_a_word() {
     let (_, shown) = lab.machine.ask(&["ssh"]);
     assert_eq!((&shown["ssh"]["access"], &shown["ssh"]["user"]), (&"enabled".into(), &"alice".into()), "{shown:#}");
     lab.others_go_last();
+    lab.keys_are_proved_by_a_login();
+    lab.a_server_that_takes_no_keys_is_told();
 }

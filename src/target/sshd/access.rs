@@ -1,7 +1,7 @@
 //! How a machine is reached by SSH, as it is: who may come in, by which keys, where, and how to know that it is the right machine.
 
 use super::keys::{Key, keys_in};
-use super::policy::{Gaps, has_server, keys_path, now, policy_gaps, said};
+use super::policy::{Gaps, POLICY, allowed, has_server, keys_path, now, policy_gaps, said};
 use super::shut::expected;
 use super::visits::visits;
 use crate::model::UserName;
@@ -57,9 +57,6 @@ pub struct HostKey {
     pub fingerprint: String,
 }
 
-/// The policy of Fitout.
-const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
-
 impl Access {
     /// As it is now.
     ///
@@ -74,7 +71,7 @@ impl Access {
             (false, ..) => Openness::NoServer,
             (true, None, _) => Openness::Unmanaged,
             (true, Some(_), None) => Openness::Disabled,
-            (true, Some(_), Some(_)) if !gaps.shut.is_empty() => Openness::ShutOut,
+            (true, Some(_), Some(_)) if !gaps.shut.is_empty() || takes_no_keys(&answer) => Openness::ShutOut,
             (true, Some(_), Some(_)) => Openness::Enabled,
         };
         let keys = match &user {
@@ -102,9 +99,10 @@ impl Access {
     }
 }
 
-/// Whom the text of the policy lets in.
-fn allowed(policy: &str) -> Option<String> {
-    policy.lines().find_map(|line| line.strip_prefix("AllowUsers ")).map(str::to_owned)
+/// Whether an answer of sshd lets in nobody who brings a key and nothing else.
+fn takes_no_keys(answer: &str) -> bool {
+    let by_key = |methods: &str| methods.split(' ').any(|one| matches!(one, "" | "any" | "publickey"));
+    said(answer, "pubkeyauthentication") == "no" || !by_key(&said(answer, "authenticationmethods"))
 }
 
 /// What sshd answers for a login from the machine itself, and where it does otherwise than the policy of this text says.
@@ -171,5 +169,12 @@ mod tests {
         assert_eq!(Access { access: Openness::ShutOut, ..access.clone() }.command(), None);
         assert_eq!(Access { user: None, ..access }.command(), None);
         assert_eq!(allowed("# x\nAllowUsers ann\n").as_deref(), Some("ann"));
+    }
+
+    #[test]
+    fn knows_an_sshd_that_takes_no_keys() {
+        let says = |methods: &str, keys: &str| format!("port 22\nauthenticationmethods {methods}\npubkeyauthentication {keys}\n");
+        assert!(takes_no_keys(&says("publickey", "no")) && takes_no_keys(&says("publickey,password", "yes")));
+        assert!(!takes_no_keys(&says("any", "yes")) && !takes_no_keys(&says("publickey,password publickey", "yes")) && !takes_no_keys(""));
     }
 }

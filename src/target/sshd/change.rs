@@ -1,10 +1,11 @@
 //! A change of sshd's configuration that locks nobody out: tried out as a whole where nobody sees it, written, read by the sshd that runs,
 //! and looked at once more. Whatever fails, the bytes that were there come back.
 
-use super::policy::{Expected, has_server, judge, keys_may_change, keys_path, lets_in, must_have_server, prove, said};
+use super::policy::{Expected, POLICY, allowed, has_server, judge, keys_may_change, keys_path, lets_in, must_have_server, prove, said};
 use super::visits::visits;
 use crate::model::{Meta, Span, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Cmd, Content, Output, Query, SSH_PORT, Visit};
+use crate::target::look::text;
 use crate::target::machine::{Machine, describe};
 use crate::target::{OpError, Probe, ProbeError, Silent, Target, stale_path};
 use nix::sys::stat::Mode as Bits;
@@ -93,14 +94,19 @@ impl Machine {
         if self.has(Ability::RunningSystem) { self.keep(&stale_path(&unit()?)?, b"") } else { Ok(()) }
     }
 
-    /// Writes the keys that open an account, unless they would end the way in that there is.
+    /// Writes the keys that open an account, unless they would end the way in that there is. Where the policy lets that account in, a login with
+    /// them in place is tried first.
     ///
     /// # Errors
-    /// Nobody could come in by them, and somebody can now; or they were not written.
+    /// Nobody could come in by them, and somebody can now; or nobody gets in whatever the key; or they were not written.
     pub(in crate::target) fn change_keys(&self, at: &TargetPath, content: &Content, meta: &Meta, user: &UserName) -> Result<(), OpError> {
         let new = self.bytes_of(content)?;
         let was = (self.files.stat(at)?, self.files.read(at)?);
         keys_may_change(at, was.1.as_deref().unwrap_or_default(), &new)?;
+        if self.policy_lets_in(user)? {
+            let answers = self.query(&Query::SshdPolicy(vec![Visit::of(user.as_str())]))?.stdout;
+            self.with_candidate(at, Some(&new), || self.log_in(at, user, &answers))?;
+        }
         if self.session()?.is_some() {
             let answered = self.sshd_answers(user)?;
             self.note_sshd(at, &new, was, user, answered)?;
@@ -136,44 +142,60 @@ impl Machine {
         if !has_server(self)? {
             return must_have_server(self, user, expect);
         }
+        self.with_candidate(place, text, || self.try_candidate(place, user, expect))
+    }
+
+    /// Whether the policy stands, and lets in this user.
+    fn policy_lets_in(&self, user: &UserName) -> Result<bool, ProbeError> {
+        let policy = text(self, POLICY)?.unwrap_or_default();
+        Ok(self.has(Ability::Instance) && has_server(self)? && allowed(&policy).as_deref() == Some(user.as_str()))
+    }
+
+    /// Tries something with a text, or no text, in this place of the copy of the machine.
+    fn with_candidate(&self, place: &TargetPath, text: Option<&[u8]>, tried: impl FnOnce() -> Result<(), OpError>) -> Result<(), OpError> {
         let candidate = path(CANDIDATE)?;
         self.files.make_directories(&path("/var/lib/fitout/candidates")?, Bits::S_IRWXU)?;
         match text {
             Some(mut text) => self.files.write(&candidate, &mut text, 0o600, (0, 0))?,
             None => self.files.remove(&candidate)?,
         }
-        let tried = self.try_candidate(place, user, expect);
+        let tried = tried();
         self.files.remove(&candidate)?;
         tried.map_err(|error| error.hint(format!("{place} stays as it is")))
     }
 
     fn try_candidate(&self, place: &TargetPath, user: &UserName, expect: &Expected) -> Result<(), OpError> {
-        let keys = keys_path(self, user)?;
-        let folder = keys.parent().unwrap_or_else(TargetPath::root);
-        let trial = |act: &str, more: &[String]| self.trial(act, Some(place), more, &["/etc/ssh", folder.as_str()]);
-        let fail = |act: &str, output: &Output| OpError::new(act, describe(output));
+        let trial = |act: &str, more: &[String]| self.trial_for(user, act, place, more);
         let tested = trial("test", &[])?;
         if tested.status != 0 {
-            return Err(fail("have sshd take its configuration (sshd -t)", &tested));
+            return Err(OpError::new("have sshd take its configuration (sshd -t)", describe(&tested)));
         }
         let visits = visits(self, user.as_str())?;
         let answers = trial("policy", &visits.iter().map(Visit::argument).collect::<Vec<_>>())?;
         if answers.status != 0 {
-            return Err(fail("ask sshd for its policy (sshd -T)", &answers));
+            return Err(OpError::new("ask sshd for its policy (sshd -T)", describe(&answers)));
         }
         judge(self, &answers.stdout, &visits, (user, expect))?;
         if self.is_up()? {
             stays_put(&answers.stdout)?;
         }
-        if !lets_in(self, user, expect) {
-            return Ok(());
-        }
-        let port = said(&answers.stdout, "port").split(' ').next().and_then(|port| port.parse().ok()).unwrap_or(SSH_PORT);
-        let login = trial("login", &[user.to_string(), keys.to_string(), port.to_string()])?;
+        if lets_in(self, user, expect) { self.log_in(place, user, &answers.stdout) } else { Ok(()) }
+    }
+
+    fn trial_for(&self, user: &UserName, act: &str, place: &TargetPath, more: &[String]) -> Result<Output, OpError> {
+        let folder = keys_path(self, user)?.parent().unwrap_or_else(TargetPath::root);
+        self.trial(act, Some(place), more, &["/etc/ssh", folder.as_str()])
+    }
+
+    /// Logs in as the user with a key of a moment, on an sshd of its own that has the candidate in its place.
+    fn log_in(&self, place: &TargetPath, user: &UserName, answers: &str) -> Result<(), OpError> {
+        let port = said(answers, "port").split(' ').next().and_then(|port| port.parse().ok()).unwrap_or(SSH_PORT);
+        let more = [user.to_string(), keys_path(self, user)?.to_string(), port.to_string()];
+        let login = self.trial_for(user, "login", place, &more)?;
         if login.status == 0 {
             return Ok(());
         }
-        Err(fail(&format!("log in as {user} with a key of a moment, on an sshd of its own"), &login)
+        Err(OpError::new(format!("log in as {user} with a key of a moment, on an sshd of its own"), describe(&login))
             .hint("what sshd says above is why; modes of the home and of .ssh are the usual reason"))
     }
 

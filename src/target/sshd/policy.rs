@@ -57,6 +57,14 @@ fn gaps_of(answer: &str, expect: &Expected) -> Vec<String> {
     expect.iter().filter_map(gap).collect()
 }
 
+/// The policy of Fitout.
+pub(super) const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
+
+/// Whom the text of the policy lets in.
+pub(super) fn allowed(policy: &str) -> Option<String> {
+    policy.lines().find_map(|line| line.strip_prefix("AllowUsers ")).map(str::to_owned)
+}
+
 /// What is tried when the policy is proved.
 const ACT: &str = "prove the SSH policy on the real sshd";
 
@@ -137,10 +145,11 @@ pub(super) fn judge(on: &dyn Probe, answers: &str, visits: &[Visit], (user, expe
     }
     let Gaps { shut, differs } = Gaps::find(on, answers, visits, (user, expect))?;
     if !shut.is_empty() {
-        return Err(OpError::new(ACT, shut.join("; ")).hint(
-            "these lines add up, whichever file says them, and Fitout takes no line of others away: take it out, or, of a file in \
-             /etc/ssh/sshd_config.d, name `ssh_settings: {foreign: remove}`",
-        ));
+        let take_out = "these lines add up, whichever file says them, and Fitout takes no line of others away: take it out";
+        // Nothing of others goes before the policy stands.
+        let stands = on.stat(&path(POLICY)?)?.is_some();
+        let more = if stands { ", or, of a file in /etc/ssh/sshd_config.d, name `ssh_settings: {foreign: remove}`" } else { "" };
+        return Err(OpError::new(ACT, shut.join("; ")).hint(format!("{take_out}{more}")));
     }
     if differs.is_empty() {
         return Ok(());

@@ -8,6 +8,9 @@ mkdir -p /run/sshd
 if [ -e "$candidate" ]; then
     mkdir -p "${place%/*}"
     cat "$candidate" >"$place"
+    # As it will be: the keys of an owner are the owner's, and no mode of an older file keeps sshd from them.
+    chown --reference="${place%/*}" "$place"
+    chmod go-w "$place"
 elif [ -n "$place" ]; then
     rm -f "$place"
 fi
