@@ -141,8 +141,8 @@ fn lines(power: &Power, stops: Option<&StopsLine>, agent: Agent) -> Vec<String> 
     for rule in &power.rules {
         let by = match (rule.action, rule.calendar()) {
             (Action::Start, _) => "the machine's cloud, which has to be told".to_owned(),
-            (Action::Stop, Some(calendar)) => format!("the agent, else systemd: {calendar}"),
-            (Action::Stop, None) => "the agent; systemd cannot say it".to_owned(),
+            (Action::Stop, Some(calendar)) => format!("the agent, else systemd, which asks at {calendar}"),
+            (Action::Stop, None) => "the agent; systemd has no name for its time zone".to_owned(),
         };
         let next = rule.next(now()).map_or_else(|| "never".to_owned(), |time| shown(time, &rule.zone.zone()));
         lines.push(format!("schedule:  {rule}; next {next}; by {by}"));
@@ -160,7 +160,7 @@ fn lines(power: &Power, stops: Option<&StopsLine>, agent: Agent) -> Vec<String> 
         lines.extend(notice.iter().map(|notice| format!("notice:    {notice}")));
     }
     if agent == Agent::Absent {
-        lines.push("agent:     not running: only what systemd can say happens (`systemctl start fitout-agent`)".into());
+        lines.push("agent:     not running: systemd makes scheduled stops alone, nothing makes those of an idle machine (`systemctl start fitout-agent`)".into());
     }
     lines
 }

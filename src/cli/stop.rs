@@ -5,7 +5,7 @@ use super::source;
 use super::{Exit, Form, Global};
 use crate::agent::{How, Page, Stop, read_power};
 use crate::schedule::{Action, Power};
-use crate::target::{Machine, ProbeError, now, tell_terminals};
+use crate::target::{Machine, ProbeError, now, since_boot, tell_terminals};
 use clap::Args;
 use std::io::{self, BufRead, IsTerminal};
 use std::time::Duration;
@@ -172,7 +172,8 @@ fn scheduled(machine: &Machine, power: &Power, plan: &Stop) -> Exit {
         say("The agent stops this machine when it is time.");
         return Exit::Done;
     }
-    let since = now().saturating_sub(RECENT).unwrap_or_default();
+    // What came before this start was missed: nobody wants a machine that stops as soon as it is started.
+    let since = now().saturating_sub(RECENT.min(since_boot().try_into().unwrap_or(RECENT))).unwrap_or_default();
     let stops = power.rules.iter().filter(|rule| rule.action == Action::Stop);
     if !stops.filter_map(|rule| rule.next(since)).any(|time| time <= now()) {
         say("No stop is scheduled for now.");

@@ -1,5 +1,5 @@
-//! `schedules`, `idle_time_before_shutdown_minutes` and `power`: one file that the agent reads, and a timer of systemd for the stops that
-//! systemd can say, which stops a machine whose agent is not there to do it.
+//! `schedules`, `idle_time_before_shutdown_minutes` and `power`: one file that the agent reads, and a timer of systemd, which stops a machine whose
+//! agent is not there to do it: it asks at every time that may be one of a schedule's, and more often where systemd cannot say the schedule.
 
 use super::{Context, Item, PROGRAM, Recipe};
 use crate::model::{Meta, Mode, TargetPath, UnitName};
@@ -22,7 +22,7 @@ const TIMER: &str = "fitout-stop.timer";
 const STOP: &str = "fitout-stop.service";
 
 impl PowerPolicy {
-    /// The timer; `None` where no stop can be said in systemd's words.
+    /// The timer; `None` where systemd knows no time zone of any stop.
     fn timer(&self) -> Option<String> {
         let stops = self.power.rules.iter().filter(|rule| rule.action == Action::Stop);
         let lines: String = stops.filter_map(|rule| Some(format!("OnCalendar={}\n", rule.calendar()?))).collect();

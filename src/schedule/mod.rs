@@ -120,23 +120,18 @@ impl Rule {
         times.into_iter().filter_map(move |time| Some(zone.to_ambiguous_zoned(day.to_datetime(time)).compatible().ok()?.timestamp()))
     }
 
-    /// The rule as an expression of systemd.time(7); `None` where systemd cannot say it.
+    /// When systemd is to ask whether the rule fires, as an expression of systemd.time(7): at every firing, and where systemd cannot say the rule (it
+    /// knows no first day, no fortnight and no 45 minutes), more often. `None` for a zone that systemd has no name for.
     #[must_use]
     pub fn calendar(&self) -> Option<String> {
         let calendar = match &self.when {
-            // systemd knows no first day.
-            _ if self.start.is_some_and(|start| start > ORIGIN) && !self.starts_with_its_time() => None,
-            When::Cron(cron) => Some(cron.calendar()),
+            When::Recurrence(recurrence) if !recurrence.is_of_days() => {
+                return Some(format!("{} UTC", recurrence.passing(self.origin(), &self.zone.zone())?));
+            }
             When::Recurrence(recurrence) => recurrence.calendar(self.origin()),
-        }?;
+            When::Cron(cron) => cron.calendar(),
+        };
         Some(format!("{calendar} {}", self.zone.systemd()?))
-    }
-
-    /// Whether the start only says at what time of day: it lies in the past of every machine that runs this.
-    fn starts_with_its_time(&self) -> bool {
-        /// Nothing that runs this ran before.
-        const BEFORE: i16 = 2025;
-        self.start.is_some_and(|start| start.year() < BEFORE)
     }
 }
 

@@ -117,20 +117,14 @@ impl Recurrence {
 
     /// The first firing after an instant, of those that count hours or minutes as they pass; none before `until`, none.
     pub(super) fn after(&self, after: Timestamp, start: DateTime, zone: &TimeZone, until: Timestamp) -> Option<Timestamp> {
-        let origin = zone.to_ambiguous_zoned(start).compatible().ok()?.timestamp();
-        let unit = if self.frequency == Frequency::Hour { 3600 } else { 60 };
-        let step = i64::from(self.interval.max(1)) * unit;
-        // Listed minutes are those of the hour, not of the start.
-        let listed = self.frequency == Frequency::Hour && !self.minutes.is_empty();
-        let origin = origin.as_second() - if listed { i64::from(start.minute()) * 60 + i64::from(start.second()) } else { 0 };
+        let (origin, step) = self.rounds(start, zone)?;
         let mut round = (after.as_second() - origin).div_euclid(step).max(0);
         loop {
             let base = origin + round * step;
             if base > until.as_second() {
                 return None;
             }
-            let offsets: Vec<i64> = if listed { self.minutes.iter().map(|minute| i64::from(*minute) * 60).collect() } else { vec![0] };
-            let fires = offsets.iter().filter_map(|offset| Timestamp::from_second(base + offset).ok());
+            let fires = self.offsets().into_iter().filter_map(|offset| Timestamp::from_second(base + offset).ok());
             let good = |at: &Timestamp| *at > after && self.fits(&zone.to_datetime(*at));
             if let Some(first) = fires.filter(good).min() {
                 return Some(first);
@@ -139,29 +133,69 @@ impl Recurrence {
         }
     }
 
+    /// Where counting begins, in seconds of Unix's time, and the seconds from one round to the next.
+    fn rounds(&self, start: DateTime, zone: &TimeZone) -> Option<(i64, i64)> {
+        let origin = zone.to_ambiguous_zoned(start).compatible().ok()?.timestamp().as_second();
+        let unit = if self.frequency == Frequency::Hour { 3600 } else { 60 };
+        let into_the_hour = if self.lists_minutes() { i64::from(start.minute()) * 60 + i64::from(start.second()) } else { 0 };
+        Some((origin - into_the_hour, i64::from(self.interval.max(1)) * unit))
+    }
+
+    /// The seconds of a round at which it fires.
+    fn offsets(&self) -> Vec<i64> {
+        if self.lists_minutes() { self.minutes.iter().map(|minute| i64::from(*minute) * 60).collect() } else { vec![0] }
+    }
+
+    /// Listed minutes are those of the hour, not of the start.
+    fn lists_minutes(&self) -> bool {
+        self.frequency == Frequency::Hour && !self.minutes.is_empty()
+    }
+
     fn fits(&self, at: &DateTime) -> bool {
         let among = |numbers: &[i8], number| numbers.is_empty() || numbers.contains(&number);
         among(&self.hours, at.hour()) && among(&self.minutes, at.minute())
     }
 
-    /// The same as an expression of systemd.time(7), without its zone; `None` where systemd cannot say it.
-    pub(super) fn calendar(&self, start: DateTime) -> Option<String> {
-        if self.interval != 1 || !self.is_of_days() || start.second() != 0 {
-            return None;
-        }
-        let list = |numbers: Vec<i8>| numbers.iter().map(|number| format!("{number:02}")).collect::<Vec<_>>().join(",");
-        let (hours, minutes) = (list(or(&self.hours, start.hour())), list(or(&self.minutes, start.minute())));
+    /// The same as an expression of systemd.time(7), without its zone, for what is counted by the calendar; the days, weeks and months in between
+    /// are among it.
+    pub(super) fn calendar(&self, start: DateTime) -> String {
+        let (hours, minutes) = (list(&or(&self.hours, start.hour())), list(&or(&self.minutes, start.minute())));
         let days = match self.frequency {
             Frequency::Week if self.week_days.is_empty() => format!("{:.3} *-*-*", format!("{:?}", start.weekday())),
             Frequency::Week => {
                 let names: Vec<String> = self.week_days.iter().map(|day| format!("{day:?}")[..3].to_owned()).collect();
                 format!("{} *-*-*", names.join(","))
             }
-            Frequency::Month => format!("*-*-{}", list(or(&self.month_days, start.day()))),
+            Frequency::Month => format!("*-*-{}", list(&or(&self.month_days, start.day()))),
             Frequency::Day | Frequency::Hour | Frequency::Minute => "*-*-*".into(),
         };
-        Some(format!("{days} {hours}:{minutes}:00"))
+        format!("{days} {hours}:{minutes}:{:02}", start.second())
     }
+
+    /// The same for what counts hours or minutes as they pass, in UTC, where no clock changes; what the interval leaves out of a day that it does
+    /// not divide is among it.
+    pub(super) fn passing(&self, start: DateTime, zone: &TimeZone) -> Option<String> {
+        let (base, step) = self.rounds(start, zone)?;
+        let (day, hour, minute) = (24 * 3600, 3600, 60);
+        let seconds: Vec<i64> = self.offsets().into_iter().map(|offset| (base + offset).rem_euclid(day)).collect();
+        let within = |whole: i64, unit: i64| {
+            let every = gcd(step, whole);
+            let mut all: Vec<i64> =
+                seconds.iter().flat_map(|at| (0..whole / every).map(move |k| (at + k * every) % whole / unit)).collect();
+            all.sort_unstable();
+            all.dedup();
+            if i64::try_from(all.len()) == Ok(whole / unit) { "*".into() } else { list(&all) }
+        };
+        Some(format!("*-*-* {}:{}:{:02}", within(day, hour), within(hour, minute), base.rem_euclid(minute)))
+    }
+}
+
+fn list<T: std::fmt::Display>(numbers: &[T]) -> String {
+    numbers.iter().map(|number| format!("{number:02}")).collect::<Vec<_>>().join(",")
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 fn or(numbers: &[i8], else_this: i8) -> Vec<i8> {

@@ -3,7 +3,8 @@
 #![cfg(test)]
 
 use fitout::schedule::{Action, Cron, Frequency, Recurrence, Rule, WeekDay, When, ZoneName, firings};
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
+use std::process::Command;
 
 fn zone(name: &str) -> ZoneName {
     ZoneName::try_from(name.to_owned()).unwrap()
@@ -123,6 +124,48 @@ fn recurrences_are_counted_from_their_start() {
         times(&[rule(days, "UTC", Some("2026-01-01T07:00:05"))], "2026-01-01T07:00:05Z", 2),
         ["2026-01-04T07:00:05Z", "2026-01-07T07:00:05Z"]
     );
+}
+
+/// When systemd fires next, after an instant.
+fn by_systemd(calendar: &str, after: Timestamp) -> String {
+    let base = format!("--base-time={}", after.strftime("%Y-%m-%d %H:%M:%S UTC"));
+    #[expect(clippy::disallowed_methods, reason = "asks another program")]
+    let mut asked = Command::new("systemd-analyze");
+    let asked = asked.env("TZ", "UTC").args(["calendar", &base, "--iterations=1", calendar]).output().unwrap();
+    let said = String::from_utf8_lossy(&asked.stdout).into_owned() + &String::from_utf8_lossy(&asked.stderr);
+    said.lines().find_map(|line| line.trim().strip_prefix("Next elapse: ")).unwrap_or(&said).to_owned()
+}
+
+/// What systemd cannot say, it asks at: a first day, a fortnight, hours and minutes as they pass. It misses no firing of any.
+#[test]
+fn systemd_asks_at_every_firing() {
+    let berlin = "W. Europe Standard Time";
+    let hours = Recurrence { minutes: vec![10, 50], hours: vec![8, 9, 20], ..every(Frequency::Hour, 3) };
+    let fortnight = Recurrence { hours: vec![18], minutes: vec![0, 30], week_days: vec![WeekDay::Friday], ..every(Frequency::Week, 2) };
+    let month = Recurrence { month_days: vec![30, 31], ..every(Frequency::Month, 3) };
+    let first = Some("2026-01-02T03:04:05");
+    let since = |rule: Rule| Rule { start: Some("2026-02-03T04:05:06".parse().unwrap()), ..rule };
+    for (rule, expected) in [
+        (cron("0 18 * * 1-5", berlin), "Mon,Tue,Wed,Thu,Fri *-*-* 18:00:00 Europe/Berlin"),
+        (since(cron("0 18 * * 1-5", berlin)), "Mon,Tue,Wed,Thu,Fri *-*-* 18:00:00 Europe/Berlin"),
+        (rule(fortnight, berlin, first), "Fri *-*-* 18:00,30:05 Europe/Berlin"),
+        (rule(month, "UTC", first), "*-*-30,31 03:04:05 UTC"),
+        (rule(every(Frequency::Day, 3), "Asia/Kolkata", first), "*-*-* 03:04:05 Asia/Kolkata"),
+        (rule(hours, "Asia/Kolkata", first), "*-*-* 00,01,03,04,06,07,09,10,12,13,15,16,18,19,21,22:20,40:00 UTC"),
+        (rule(every(Frequency::Hour, 12), "Lord Howe Standard Time", first), "*-*-* 04,16:04:05 UTC"),
+        (rule(every(Frequency::Minute, 45), berlin, None), "*-*-* *:00,15,30,45:00 UTC"),
+        (rule(every(Frequency::Minute, 90), "UTC", first), "*-*-* 00,01,03,04,06,07,09,10,12,13,15,16,18,19,21,22:04,34:05 UTC"),
+        (rule(every(Frequency::Minute, 7), "UTC", None), "*-*-* *:*:00 UTC"),
+    ] {
+        let calendar = rule.calendar().unwrap();
+        assert_eq!(calendar, expected);
+        let mut now = at("2026-03-20T00:00:00Z");
+        for _ in 0..5 {
+            now = rule.next(now).unwrap();
+            let fires = by_systemd(&calendar, now - 1.second());
+            assert_eq!(fires, now.strftime("%a %Y-%m-%d %H:%M:%S UTC").to_string(), "{calendar}");
+        }
+    }
 }
 
 #[test]
