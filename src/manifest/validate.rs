@@ -22,7 +22,7 @@ mod together;
 use super::machine::{Machine, MachineKind, Places};
 use super::v1::{MachineType, Manifest};
 use crate::problem::{Code, Problem};
-use crate::recipe::{Hostname, Want};
+use crate::recipe::{AzureImage, Hostname, Want};
 use crate::resource::End;
 
 pub use desk::Desk;
@@ -62,6 +62,8 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         scripts::checks(manifest, &mut desk),
     ];
     let wants: Vec<Want> = wants.into_iter().flatten().collect();
+    let image = (kind == MachineKind::ComputeInstance).then(|| AzureImage::of(&wants)).flatten();
+    let wants: Vec<Want> = image.map(Want::AzureImage).into_iter().chain(wants).collect();
     together::check(manifest, &wants, &mut desk);
     Machine {
         name,

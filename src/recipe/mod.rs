@@ -4,6 +4,7 @@
 //! remembers. To add a kind: one file with its struct and its [`Recipe`], one line in [`Want`], a snapshot.
 
 mod application;
+mod azure_image;
 mod check;
 mod cuda;
 mod departure;
@@ -34,6 +35,7 @@ use crate::resource::Spec;
 use std::fmt;
 
 pub use application::{APPLICATION, Application, slug};
+pub use azure_image::AzureImage;
 pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource, WHOLE, table};
 pub use departure::{Departure, Place};
@@ -155,6 +157,8 @@ wants! {
     Repository,
     /// `packages.install`
     Packages,
+    /// `type`
+    AzureImage,
     /// `user`
     OwnerAccount,
     /// `user` and `users`, where somebody is to come in no longer

@@ -140,7 +140,8 @@ pub struct User {
     pub sudo: Option<bool>,
     /// Login shell. Absent: a new account gets `/bin/bash`, an existing one keeps its own.
     pub shell: Option<TargetPath>,
-    /// Groups beside the primary one. Groups that the owner is in already stay.
+    /// Groups beside the primary one. Groups that the owner is in already stay. Absent: `video` and `render` where the manifest names `gpu`, `docker` where
+    /// it installs Docker and the owner has sudo; all three on a `computeinstance`, `docker` with sudo alone.
     #[serde(default)]
     pub groups: Vec<At<GroupName>>,
     /// Public keys that open the owner's account: each a key on one line, or the path of a file that holds keys.

@@ -9,6 +9,7 @@ use crate::model::UserName;
 use crate::problem::Code;
 use crate::recipe::{Departure, OwnerAccount, Place, SshAccess, SshPolicy, Sudo, Want};
 use crate::resource::{End, Foreign, Said};
+use crate::step::package_name;
 
 /// The owner of every Azure ML compute instance.
 const AZURE_OWNER: &str = "azureuser";
@@ -42,7 +43,7 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
     let groups = user.map(|user| user.groups.as_slice()).unwrap_or_default();
     desk.distinct("the group", groups.iter().map(|group| (group.value.as_str().to_owned(), &group.place)));
     let named: Vec<String> = groups.iter().map(|group| group.value.as_str().to_owned()).collect();
-    let usual = if kind == MachineKind::ComputeInstance && named.is_empty() { usual_groups(sudo) } else { Vec::new() };
+    let usual = if named.is_empty() { usual_groups(manifest, kind, sudo) } else { Vec::new() };
     Some(OwnerAccount {
         name,
         sudo,
@@ -53,11 +54,18 @@ pub fn owner(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Opt
     })
 }
 
-/// Groups of a compute instance's owner, where the manifest names none: the devices of GPUs and screens, and containers. Who may have containers made
-/// is as good as root, so that goes with sudo.
-fn usual_groups(sudo: Sudo) -> Vec<String> {
-    let containers = (sudo == Sudo::Everything).then_some("docker");
-    containers.into_iter().chain(["video", "render"]).map(str::to_owned).collect()
+/// Packages of Docker, by whatever name.
+const DOCKER: [&str; 3] = ["docker.io", "docker-ce", "moby-engine"];
+
+/// Groups of the owner, where the manifest names none: containers, and the devices of GPUs and screens. A compute instance has both, a workstation what
+/// its manifest names. Who may have containers made is as good as root, so that goes with sudo.
+fn usual_groups(manifest: &Manifest, kind: MachineKind, sudo: Sudo) -> Vec<String> {
+    let azures = kind == MachineKind::ComputeInstance;
+    let install = manifest.packages.iter().flat_map(|packages| &packages.install);
+    let names_docker = install.into_iter().any(|package| DOCKER.contains(&package_name(package.value.as_str())));
+    let containers = (sudo == Sudo::Everything && (azures || names_docker)).then_some("docker");
+    let devices = (azures || manifest.gpu.is_some()).then_some(["video", "render"]);
+    containers.into_iter().chain(devices.into_iter().flatten()).map(str::to_owned).collect()
 }
 
 /// How the owner's account ends, where it is to.
