@@ -1,5 +1,5 @@
 //! The least that must be done: a socket read into one buffer, which is hashed, and written to the file that the archive holds. It trusts that
-//! archives are as this measurement makes them, keeps none, and checks nothing but the digest.
+//! archives are as this measurement makes them, and checks nothing but the digest.
 
 use crate::job::Job;
 use fitout::model::Sha256;
@@ -17,16 +17,25 @@ const BUFFER: usize = 256 * 1024;
 /// The header of an archive's only entry.
 const HEADER: usize = 512;
 
-pub fn run(job: &Job, place: &Path) {
+/// What becomes of the archives themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Archives {
+    /// They are gone when they are unpacked.
+    Dropped,
+    /// They are kept in files of their own, as a cache has them.
+    Kept,
+}
+
+pub fn run(job: &Job, place: &Path, archives: Archives) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for _ in 0..CONNECTIONS.min(job.archives.len()) {
-            scope.spawn(|| bring(job, place, &next));
+            scope.spawn(|| bring(job, place, archives, &next));
         }
     });
 }
 
-fn bring(job: &Job, place: &Path, next: &AtomicUsize) {
+fn bring(job: &Job, place: &Path, archives: Archives, next: &AtomicUsize) {
     let address = job.archives[0].url.split('/').nth(2).unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
     let mut buffer = vec![0; BUFFER];
@@ -41,17 +50,26 @@ fn bring(job: &Job, place: &Path, next: &AtomicUsize) {
                 break at + 4;
             }
         };
+        let mut kept = (archives == Archives::Kept).then(|| File::create(place.join(name)).unwrap());
         let mut content = Content { file: File::create(place.join(name.replace(".tar", ".bin"))).unwrap(), skip: HEADER, left: job.each };
         let (mut hash, mut got) = (sha2::Sha256::default(), (have - body) as u64);
         hash.update(&buffer[body..have]);
         content.take(&buffer[body..have]);
+        keep(&mut kept, &buffer[body..have]);
         while got < archive.size.unwrap().0 {
             let read = stream.read(&mut buffer).unwrap();
             hash.update(&buffer[..read]);
             content.take(&buffer[..read]);
+            keep(&mut kept, &buffer[..read]);
             got += read as u64;
         }
         assert_eq!(Sha256::from_bytes(hash.finalize().into()), archive.sha256);
+    }
+}
+
+fn keep(archive: &mut Option<File>, bytes: &[u8]) {
+    if let Some(file) = archive {
+        file.write_all(bytes).unwrap();
     }
 }
 

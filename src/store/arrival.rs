@@ -27,6 +27,8 @@ struct State {
     beginnings: u64,
     /// How much of it is there without a gap.
     length: u64,
+    /// The length that the first of its readers waits for.
+    wanted: Option<u64>,
     /// Whether it is in the store.
     whole: bool,
 }
@@ -78,7 +80,13 @@ impl Arrival {
 
     /// So much of it is there without a gap.
     pub fn grow(&self, length: u64) {
-        self.change(|state| state.length = length);
+        let mut state = self.state();
+        state.length = length;
+        // Each call of a reader is a turn of the processor: one that waits for more is left asleep.
+        if state.wanted.take_if(|wanted| length >= *wanted).is_some() {
+            drop(state);
+            self.moved.notify_all();
+        }
     }
 
     /// It is in the store.
@@ -126,10 +134,15 @@ pub struct Growing {
 impl Read for Growing {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let (at, beginning) = (self.at, self.beginning);
-        let waiting = |state: &mut State| state.beginnings == beginning && state.length <= at && !state.whole && state.promises > 0;
+        let end = at + into.len() as u64;
+        let waiting = |state: &mut State| {
+            let waits = state.beginnings == beginning && state.length < end && !state.whole && state.promises > 0;
+            state.wanted = state.wanted.into_iter().chain(waits.then_some(end)).min();
+            waits
+        };
         let state = self.arrival.moved.wait_while(self.arrival.state(), waiting).unwrap_or_else(PoisonError::into_inner);
         if state.beginnings != beginning {
-            return Err(io::Error::other("the download began anew"));
+            return Err(anew());
         }
         if state.length <= at {
             return if state.whole { Ok(0) } else { Err(io::Error::other("the download did not come")) };
@@ -137,9 +150,17 @@ impl Read for Growing {
         let most = into.len().min(usize::try_from(state.length - at).unwrap_or(usize::MAX));
         drop(state);
         let read = self.file.read_at(&mut into[..most], at)?;
+        // It may have begun anew meanwhile, in the same file.
+        if (read == 0 && most > 0) || self.arrival.state().beginnings != beginning {
+            return Err(anew());
+        }
         self.at += read as u64;
         Ok(read)
     }
+}
+
+fn anew() -> io::Error {
+    io::Error::other("the download began anew")
 }
 
 impl Seek for Growing {

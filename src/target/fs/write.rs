@@ -10,7 +10,7 @@ use nix::fcntl::{AtFlags, OFlag, openat, renameat};
 use nix::sys::stat::{Mode as Bits, fchmod, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, linkat, symlinkat, unlinkat};
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, IntoInnerError, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::PoisonError;
 
@@ -208,12 +208,16 @@ fn write_fresh(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, id
     written
 }
 
+/// What is written at a time: of less, a large file is mostly calls of the kernel; more gains nothing.
+const PIECE: usize = 64 * 1024;
+
 pub(super) fn write_new(above: &OwnedFd, name: &str, source: &mut dyn Read, mode: u32, (uid, gid): Ids) -> io::Result<File> {
     // The name is fixed, so that what a kill left behind is swept by the next try.
     remove_at(above, name)?;
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let mut file = File::from(openat(above, name, flags, Bits::from_bits_truncate(0o600))?);
-    io::copy(source, &mut file)?;
+    let mut to = BufWriter::with_capacity(PIECE, File::from(openat(above, name, flags, Bits::from_bits_truncate(0o600))?));
+    io::copy(source, &mut to)?;
+    let file = to.into_inner().map_err(IntoInnerError::into_error)?;
     fchown(file.as_fd(), Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
     fchmod(file.as_fd(), Bits::from_bits_truncate(mode))?;
     Ok(file)

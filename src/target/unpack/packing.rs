@@ -84,10 +84,13 @@ fn part_of_package(file: &mut (impl Read + Seek), part: &str) -> io::Result<u64>
     Err(refused())
 }
 
+/// What is read at a time.
+const PIECE: usize = 64 * 1024;
+
 /// A tar, unpacked.
 fn stream<'a>(first: &[u8], source: impl Read + 'a) -> io::Result<Box<dyn Read + 'a>> {
     let starts = |magic: &[u8]| first.starts_with(magic);
-    let source = BufReader::new(source);
+    let source = BufReader::with_capacity(PIECE, source);
     Ok(if starts(b"\x1f\x8b") {
         Box::new(flate2::bufread::MultiGzDecoder::new(source))
     } else if starts(b"\xfd7zXZ\0") {

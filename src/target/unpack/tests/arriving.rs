@@ -55,8 +55,11 @@ impl Bench {
     }
 }
 
+/// Large enough that half of the archive is more than is read at a time.
+const SECOND: usize = 256 << 10;
+
 fn archive(format: Format) -> Vec<u8> {
-    packed(&[file("n/cu/first"), raw("n/cu/second", What::File(0o644, vec![7; 64 << 10]))], format).unwrap()
+    packed(&[file("n/cu/first"), raw("n/cu/second", What::File(0o644, vec![7; SECOND]))], format).unwrap()
 }
 
 #[test]
@@ -72,7 +75,7 @@ fn an_archive_is_unpacked_while_it_comes() {
         scope.spawn(move || bench.bring((promise, blob), &[bytes], &then));
         bench.unpack(vec![blob.clone()], &folder()).unwrap();
     });
-    assert_eq!(fs::read(bench.path("tree/second")).unwrap().len(), 64 << 10);
+    assert_eq!(fs::read(bench.path("tree/second")).unwrap().len(), SECOND);
 }
 
 #[test]
