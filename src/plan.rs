@@ -111,7 +111,7 @@ impl Plan {
         let steps = || resources.iter().flat_map(|planned| &planned.steps);
         let missing: BTreeMap<String, &Blob> =
             steps().flat_map(|step| step.op.blobs()).map(|blob| (blob.sha256.to_string(), blob)).collect();
-        let absent = missing.values().filter(|blob| !store.path(&blob.sha256).exists());
+        let absent = missing.values().filter(|blob| !blob.is_own() && !store.path(&blob.sha256).exists());
         let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
         let mut disks = disks(graph, on, &resources)?;
         add_cache(&mut disks, &resources, download, store);

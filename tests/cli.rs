@@ -621,23 +621,70 @@ fn a_check_is_told_once() {
     assert!(ended.out.ends_with("0 of 0 resources as they should be, 0 of 1 checks passed\n"), "{ended:?}");
 }
 
+/// The program where others than root may run it, to be run as nobody.
+fn for_nobody(desk: &Desk) -> impl Fn(&str) -> Ended + '_ {
+    fs::set_permissions(desk.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = desk.path().join("fitout");
+    // Copied by another process: one that this process had open for writing could not be run while another test starts a program.
+    assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
+    move |words| {
+        let mut command = Command::new(&program);
+        command.args(words.split(' ')).current_dir(desk.path()).uid(65534).gid(65534).stdin(Stdio::null());
+        desk.end(&mut command)
+    }
+}
+
 #[test]
 fn what_root_alone_may_look_at_is_77() {
     let desk = Desk::new();
     desk.write("m.yaml", "files: [{path: /srv/closed/a, content: x}]\n");
     desk.run("apply -f m.yaml --root root");
-    let set = |name: &str, mode| fs::set_permissions(desk.path().join(name), Permissions::from_mode(mode)).unwrap();
-    set(".", 0o755);
-    set("root/srv/closed", 0o700);
-    let program = desk.path().join("fitout");
-    // Copied by another process: one that this process had open for writing could not be run while another test starts a program.
-    assert!(Command::new("cp").arg(PROGRAM).arg(&program).status().unwrap().success());
+    fs::set_permissions(desk.path().join("root/srv/closed"), Permissions::from_mode(0o700)).unwrap();
+    let nobody = for_nobody(&desk);
     for words in ["plan -f m.yaml --root root", "verify -f m.yaml --root root", "why --root root"] {
-        let mut command = Command::new(&program);
-        command.args(words.split(' ')).current_dir(desk.path()).uid(65534).gid(65534).stdin(Stdio::null());
-        let ended = desk.end(&mut command);
+        let ended = nobody(words);
         assert!(ended.code == 77 && ended.err.contains("use sudo"), "{words}: {ended:?}");
     }
+}
+
+/// How a machine is, is the same for everyone.
+#[test]
+fn status_is_the_same_for_root_and_others() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "files: [{path: /etc/motd, content: \"hello\\n\"}, {path: /srv/a, content: x}]\n");
+    let nobody = for_nobody(&desk);
+    let same = |code: i32, word: &str| {
+        let (root, other) = (desk.run("status --root root"), nobody("status --root root"));
+        assert_eq!((root.code, &root.out), (other.code, &other.out));
+        assert!(root.code == code && root.out.contains(word), "{root:?}");
+    };
+    desk.run("apply -f m.yaml --root root");
+    same(0, "run 1: changed 2");
+    desk.write("root/etc/motd", "mine\n");
+    desk.run("verify -f m.yaml --root root");
+    same(2, "drifted:   /etc/motd");
+    desk.run("apply -f m.yaml --root root --repair");
+    same(0, "run 2: changed 1");
+    desk.write("m.yaml", "files: [{path: /etc/motd, content: x, owner: nobody-knows}]\n");
+    desk.run("apply -f m.yaml --root root");
+    same(2, "failed:    file:/etc/motd");
+}
+
+/// What a manifest names lies beside it, by whatever link it is named.
+#[test]
+fn a_manifest_is_named_by_a_link() {
+    let desk = Desk::new();
+    desk.write("real/m.yaml", "files: [{path: /srv/a, source: a.txt}]\n");
+    desk.write("real/a.txt", "a\n");
+    desk.write("real/m.yaml.lock", "");
+    desk.write("other/x", "");
+    std::os::unix::fs::symlink("../real/m.yaml", desk.path().join("other/m.yaml")).unwrap();
+    assert_eq!(desk.run("validate -f other/m.yaml").code, 0);
+    let locked = desk.run("plan -f other/m.yaml --root root");
+    assert!(locked.code == 66 && locked.err.contains("real/m.yaml.lock"), "the lock beside it is its lock: {locked:?}");
+    fs::remove_file(desk.path().join("real/m.yaml.lock")).unwrap();
+    assert_eq!(desk.run("apply -f other/m.yaml --root root").code, 0);
+    assert_eq!(fs::read_to_string(desk.path().join("root/srv/a")).unwrap(), "a\n");
 }
 
 #[test]

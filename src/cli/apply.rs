@@ -8,15 +8,11 @@ use crate::agent::Page;
 use crate::apply::{Observers, Outcome, RunReport};
 use crate::journal::Journal;
 use crate::model::{ResourceId, Span};
-use crate::recipe::{Service, Want};
-use crate::session::own_program;
 use crate::step::Ability;
-use crate::store::Store;
 use crate::target::{Machine, Patience, Probe, Verdict};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -60,19 +56,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         output::complain("only root may change a machine", Some("run `sudo fitout apply`, or look with `fitout plan`"));
         return Exit::NotRoot;
     }
-    let service = match service(arguments, global) {
-        Ok(service) => service,
-        Err(error) => {
-            output::complain(&format!("cannot copy this program into the cache: {error}"), None);
-            return Exit::Failed;
-        }
-    };
     let saved = match arguments.plan.as_deref().map(saved::read).transpose() {
         Ok(saved) => saved,
         Err(refusal) => return refusal.tell(global),
     };
     let ground = saved.as_ref().map_or(&arguments.ground, |saved| &saved.ground);
-    let Opened { session, manifest } = match source::open(ground, global, service, arguments.becomes(), Purpose::Act) {
+    let Opened { session, manifest } = match source::open(ground, global, arguments.becomes(), Purpose::Act) {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };
@@ -156,15 +145,6 @@ pub fn unhappy<'a>(on: &Machine, ids: impl Iterator<Item = &'a ResourceId>) -> B
         Some((name.clone(), verdict.outcome))
     };
     names.filter_map(verdict).collect()
-}
-
-/// What `--install` asks for beside the manifest.
-fn service(arguments: &Arguments, global: &Global) -> io::Result<Vec<Want>> {
-    if !arguments.install {
-        return Ok(Vec::new());
-    }
-    let program = own_program(&Store::at(&global.cache))?;
-    Ok(vec![Want::Service(Service { program })])
 }
 
 /// How many of the slowest are named.

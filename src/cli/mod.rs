@@ -44,7 +44,7 @@ pub use exit::Exit;
 
 /// Turns a bare Linux machine into an ML workstation, from one YAML manifest.
 #[derive(Debug, Parser)]
-#[command(name = "fitout", version, after_help = exit::TABLE, max_term_width = 110)]
+#[command(name = "fitout", version, after_help = exit::table(), max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,

@@ -61,8 +61,7 @@ fn saved_plan(arguments: &Arguments, global: &Global) -> Result<Plan, Exit> {
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.
 fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, Exit> {
-    let plan = match source::open(ground, global, Vec::new(), becomes, Purpose::Look).and_then(|Opened { session, .. }| Ok(session.plan()?))
-    {
+    let plan = match source::open(ground, global, becomes, Purpose::Look).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
         Ok(plan) => plan,
         Err(refusal) => return Err(refusal.tell(global)),
     };

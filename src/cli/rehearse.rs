@@ -85,8 +85,7 @@ fn rehearse(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let real = Real { before: Snapshot::read(&machine).map_err(SessionError::Probe)?, machine, still };
     let ground = On::Rehearsal { stage: rehearsal.root(), real: rehearsal.real().to_owned() };
     let target = Arc::new(Machine::open(&ground, Store::at(&global.cache)).map_err(stage)?);
-    let Opened { session, .. } =
-        source::open_on(Arc::clone(&target), &arguments.ground, global, Vec::new(), Becomes::Nothing, Purpose::Act)?;
+    let Opened { session, .. } = source::open_on(Arc::clone(&target), &arguments.ground, global, Becomes::Nothing, Purpose::Act)?;
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&target))));
     let (report, _) = match session.apply(&Observers::new(watching)) {

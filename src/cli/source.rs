@@ -6,11 +6,11 @@ use crate::apply::{Observers, is_for_room};
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, text};
 use crate::model::ResourceId;
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
-use crate::recipe::Want;
+use crate::recipe::{Service, Want};
 use crate::resolve::{Cause, Permission};
 use crate::session::{
     Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed,
-    installed_lock, is_installed, names,
+    installed_lock, is_installed, names, own_program,
 };
 use crate::store::Store;
 use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
@@ -220,9 +220,16 @@ pub fn named(name: &str, set: &[String], purpose: Purpose) -> Result<(Manifest, 
     } else {
         purpose.read(name)?
     };
-    let sheets = Sheets { settings: settings(set)?, ..Sheets::new(source) };
+    let sheets = Sheets { settings: settings(set)?, ..Sheets::new(Source { name: real(name), ..source }) };
     let manifest = load(&sheets, purpose.files()).map_err(|e| Refusal::Rejected(Box::new(e)))?;
     Ok((manifest, sheets))
+}
+
+/// A file by its real name: what it names lies beside it, not beside a link to it. Whoever reads it by a link has judged both.
+pub fn real(name: &str) -> String {
+    let is_link = Path::new(name).is_symlink();
+    let path = is_link.then(|| Path::new(name).canonicalize().ok()).flatten();
+    path.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or_else(|| name.to_owned())
 }
 
 /// Tells a person what is worth saying of a manifest.
@@ -323,7 +330,7 @@ pub enum Becomes {
 
 /// Where the lock of a manifest is.
 pub fn lock_of(manifest: &str) -> PathBuf {
-    PathBuf::from(format!("{manifest}{LOCK}"))
+    PathBuf::from(format!("{}{LOCK}", real(manifest)))
 }
 
 /// A lock; `None` where there is none.
@@ -358,20 +365,13 @@ fn terms(ground: &Ground, on: &Machine, purpose: Purpose) -> Result<Terms, Refus
     Ok(Terms { lock: lock.unwrap_or_default(), bond, network, recall: Recall::Earlier })
 }
 
-/// Opens the machine, reads the manifest, resolves and orders the work, with `more` beside what the manifest asks for.
-pub fn open(ground: &Ground, global: &Global, more: Vec<Want>, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
-    open_on(machine(ground.root.as_deref(), global)?, ground, global, more, becomes, purpose)
+/// Opens the machine, reads the manifest, resolves and orders the work.
+pub fn open(ground: &Ground, global: &Global, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
+    open_on(machine(ground.root.as_deref(), global)?, ground, global, becomes, purpose)
 }
 
 /// The same, for a machine that is open.
-pub fn open_on(
-    target: Arc<Machine>,
-    ground: &Ground,
-    global: &Global,
-    more: Vec<Want>,
-    becomes: Becomes,
-    purpose: Purpose,
-) -> Result<Opened, Refusal> {
+pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
     let bundle = |manifest: &Manifest, sheets: &Sheets, name: &str| {
         let lock = if name == "-" { None } else { lock_text(&lock_of(name), purpose)? };
         Ok::<_, Refusal>(Installable::new(sheets, &manifest.files()).with_lock(lock))
@@ -385,8 +385,9 @@ pub fn open_on(
         None => (own(&target, &ground.set)?, None),
     };
     warn(&manifest, global);
+    let service = (becomes == Becomes::Installed).then(own_program).transpose().map_err(SessionError::Probe)?;
     let amend = |wanted: &mut Wanted| {
-        wanted.wants.extend(more);
+        wanted.wants.extend(service.map(|program| Want::Service(Service::new(program))));
         if ground.repair {
             wanted.repair();
         }

@@ -4,7 +4,7 @@ use super::output::{self, Paint, paint_data};
 use super::source;
 use super::{Exit, Form, Global};
 use crate::agent::Page;
-use crate::apply::{Counts, Outcome};
+use crate::apply::Counts;
 use crate::journal;
 use crate::model::TargetPath;
 use crate::resource::{self, Guard, PRESENT};
@@ -81,22 +81,25 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     let is_root = nix::unistd::geteuid().is_root();
     // Asked before its report is looked for: a run that ends between the two was not cut short.
     let running = if is_root { on.at_work()? } else { None };
-    let last_run = if is_root { journal::numbers(on)?.last().copied() } else { None };
-    let report = last_run.map(|run| journal::report(on, run)).transpose()?.flatten();
-    let failed = report.iter().flat_map(|report| &report.resources).filter(|one| one.outcome == Outcome::Failed);
-    let failed = failed.map(|one| one.id.to_string()).collect();
+    let (last, drift) = if is_root {
+        (journal::last(on)?, known_drift(on)?)
+    } else {
+        journal::told(on)?.map_or((None, Vec::new()), |told| (told.last, told.drift))
+    };
     let mut too_full = Vec::new();
     for guard in Guard::all(on)? {
         if on.space(&guard.mount)?.free < guard.minimum_free {
             too_full.push(guard.mount.to_string());
         }
     }
-    let (agent, counts) = (Page::read(on)?, report.map(|report| report.counts));
+    let agent = Page::read(on)?;
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
     // What is remembered may be damaged; plan, apply and verify say so.
     let told = || agent.as_ref().map(|page| page.scripts.clone()).unwrap_or_default();
     let scripts = if is_root { Verdict::worth_a_word(on).unwrap_or_default() } else { told() };
-    let (drift, reboot_required) = (if is_root { known_drift(on)? } else { Vec::new() }, reboot_required(on)?);
+    let reboot_required = reboot_required(on)?;
+    let (last_run, counts) = (last.as_ref().map(|last| last.run), last.as_ref().and_then(|last| last.counts));
+    let failed = last.map(|last| last.failed).unwrap_or_default();
     Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, scripts, added })
 }
 

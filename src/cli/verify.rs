@@ -21,8 +21,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         output::complain("verify changes nothing: it cannot repair", Some("`fitout apply --repair` brings back what people changed"));
         return Exit::Usage;
     }
-    let verified = source::open(&arguments.ground, global, Vec::new(), Becomes::Nothing, Purpose::Act)
-        .and_then(|Opened { session, .. }| Ok(looked(&session)?));
+    let verified =
+        source::open(&arguments.ground, global, Becomes::Nothing, Purpose::Act).and_then(|Opened { session, .. }| Ok(looked(&session)?));
     let Found { plan, checks, scripts } = match verified {
         Ok(verified) => verified,
         Err(refusal) => return refusal.tell(global),

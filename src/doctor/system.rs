@@ -3,7 +3,7 @@
 use super::{Finding, Level};
 use crate::model::{Facts, ResourceId};
 use crate::step::Ability;
-use crate::target::look::{names, stat};
+use crate::target::look::stat;
 use crate::target::{Probe, ProbeError, read_facts};
 
 /// Where packages of Debian and Ubuntu leave word that they want a restart, and who did.
@@ -20,7 +20,8 @@ pub fn findings(on: &dyn Probe, _: &[ResourceId]) -> Result<Vec<Finding>, ProbeE
         Finding::new("system", Level::Warning, format!("{name} is no system that Fitout was made for"))
             .hint("rehearse first: `fitout rehearse -f FILE`")
     }];
-    if names(on, "/run/systemd/system")?.is_empty() && on.has(Ability::RunningSystem) {
+    // What is not up may be an offline root, which is none to be.
+    if !on.has(Ability::RunningSystem) && !on.has(Ability::Creation) {
         found.push(Finding::new("system", Level::Note, "systemd does not run here: services, timers and mounts wait until it does"));
     }
     for path in REBOOT {

@@ -83,7 +83,7 @@ pub fn wants(program: Blob) -> [Want; 2] {
     // The program was built against some C library; whether it runs on the image's is best asked of itself.
     let subject = Subject::Command(vec![PROGRAM.into(), "--version".into()]);
     let check = Check { name: "fitout-runs".into(), subject, stdout_contains: Some("fitout".into()), timeout: QUICK };
-    [Want::Service(Service { program }), Want::Check(check)]
+    [Want::Service(Service::new(program)), Want::Check(check)]
 }
 
 fn fstab(ids: &Identities) -> String {

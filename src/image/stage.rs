@@ -95,7 +95,7 @@ impl Bake<'_> {
 
     fn apply(&mut self) -> Result<(), BakeError> {
         let (machine, store) = (Arc::new(self.machine()?), self.recipe.store);
-        let program = own_program(store).map_err(|e| OpError::new("take this program into the image", e))?;
+        let program = own_program().map_err(SessionError::Probe)?;
         let manifest = self.recipe.manifest;
         let wanted = |facts: &Facts| Ok((manifest.on(facts)?, manifest.sources().clone()));
         let amend = |wanted: &mut Wanted| wanted.wants.extend(wants(program));

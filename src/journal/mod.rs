@@ -2,6 +2,7 @@
 //!
 //! The engine never reads any of it. Runs are numbered, not timed: at first boot a clock may say anything.
 
+mod last;
 mod reset;
 mod snapshot;
 
@@ -10,6 +11,7 @@ use crate::model::TargetPath;
 use crate::target::{OpError, Probe, ProbeError, Target};
 use std::sync::Arc;
 
+pub use last::{Last, Told, last, tell, told};
 pub use reset::{KEPT, Memory, forget, memories};
 pub use snapshot::{Difference, NOISE, OWN, Snapshot, files_of};
 

@@ -126,6 +126,12 @@ pub fn truth(scalar: &Scalar) -> Result<bool, Error> {
 pub fn whole(scalar: &Scalar, low: i64, high: i64) -> Result<i64, Error> {
     let shown = &scalar.text;
     let digits = shown.replace('_', "");
+    // Where validation knows the bounds, those of the type say nothing.
+    let help = if (low, high) == (i64::MIN, i64::MAX) {
+        "write a whole number".to_owned()
+    } else {
+        format!("write a number from {low} to {high}")
+    };
     let value = match scalar.kind() {
         Kind::Int(_)
             if shown.len() > 1 && shown.trim_start_matches(['-', '+']).starts_with('0') && shown.bytes().all(|b| b.is_ascii_digit()) =>
@@ -141,13 +147,13 @@ pub fn whole(scalar: &Scalar, low: i64, high: i64) -> Result<i64, Error> {
             return Err(Error::said(Code::WrongType, "a number was expected, and `_` makes this text", format!("write {digits}")));
         }
         Kind::Null | Kind::Bool(_) | Kind::OldBool(_) | Kind::Number | Kind::Text => {
-            return Err(Error::said(Code::WrongType, "a whole number was expected", format!("write a number from {low} to {high}")));
+            return Err(Error::said(Code::WrongType, "a whole number was expected", help));
         }
     };
     if (low..=high).contains(&value) {
         return Ok(value);
     }
-    Err(Error::said(Code::BadValue, format!("{shown} is out of range"), format!("write a number from {low} to {high}")))
+    Err(Error::said(Code::BadValue, format!("{shown} is out of range"), help))
 }
 
 /// A word that is none of the choices.

@@ -3,9 +3,9 @@
 //! What is installed is read from dpkg's status file, without running anything, so a converged request costs one read.
 
 use super::{Ownership, Resource};
-use crate::model::{ByteSize, ResourceId};
-use crate::step::{Ability, Change, Claim, DiskForecast, Op, Query, Step, Undoes, package_name};
-use crate::target::{Claims, Probe, ProbeError, lists_are_current};
+use crate::model::{ByteSize, ResourceId, TargetPath};
+use crate::step::{Ability, Change, Claim, DiskForecast, Op, Output, Query, Step, Undoes, package_name};
+use crate::target::{Claims, Probe, ProbeError, lists_are_current, not_found};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub struct State {
     missing: Vec<String>,
     /// What installing it takes, where apt can tell.
     room: Option<ByteSize>,
+    /// Those of which apt knows nothing yet.
+    unknown: Vec<String>,
 }
 
 /// What apt says it will fetch and what it will unpack, in its question whether to go on; `None` where it asks nothing.
@@ -46,13 +48,13 @@ fn room(said: &str) -> Option<ByteSize> {
     Some(ByteSize(sum + sum / 100))
 }
 
-/// What installing takes. Lists that are absent or older than the sources tell nothing: they are fetched when it is done.
-fn room_for(missing: &[String], on: &dyn Probe) -> Result<Option<ByteSize>, ProbeError> {
+/// What apt says to installing these. Lists that are absent or older than the sources tell nothing: they are fetched when it is done.
+fn asked(missing: &[String], on: &dyn Probe) -> Result<Option<Output>, ProbeError> {
     if missing.is_empty() || !on.has(Ability::Exec) || !lists_are_current(on)? {
         return Ok(None);
     }
     // A forecast that cannot be had (only root may enter a view, say) is no reason to stop.
-    Ok(on.query(&Query::PackageRoom(missing.to_vec())).ok().and_then(|said| room(&said.stdout)))
+    Ok(on.query(&Query::PackageRoom(missing.to_vec())).ok())
 }
 
 /// Whether an installed version is one that `wanted` allows: `1.2-3`, or a pattern in which `*` stands for any text, as for apt.
@@ -69,6 +71,12 @@ impl Apt {
     /// A request.
     pub fn new(name: impl Into<String>, packages: Vec<String>, requires: Vec<ResourceId>) -> Self {
         Self { name: name.into(), packages, requires, ownership: Ownership::default() }
+    }
+
+    /// Whether the sources are there that this waits for.
+    fn sources_are_there(&self, on: &dyn Probe) -> Result<bool, ProbeError> {
+        let paths = self.requires.iter().filter(|id| id.kind == "file").filter_map(|id| TargetPath::parse(&id.name).ok());
+        Ok(paths.map(|path| on.stat(&path)).collect::<Result<Vec<_>, _>>()?.iter().all(Option::is_some))
     }
 
     fn missing(&self, installed: &BTreeMap<String, String>) -> Vec<String> {
@@ -101,7 +109,11 @@ impl Resource for Apt {
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let missing = self.missing(&on.packages()?.installed);
-        Ok(State { room: room_for(&missing, on)?, missing })
+        let said = asked(&missing, on)?;
+        let unknown = said.as_ref().map(|said| not_found(&said.stderr)).unwrap_or_default();
+        // They may be in a source that is about to be written.
+        let unknown = if unknown.is_empty() || self.sources_are_there(on)? { unknown } else { Vec::new() };
+        Ok(State { room: said.and_then(|said| room(&said.stdout)), missing, unknown })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -113,8 +125,17 @@ impl Resource for Apt {
         };
         let undoes = Undoes::Claims(now.missing.iter().map(gone).collect());
         let op = Op::AptInstall { packages: now.missing.clone() };
+        let why = if now.unknown.is_empty() {
+            "not installed".to_owned()
+        } else {
+            let them = if now.unknown.len() == 1 { "it" } else { "them" };
+            format!(
+                "not installed; apt's lists have no {}: if the name is right, `apt-get update` may bring {them}",
+                now.unknown.join(", ")
+            )
+        };
         vec![
-            Step::new(Change::Add, op, "not installed")
+            Step::new(Change::Add, op, why)
                 .disk(now.room.map_or(DiskForecast::Unknown, DiskForecast::AtMost))
                 .needs(Ability::Exec)
                 .undoes(undoes),

@@ -33,13 +33,14 @@ pub fn known_drift(on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
 }
 
 /// Keeps what a look found, where that is news.
-pub(super) fn keep_drift(on: &dyn Target, drift: Vec<String>) -> Result<(), OpError> {
+pub(super) fn keep_drift(on: &dyn Target, drift: &[String]) -> Result<(), OpError> {
     if known_drift(on)? == drift {
         return Ok(());
     }
     if drift.is_empty() {
         return on.discard(&path()?);
     }
-    let bytes = serde_json::to_vec(&Found { version: VERSION, drift }).map_err(|e| OpError::new(format!("write {PATH}"), e))?;
+    let bytes =
+        serde_json::to_vec(&Found { version: VERSION, drift: drift.to_vec() }).map_err(|e| OpError::new(format!("write {PATH}"), e))?;
     on.keep(&path()?, &bytes)
 }

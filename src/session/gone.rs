@@ -1,8 +1,8 @@
 //! What a manifest that changed no longer asks for.
 
 use crate::model::{ResourceId, TargetPath};
-use crate::resource::{OFF, Released, Spec};
-use crate::target::{Claims, OnRemoval, Record, Records};
+use crate::resource::{OF_A_PATH, OFF, Released, Spec};
+use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
 use std::collections::{BTreeSet, HashMap};
 
 /// The kind of a guard.
@@ -11,8 +11,14 @@ const GUARD: &str = "guard";
 /// The kind of a request for packages, whose things have names of their own.
 const APT: &str = "apt";
 
+/// Whether a thing that nobody asks for any more is there: what never came cannot stay.
+fn is_there(of: &ResourceId, on: &dyn Probe) -> Result<bool, ProbeError> {
+    let path = TargetPath::parse(&of.name).ok().filter(|_| OF_A_PATH.contains(&of.kind.as_str()));
+    path.map_or(Ok(true), |path| Ok(on.stat(&path)?.is_some()))
+}
+
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
-pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<Spec>) {
+pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Result<(Vec<String>, Vec<Spec>), ProbeError> {
     let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
     let packages: BTreeSet<String> =
         specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
@@ -37,14 +43,15 @@ pub(super) fn released(specs: &[Spec], records: &Records) -> (Vec<String>, Vec<S
             let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
             go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
         } else if id.kind == APT {
-            stay.extend(gone.keys().map(|name| format!("package {name}")));
-        } else if !wanted.contains_key(id) {
+            let known = on.packages()?;
+            stay.extend(gone.keys().filter(|name| known.installed.contains_key(*name)).map(|name| format!("package {name}")));
+        } else if !wanted.contains_key(id) && is_there(id, on)? {
             stay.push(id.to_string());
         }
     }
     go.sort_by(|a, b| a.of.cmp(&b.of).then(b.things.len().cmp(&a.things.len())));
     go.dedup_by(|a, b| a.of == b.of);
-    (stay, with_contents(&go).into_iter().map(Spec::Released).collect())
+    Ok((stay, with_contents(&go).into_iter().map(Spec::Released).collect()))
 }
 
 /// The claim that a thing belongs to.

@@ -32,6 +32,12 @@ pub fn is_installed(on: &dyn Probe) -> Result<bool, ProbeError> {
     Ok(on.stat(&path)?.is_some())
 }
 
+/// Whether the manifest was put there by `--install` or a bake, with Fitout itself.
+pub(super) fn is_bundled(on: &dyn Probe) -> Result<bool, ProbeError> {
+    let stat = on.stat(&target_path(MANIFEST)?)?;
+    Ok(stat.and_then(|stat| stat.link).is_some_and(|to| bundle_of(&to).is_some()))
+}
+
 /// The files of a target.
 #[derive(Debug, Clone, Copy)]
 pub struct TargetFiles<P>(pub P);

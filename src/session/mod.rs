@@ -3,6 +3,7 @@
 mod approved;
 mod conflicts;
 mod drifted;
+mod foreseen;
 mod gone;
 mod installed;
 mod lock;
@@ -161,6 +162,9 @@ impl Session {
         let facts = read_facts(target.as_ref())?;
         let (mut wanted, sources) = manifest(&facts).map_err(SessionError::Manifest)?;
         amend(&mut wanted);
+        if scope == Scope::Machine && !wanted.wants.iter().any(|want| matches!(want, Want::Service(_))) {
+            wanted.wants.extend(program::kept(target.as_ref())?);
+        }
         target.go_by(terms.way(&wanted.network));
         let locked = terms.locked(&facts)?;
         let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
@@ -226,6 +230,7 @@ impl Session {
         if let Some(refused) = SessionError::of_plan(&plan) {
             return Err(refused);
         }
+        program::bring(&plan, &self.store)?;
         self.terms.reach(&plan, &self.store, observers)?;
         self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
@@ -234,9 +239,10 @@ impl Session {
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         report.reboot_required = reboot_required(self.target.as_ref())?;
-        let drift = report.resources.iter().flat_map(|one| one.drift.clone()).collect();
-        drifted::keep_drift(self.target.as_ref(), drift).map_err(SessionError::Own)?;
+        let drift: Vec<String> = report.resources.iter().flat_map(|one| one.drift.clone()).collect();
+        drifted::keep_drift(self.target.as_ref(), &drift).map_err(SessionError::Own)?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
+        journal::tell(self.target.as_ref(), run.map(|run| (run, &report)), drift).map_err(SessionError::Own)?;
         Ok((report, run))
     }
 
@@ -259,8 +265,9 @@ impl Session {
     /// # Errors
     /// It was not written.
     pub fn keep_drift(&self, found: &Plan) -> Result<(), SessionError> {
-        let drift = found.resources.iter().flat_map(|planned| planned.drift.clone()).collect();
-        drifted::keep_drift(self.target.as_ref(), drift).map_err(SessionError::Own)
+        let drift: Vec<String> = found.resources.iter().flat_map(|planned| planned.drift.clone()).collect();
+        drifted::keep_drift(self.target.as_ref(), &drift).map_err(SessionError::Own)?;
+        journal::tell(self.target.as_ref(), None, drift).map_err(SessionError::Own)
     }
 
     /// Runs every check, whatever its last verdict.

@@ -1,7 +1,7 @@
 //! What a manifest comes to on a machine: plain resources in order, each with its past.
 
 use super::conflicts::{Asked, conflicts};
-use super::{SessionError, gone, owners};
+use super::{SessionError, foreseen, gone, owners};
 use crate::graph::{Graph, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, Network, ResourceId, TargetPath};
@@ -54,7 +54,7 @@ impl Work {
         }
         let mut specs: Vec<Spec> = asked.into_iter().map(|one| one.spec).collect();
         let (released, deleted) = match scope {
-            Scope::Machine => gone::released(&specs, &records),
+            Scope::Machine => gone::released(&specs, &records, on)?,
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
@@ -82,6 +82,7 @@ impl Work {
     pub fn plan(&self, on: &dyn Probe, store: &Store) -> Result<Plan, ProbeError> {
         let mut plan = Plan::make(&self.graph, on, store)?;
         owners::unknown(&mut plan, &self.graph, on)?;
+        foreseen::obstacles(&mut plan, &self.graph, on)?;
         Ok(Plan { released: self.released.clone(), ..plan })
     }
 }

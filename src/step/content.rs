@@ -33,6 +33,17 @@ pub struct Blob {
     pub size: Option<ByteSize>,
 }
 
+impl Blob {
+    /// Where Fitout's own program is had: from itself.
+    pub const OWN: &str = "fitout, this program";
+
+    /// Whether it is Fitout's own program, which nobody downloads.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.url == Self::OWN
+    }
+}
+
 /// The PATH of every command that Fitout runs in a target: Debian's, for root.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

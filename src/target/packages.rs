@@ -129,7 +129,8 @@ impl Broken {
 }
 
 /// Packages that apt says it cannot find, in the words of apt-get 2.
-fn not_found(said: &str) -> Vec<String> {
+#[must_use]
+pub fn not_found(said: &str) -> Vec<String> {
     let quoted = |text: &str| text.split('\'').nth(1).map(str::to_owned);
     let one = |line: &str| {
         let line = line.strip_prefix("E: ")?;

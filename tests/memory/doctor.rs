@@ -15,7 +15,8 @@ const GPU: [(&str, &str); 2] =
 fn machine(files: &[(&str, &str)]) -> Fake {
     let fake = Fake::debian(&UP, Behaviour::default()).unwrap();
     fake.arrange(|tree| {
-        tree.make_directories(&TargetPath::parse("/run/systemd/system/graphical.target.wants").unwrap(), 0o755)?;
+        // As it is where nobody asked systemd for a unit of the moment.
+        tree.make_directories(&TargetPath::parse("/run/systemd/system").unwrap(), 0o755)?;
         files.iter().try_for_each(|(path, text)| {
             let path = TargetPath::parse(path).unwrap();
             tree.make_directories(&path.parent().unwrap(), 0o755)?;
@@ -46,6 +47,18 @@ const CLOUD_INIT: (&str, &str) =
 #[test]
 fn a_machine_of_its_own() {
     assert_eq!(found(&[], &["hostname:lab-b", "file:/etc/hosts"]), "");
+}
+
+#[test]
+fn a_machine_whose_systemd_does_not_run() {
+    let says = |abilities: &[Ability]| {
+        let found = examine(&Fake::debian(abilities, Behaviour::default()).unwrap(), &[]);
+        found.iter().any(|one| one.found.contains("systemd does not run here"))
+    };
+    let down = [Ability::Files, Ability::Exec, Ability::Instance];
+    assert!(says(&down), "a container without systemd");
+    assert!(!says(&UP), "a machine that is up");
+    assert!(!says(&[&down[..], &[Ability::Creation]].concat()), "an offline root");
 }
 
 #[test]

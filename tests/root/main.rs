@@ -19,6 +19,7 @@ mod locks;
 mod modes;
 mod packages;
 mod plans;
+mod promised;
 mod races;
 mod rehearsal;
 mod secrets;

@@ -206,11 +206,11 @@ pub struct ApplicationImage {
 #[serde(deny_unknown_fields)]
 pub struct Endpoint {
     /// Inside the container.
-    #[schemars(range(min = 1026, max = 65534))]
-    pub target: At<u16>,
+    #[schemars(with = "At<u16>", range(min = 1026, max = 65534))]
+    pub target: At<i64>,
     /// On the machine, unlike any other application's.
-    #[schemars(range(min = 1026, max = 65534))]
-    pub published: At<u16>,
+    #[schemars(with = "At<u16>", range(min = 1026, max = 65534))]
+    pub published: At<i64>,
 }
 
 /// A directory of the machine that a container sees.

@@ -324,8 +324,8 @@ pub struct Jupyter {
     #[schemars(extend("default" = "~"))]
     pub root: Option<HomePath>,
     /// Its port on loopback.
-    #[schemars(extend("default" = 8888))]
-    pub port: Option<At<u16>>,
+    #[schemars(with = "Option<At<u16>>", extend("default" = 8888), range(min = 1024))]
+    pub port: Option<At<i64>>,
     /// The version of the distribution's interpreter that it runs on; that of the distribution where absent.
     pub python: Option<PythonVersion>,
 }

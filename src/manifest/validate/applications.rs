@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 /// Ports of custom applications: Azure's SDK names 1025 and 65535, and refuses both.
-const PORTS: RangeInclusive<u16> = 1026..=65534;
+const PORTS: RangeInclusive<i64> = 1026..=65534;
 
 /// The applications of a manifest.
 pub fn applications(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
@@ -71,13 +71,15 @@ fn wanted(application: &CustomApplication, desk: &mut Desk<'_>) -> Application {
             "write it without line ends and control characters",
         );
     }
+    // What is no port was reported.
+    let port = |port: &At<i64>| u16::try_from(port.value).unwrap_or_default();
     let mounts = application.bind_mounts.iter().map(|mount| &mount.value);
-    let ports = application.endpoints.iter().map(|endpoint| &endpoint.value);
+    let ports = application.endpoints.iter().map(|endpoint| (port(&endpoint.value.published), port(&endpoint.value.target)));
     let environment = &application.environment_variables;
     Application {
         name: application.name.value.as_str().to_owned(),
         image: application.image.reference.as_str().to_owned(),
-        ports: ports.map(|port| (port.published.value, port.target.value)).collect(),
+        ports: ports.collect(),
         mounts: mounts.map(|mount| (mount.source.value.clone(), mount.target.value.clone())).collect(),
         environment: environment.iter().map(|(name, value)| (name.as_str().to_owned(), value.value.0.clone())).collect(),
     }

@@ -311,6 +311,9 @@ fn command_subject(command: &At<Vec<String>>, desk: &mut Desk<'_>) -> Option<Sub
 /// A command of which a program can be made.
 fn program(command: &At<Vec<String>>, desk: &mut Desk<'_>) -> Option<Vec<String>> {
     let program = command.value.first().map(String::as_str).unwrap_or_default();
+    if !command.whole {
+        return None;
+    }
     if program.is_empty() || program.starts_with('-') || command.value.iter().any(|word| word.contains('\0')) {
         desk.say(Code::BadValue, &command.place, "the first word of a command is a program", "write `[program, argument, …]`");
         return None;

@@ -11,6 +11,7 @@ use crate::recipe::{Form, Gone, Jupyter, Locale, ManagedFile, ManagedUnit, Packa
 use crate::resource::{Policy, Reply, Switch};
 use crate::step::Content;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// `packages`: each repository, then one request for all packages.
 pub fn packages(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
@@ -264,8 +265,8 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
     manifest.units.iter().map(one).collect()
 }
 
-/// Ports below this need root.
-const FIRST_PORT: u16 = 1024;
+/// Ports that need no root: those from 1024 on.
+const PORTS: RangeInclusive<i64> = 1024..=65535;
 
 /// The port that Jupyter is known by.
 const JUPYTER_PORT: u16 = 8888;
@@ -277,18 +278,17 @@ pub fn jupyter(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         desk.say_no_owner(&jupyter.place, "Jupyter runs as the owner");
     }
     let port = jupyter.value.port.as_ref();
-    if let Some(port) = port.filter(|port| port.value < FIRST_PORT) {
-        desk.say(
-            Code::BadValue,
-            &port.place,
-            format!("ports below {FIRST_PORT} need root"),
-            format!("write a port from {FIRST_PORT} to 65535"),
-        );
+    if let Some(port) = port.filter(|port| !PORTS.contains(&port.value)) {
+        let (first, last) = (PORTS.start(), PORTS.end());
+        let message =
+            if (1..*first).contains(&port.value) { format!("ports below {first} need root") } else { format!("{} is no port", port.value) };
+        desk.say(Code::BadValue, &port.place, message, format!("write a port from {first} to {last}"));
     }
     environments::check_jupyter(manifest, desk);
     vec![Want::Jupyter(Jupyter {
         root: jupyter.value.root.clone().unwrap_or(HomePath::Home(String::new())),
-        port: port.map_or(JUPYTER_PORT, |port| port.value),
+        // What is no port was reported.
+        port: port.and_then(|port| u16::try_from(port.value).ok()).unwrap_or(JUPYTER_PORT),
         python: jupyter.value.python.as_ref().map(|version| version.as_str().to_owned()),
         index: index(manifest),
     })]

@@ -24,6 +24,9 @@ const FOLDERS: [&str; 6] = ["/root", "/home", "/run", "/tmp", "/usr/lib/systemd/
 /// The beginning of an ELF file for x86-64, up to the field that names the processor.
 const PROGRAM: [u8; 20] = [0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0x3e, 0];
 
+/// Programs that are looked for.
+const PROGRAMS: [&str; 3] = ["/usr/bin/dash", "/usr/bin/systemctl", "/usr/bin/sudo"];
+
 impl Fake {
     /// A small Debian 12 that has these abilities and behaves like this.
     ///
@@ -38,7 +41,9 @@ impl Fake {
         for (at, text) in FILES {
             put(at, Node::file(text, 0o644, (0, 0)))?;
         }
-        put("/usr/bin/dash", Node::file(PROGRAM, 0o755, (0, 0)))?;
+        for at in PROGRAMS {
+            put(at, Node::file(PROGRAM, 0o755, (0, 0)))?;
+        }
         Ok(Self { state: Mutex::new(state), abilities: abilities.to_vec(), behaviour })
     }
 
