@@ -235,13 +235,11 @@ impl Sources {
         self.hidden.insert(place.clone());
     }
 
-    /// The line of a place, users and passwords of its addresses masked, and what is hidden.
-    fn line(&self, place: &Place) -> Option<String> {
+    /// The line of a place, and how many of its characters come before what is hidden.
+    fn line(&self, place: &Place) -> Option<(&str, usize)> {
         let line = self.texts.get(&*place.file)?.lines().nth(place.line.checked_sub(1)? as usize)?;
         let hidden = self.hidden.iter().filter(|hidden| (&hidden.file, hidden.line) == (&place.file, place.line));
-        let shown = hidden.map(|hidden| hidden.column.saturating_sub(1) as usize).min().unwrap_or(usize::MAX);
-        let mask = |(n, c)| if n < shown { c } else { '*' };
-        Some(masked(line).chars().enumerate().map(mask).collect())
+        Some((line, hidden.map(|hidden| hidden.column.saturating_sub(1) as usize).min().unwrap_or(usize::MAX)))
     }
 }
 
@@ -304,20 +302,22 @@ fn render_one(what: &str, problem: &Problem, sources: &Sources) -> String {
 
 /// The line of a place, with carets under what is meant.
 fn pointed(place: &Place, sources: &Sources) -> Option<String> {
-    let (shown, caret) = excerpt(&sources.line(place)?, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
+    let (shown, caret) = excerpt(sources.line(place)?, place.column.saturating_sub(1) as usize, place.width.max(1) as usize);
     let number = place.line.to_string();
     let gutter = " ".repeat(number.len());
     Some(format!("  {gutter} |\n  {number} | {shown}\n  {gutter} | {caret}\n"))
 }
 
-/// The line, cut to a readable window, with control characters made harmless, and the caret line under it.
-fn excerpt(line: &str, column: usize, width: usize) -> (String, String) {
+/// The line, cut to a readable window, with secrets covered and control characters made harmless, and the caret line under it.
+fn excerpt((line, open): (&str, usize), column: usize, width: usize) -> (String, String) {
     let length = if line.is_ascii() { line.len() } else { line.chars().count() };
     let start = if length <= SHOWN { 0 } else { column.saturating_sub(SHOWN / 2).min(length - SHOWN) };
     let end = length.min(start + SHOWN);
     // What is a secret shows by what stands before it, which the window may not reach.
     let before = start.saturating_sub(BESIDE);
-    let near: String = line.get(offset(line, before)..).unwrap_or_default().chars().take(start - before + SHOWN + BESIDE).collect();
+    let near = line.get(offset(line, before)..).unwrap_or_default().chars().take(start - before + SHOWN + BESIDE);
+    let near: String = near.enumerate().map(|(n, c)| if before + n < open { c } else { '*' }).collect();
+    let near = masked(&near);
     let window = covered(&near);
     let shown: String = window.chars().skip(start - before).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
     let room = end.saturating_sub(column).max(1);
