@@ -129,6 +129,8 @@ impl Facts {
     pub fn python(&self) -> &'static str {
         match (self.distribution.id.as_str(), self.distribution.version.as_str()) {
             ("debian", "13") => "3.13",
+            ("debian", "11") => "3.9",
+            ("ubuntu", "20.04") => "3.8",
             ("ubuntu", "24.04") => "3.12",
             ("ubuntu", "22.04") => "3.10",
             _ => "3.11",

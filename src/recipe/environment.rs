@@ -6,7 +6,7 @@ use super::{Answer, CondaAnswer, Context, Item, Question, Recipe};
 use crate::model::{Facts, Invalid, Meta, Mode, Owner, ResourceId, Sha256, TargetPath};
 use crate::problem::{Code, Problem};
 use crate::resource::{CondaEnvironment, File, Ownership, PythonEnvironment, Spec, Symlink, generation_of};
-use crate::step::{CondaBuild, Content, Extras, PythonBuild, PythonPackages, Site};
+use crate::step::{CondaBuild, Content, Extras, PythonBuild, PythonPackages, Site, package_name};
 
 /// One item of `environments`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub enum Source {
         requirements: Vec<String>,
         /// Package index; `None` for PyPI.
         index: Option<String>,
+        /// Packages of the distribution that the manifest installs, which may bring the interpreter.
+        packages: Vec<String>,
     },
 }
 
@@ -130,7 +132,7 @@ impl Environment {
                 index: index.clone(),
                 mirror: mirror.clone(),
             },
-            Source::Python { version, requirements, index } => Question::Python {
+            Source::Python { version, requirements, index, .. } => Question::Python {
                 requirements: requirements.iter().map(String::as_str).chain(self.installer()).map(Into::into).collect(),
                 version: version.clone(),
                 machine: facts.architecture.machine().into(),
@@ -160,7 +162,8 @@ impl Recipe for Environment {
         let place = Place { name: &self.name, prefix: &prefix, owner, extras: self.extras };
         let spec = match (&self.source, context.answers.get(&question)) {
             (Source::Conda { .. }, Some(Answer::Conda(answer))) => conda(place, answer).map(Spec::CondaEnvironment),
-            (Source::Python { version, .. }, Some(Answer::Python(answer))) => python(place, version, answer).map(Spec::PythonEnvironment),
+            (Source::Python { version, packages, .. }, Some(Answer::Python(answer))) => python(place, version, answer)
+                .map(|made| Spec::PythonEnvironment(PythonEnvironment { lacks: lacks(version, packages, context.facts), ..made })),
             _ => return Err(fail(format!("environment `{}` was not resolved", self.name))),
         };
         let spec = spec.map_err(|e| fail(e.0))?;
@@ -260,5 +263,20 @@ pub(super) fn python(place: Place<'_>, version: &str, answer: &PythonPackages) -
     let site = place.site([answer.requirements.as_str(), interpreter.as_str()])?;
     let build = PythonBuild { site, interpreter, packages: answer.clone() };
     // The interpreter comes with the packages, where the manifest installs any.
-    Ok(PythonEnvironment { name, build, requires: Vec::<ResourceId>::new(), ownership: Ownership::default() })
+    Ok(PythonEnvironment { name, build, lacks: None, requires: Vec::<ResourceId>::new(), ownership: Ownership::default() })
+}
+
+/// Why nothing brings the interpreter to a machine that lacks it; `None` where something does, or may: packages need the Python of their
+/// distribution.
+fn lacks(version: &str, packages: &[String], facts: &Facts) -> Option<String> {
+    let (own, distribution) = (facts.python(), &facts.distribution);
+    let named = packages.iter().any(|request| package_name(request).starts_with(&format!("python{version}")));
+    let machine = format!("{} {}", distribution.id, distribution.version);
+    match () {
+        () if named || (version == own && !packages.is_empty()) => None,
+        () if version == own => Some("and `packages.install` brings none: add `python3`".to_owned()),
+        () => Some(format!(
+            "and `packages.install` names no `python{version}`: {machine} comes with Python {own} (write \"{own}\"); a conda environment has any"
+        )),
+    }
 }

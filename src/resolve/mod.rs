@@ -30,6 +30,12 @@ pub struct ResolveError {
     pub cause: Cause,
 }
 
+impl ResolveError {
+    fn of(question: &Question, cause: Cause) -> Self {
+        Self { act: question.summary(), cause }
+    }
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Cause {
@@ -96,7 +102,7 @@ pub fn resolve(
     let Some(first) = open.first() else { return Ok(answers) };
     if permission == Permission::Forbidden {
         let cause = "neither a lock nor an earlier run tells, and no network is to be asked (--offline)";
-        return Err(ResolveError { act: first.summary(), cause: Cause::Unreachable(cause.into()) });
+        return Err(ResolveError::of(first, Cause::Unreachable(cause.into())));
     }
     answers.0.extend(fresh(&open, store, network, ask)?.0);
     Ok(answers)
@@ -109,7 +115,7 @@ pub fn resolve(
 pub fn fresh(open: &[&Question], store: &Store, network: &Network, ask: &dyn Fn(&Question)) -> Result<Answers, ResolveError> {
     let mut answers = Answers::default();
     let Some(first) = open.first() else { return Ok(answers) };
-    let http = Http::through(network).map_err(|e| ResolveError { act: first.summary(), cause: e.into() })?;
+    let http = Http::through(network).map_err(|e| ResolveError::of(first, e.into()))?;
     let desk = Desk { store, http: &http, network, progress: &Silent };
     for question in open {
         ask(question);
@@ -117,7 +123,7 @@ pub fn fresh(open: &[&Question], store: &Store, network: &Network, ask: &dyn Fn(
             memory::keep(store, question, &answer)?;
             Ok(answer)
         });
-        answers.0.insert(question.digest(), answer.map_err(|cause| ResolveError { act: question.summary(), cause })?);
+        answers.0.insert(question.digest(), answer.map_err(|cause| ResolveError::of(question, cause))?);
     }
     Ok(answers)
 }

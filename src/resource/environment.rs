@@ -14,6 +14,8 @@ pub struct PythonEnvironment {
     pub name: String,
     /// How it is made.
     pub build: PythonBuild,
+    /// Why its interpreter will not come either, where the machine has none.
+    pub lacks: Option<String>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
     /// What is done about damage.
@@ -203,7 +205,15 @@ impl Resource for PythonEnvironment {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        State::observe(&self.build.site, &self.ownership, on)
+        let state = State::observe(&self.build.site, &self.ownership, on)?;
+        let interpreter = &self.build.interpreter;
+        match &self.lacks {
+            // Known now, it need not fail later.
+            Some(why) if state.built.is_none() && on.stat(interpreter)?.is_none() => {
+                Err(ProbeError::new(format!("make {}", self.build.site.prefix), format!("this machine has no {interpreter}, {why}")))
+            }
+            Some(_) | None => Ok(state),
+        }
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {

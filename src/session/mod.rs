@@ -18,7 +18,7 @@ mod work;
 use crate::apply::{Event, Observers, RunReport, Workers, apply};
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Rejected};
-use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, TargetPath};
+use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, Sha256, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
@@ -28,6 +28,7 @@ use crate::step::{Beside, Op, Step};
 use crate::store::Store;
 use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, read_facts, reboot_required};
 use serde::Serialize;
+use std::cell::Cell;
 use std::sync::Arc;
 
 pub use approved::Approved;
@@ -146,6 +147,14 @@ fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
     Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
+/// An error with the part of the manifest that asked last, where any did.
+fn asked_by(error: ResolveError, asked: Option<Sha256>, questions: &[(Item, Question)]) -> ResolveError {
+    match questions.iter().find(|(_, question)| asked == Some(question.digest())) {
+        Some((item, _)) => ResolveError { act: format!("{} for `{}`", error.act, lock::part(item)), ..error },
+        None => error,
+    }
+}
+
 impl Session {
     /// Has a manifest make the machine that this one is to be, amends it, resolves what is open, lowers it, orders the work.
     ///
@@ -170,12 +179,17 @@ impl Session {
         let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
         let questions: Vec<(Item, Question)> = wanted.wants.iter().flat_map(of).collect();
         let known = terms.answers(&locked, known_answers(target.as_ref())?, &questions)?;
-        let asked = |question: &Question| observers.tell(&Event::Resolving { question: question.summary() });
+        let last = Cell::new(None);
+        let asked = |question: &Question| {
+            last.set(Some(question.digest()));
+            observers.tell(&Event::Resolving { question: question.summary() });
+        };
         let all: Vec<Question> = questions.iter().map(|(_, question)| question.clone()).collect();
         let answers = match terms.recall {
-            Recall::Earlier => resolve(&all, &known, &store, (terms.network, &wanted.network), &asked)?,
-            Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &wanted.network, &asked)?,
+            Recall::Earlier => resolve(&all, &known, &store, (terms.network, &wanted.network), &asked),
+            Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &wanted.network, &asked),
         };
+        let answers = answers.map_err(|error| asked_by(error, last.get(), &questions))?;
         let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(sources))?;
         terms.hold(&locked, &mut work)?;
         Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms, network: wanted.network })

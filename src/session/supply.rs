@@ -1,6 +1,6 @@
 //! What steps need from a network: into the store before they are performed, or while they are.
 
-use super::{Approved, Session, SessionError};
+use super::{Approved, Session, SessionError, verified};
 use crate::apply::Supply;
 use crate::fetch::Http;
 use crate::model::Network;
@@ -109,10 +109,12 @@ impl Progress for Beside<'_> {
 /// # Errors
 /// It could not be had, or no network may be asked for it.
 pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
-    let blobs = lacking(store, op);
-    if way.0 == Permission::Forbidden && !blobs.is_empty() {
-        return Err(SessionError::Missing(blobs.iter().map(|blob| blob.url.clone()).collect()));
+    let cannot = |e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e));
+    let lacks = verified::lacking(store, op.blobs()).map_err(cannot)?;
+    if way.0 == Permission::Forbidden && !lacks.is_empty() {
+        return Err(verified::missing(&lacks));
     }
+    let blobs: Vec<&Blob> = lacks.iter().map(|lack| lack.blob).collect();
     brought(store, op, &blobs, way.1, progress).map_err(SessionError::Own)
 }
 
@@ -127,4 +129,28 @@ fn brought(store: &Store, op: &Op, blobs: &[&Blob], network: &Network, progress:
     }
     let fetched = Http::through(network).and_then(|http| http.download_all(store, blobs, progress));
     fetched.map_err(|error| OpError::new(format!("fetch what is needed to {}", op.summary()), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Meta, Mode, Sha256, TargetPath};
+    use crate::step::Content;
+    use crate::target::Silent;
+    use std::io::Write;
+
+    #[test]
+    fn what_is_damaged_is_told_with_both_digests() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, sha256) = (Store::at(folder.path()), Sha256::of(b"whole"));
+        let mut file = store.incoming().unwrap();
+        file.write_all(b"whole").unwrap();
+        let path = store.publish(file, &sha256).unwrap();
+        std::fs::write(path, "other").unwrap();
+        let content = Content::Blob(Blob { url: "https://example.org/setup.sh".into(), sha256, size: None });
+        let meta = Meta::root(Mode::FILE);
+        let op = Op::WriteFile { path: TargetPath::parse("/x").unwrap(), content, meta, proof: None, read_by: Vec::new() };
+        let said = supply(&store, &op, (Permission::Forbidden, &Network::default()), &Silent).unwrap_err().to_string();
+        assert!(said.contains(&sha256.to_string()) && said.contains(&Sha256::of(b"other").to_string()), "{said}");
+    }
 }

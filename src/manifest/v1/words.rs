@@ -321,7 +321,7 @@ words! {
     ReleaseVersion: "a release", "write its three numbers in quotes, such as \"9.13.0\"",
         r"^\d{1,5}(\.\d{1,5}){2}$", |text| dotted(text, 3..=3);
     /// A version of Python.
-    PythonVersion: "a version of Python", "write it in quotes, with two parts, such as \"3.11\"",
+    PythonVersion: "a version of Python that an environment can ask for", "write 3 and the minor release in quotes, such as \"3.11\"; the patch release is the distribution's",
         r"^3\.\d{1,2}$", |text| dotted(text, 2..=2) && text.starts_with("3.") && text.len() <= 4;
     /// A requirement, as pip takes it.
     Requirement: "a requirement", "write it as pip takes it on one line, such as \"numpy>=2\"; no options such as `-r`, no passwords",

@@ -162,7 +162,8 @@ impl<'a> Desk<'a> {
         None
     }
 
-    fn file_at(&mut self, path_there: PathBuf, place: &Place, limit: u64) -> Option<Named> {
+    /// The text of the file at a path; `place` is what names it.
+    pub fn file_at(&mut self, path_there: PathBuf, place: &Place, limit: u64) -> Option<Named> {
         match text(self.files, &path_there, limit) {
             Ok(text) => Some(Named { path: path_there, text }),
             Err(error) => {

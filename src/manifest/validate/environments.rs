@@ -172,7 +172,9 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
         }
         (None, Some(python), requirements) => {
             let requirements = requirements.as_ref().map(|requirements| list(requirements, desk)).unwrap_or_default();
-            Some(Source::Python { version: python.value.as_str().to_owned(), requirements, index: index(manifest) })
+            let packages = manifest.packages.iter().flat_map(|packages| &packages.install);
+            let packages = packages.map(|request| request.value.as_str().to_owned()).collect();
+            Some(Source::Python { version: python.value.as_str().to_owned(), requirements, index: index(manifest), packages })
         }
         (Some(conda), Some(_), _) | (Some(conda), _, Some(_)) => {
             let help = "keep `conda`, or `python` with `requirements`; pip packages of a conda environment stand in its file";
@@ -199,7 +201,10 @@ fn said_of_machine(manifest: &Manifest) -> SaidOfMachine {
 /// The requirements of a list or of a file.
 fn list(requirements: &At<Requirements>, desk: &mut Desk<'_>) -> Vec<String> {
     match &requirements.value {
-        Requirements::List(items) => items.iter().map(|item| item.value.as_str().to_owned()).collect(),
+        Requirements::List(items) => {
+            let kept = items.iter().filter(|item| !requirements::names_address(item.value.as_str(), &item.place, desk));
+            kept.map(|item| item.value.as_str().to_owned()).collect()
+        }
         Requirements::File(path) => match desk.file(&requirements.map(|_| path.clone()), super::desk::CARRIED) {
             Some(file) => requirements::read(&file, desk),
             None => Vec::new(),
@@ -225,6 +230,27 @@ fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
         let message = format!("{} is no environment file of conda: it has no `dependencies`", file.name());
         desk.say(Code::BadValue, named, message, "add `dependencies:`, a list of packages");
     }
+    for (text, place) in root.iter().flat_map(pip) {
+        if text.starts_with('-') {
+            let (message, help) = requirements::option(text);
+            desk.say(Code::NotYet, &place, message, help);
+        } else {
+            requirements::names_address(text, &place, desk);
+        }
+    }
+}
+
+/// What an environment.yml asks of pip, each with where it stands.
+fn pip(root: &Node) -> Vec<(&str, Place)> {
+    fn under<'n>(node: &'n Node, key: &'static str) -> impl Iterator<Item = &'n Node> {
+        let entries = if let Value::Map(entries) = &node.value { entries.as_slice() } else { &[] };
+        let all = entries.iter().filter(move |entry| entry.key == key).map(|entry| &entry.value);
+        all.flat_map(|node| if let Value::List(items) = &node.value { items.as_slice() } else { &[] })
+    }
+    let asked = under(root, "dependencies").flat_map(|dependency| under(dependency, "pip"));
+    asked
+        .filter_map(|node| if let Value::Scalar(scalar) = &node.value { Some((scalar.text.as_str(), node.mark.place())) } else { None })
+        .collect()
 }
 
 /// Jupyter's own environment has a name that no other may take.

@@ -124,6 +124,11 @@ fn toolkit(version: &At<v1::CudaVersion>, source: CudaSource, components: &[At<C
             let message = format!("CUDA {text} has no compiler on a Python index; the first that has one is {FIRST_ON_PYPI}.0");
             desk.say(Code::BadValue, &version.place, message, format!("write \"{FIRST_ON_PYPI}.0\" or later, or `source: redist`"));
         }
+        ToolkitSource::Pypi if text.split('.').count() > 2 => {
+            let line = text.split('.').take(2).collect::<Vec<_>>().join(".");
+            let message = format!("the wheels of CUDA have patch levels of their own, part by part, so `{text}` names none of them");
+            desk.say(Code::BadValue, &version.place, message, format!("write \"{line}\": of each part the newest of that line is taken"));
+        }
         ToolkitSource::Redist if text.split('.').count() < 3 => {
             let message = format!("NVIDIA lists archives by whole releases, and `{text}` is none");
             desk.say(Code::BadValue, &version.place, message, format!("write all three numbers, such as \"{text}.1\""));

@@ -11,14 +11,72 @@ use toml_edit::{Document, Table};
 /// What stands before a hash.
 pub const HASH: &str = " --hash=sha256:";
 
-/// The requirements of a file.
+/// Files that name one another are read so far; pip knows no end.
+const DEEPEST: usize = 8;
+
+/// The requirements of a file, and of those that it names with `-r`.
 pub fn read(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
+    read_to(DEEPEST, file, desk)
+}
+
+fn read_to(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
     desk.show(file);
-    if file.path.extension().is_some_and(|extension| extension == "toml") { pylock(file, desk) } else { lines(file, desk) }
+    if file.path.extension().is_some_and(|extension| extension == "toml") { pylock(file, desk) } else { lines(depth, file, desk) }
+}
+
+/// The file that a line names with `-r`.
+fn included(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("--requirement").or_else(|| line.strip_prefix("-r"))?;
+    Some(rest.trim_start_matches(['=', ' ', '\t'])).filter(|name| !name.is_empty())
+}
+
+/// Options of pip that mean something here, what is said of them, and what to do.
+const OPTIONS: [(&[&str], &str, &str); 4] = [
+    (
+        &["-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host"],
+        "which index is asked is said in the manifest, for all environments alike",
+        "write `network: {mirrors: {pypi: …}}` there, and remove this line",
+    ),
+    (
+        &["-e", "--editable"],
+        "a folder that is installed as it is cannot be verified: Fitout installs wheels of an index",
+        "name packages; have a setup script install what is worked on",
+    ),
+    (
+        &["-r", "--requirement"],
+        "files of requirements are not read in a `pip:` section",
+        "name their packages here, or make the environment of `python:` with `requirements: FILE`",
+    ),
+    (
+        &["-c", "--constraint"],
+        "files of constraints are not read",
+        "write the ranges into the requirements themselves, or give a lock (`uv pip compile --generate-hashes`)",
+    ),
+];
+
+/// What is said of an option, and what to do about it.
+pub fn option(text: &str) -> (&'static str, &'static str) {
+    let word = text.split([' ', '=', '\t']).next().unwrap_or_default();
+    let known = OPTIONS.iter().find(|(words, ..)| words.contains(&word));
+    let other = ("this option of pip is not read", "give plain requirements; Fitout resolves and pins them itself");
+    known.map_or(other, |(_, message, help)| (message, help))
+}
+
+/// Finds a requirement that names an address: no index vouches for what is there.
+pub fn names_address(text: &str, place: &Place, desk: &mut Desk<'_>) -> bool {
+    let is_address = text.split(';').next().is_some_and(|bare| bare.contains("://"));
+    if is_address {
+        let message =
+            "this requirement names an address, where nothing has a digest: Fitout installs wheels of an index, each by its sha256";
+        let help =
+            "name the package and its release, such as `six==1.16.0`; an index of your own stands in `network: {mirrors: {pypi: …}}`";
+        desk.say(Code::BadValue, place, message, help);
+    }
+    is_address
 }
 
 /// The requirements of a `requirements.txt`: one on each line, which may go on on the next; comments apart.
-fn lines(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
+fn lines(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
     let mut found: Vec<(String, Place)> = Vec::new();
     let mut begun: Option<(String, Place)> = None;
     for (index, line) in file.text.lines().enumerate() {
@@ -37,14 +95,27 @@ fn lines(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
     found.extend(begun);
     let hashed = found.iter().any(|(text, _)| text.contains("--hash"));
     let one = |(text, place): (String, Place)| {
-        let requirement = requirement(&text, &place, desk)?;
+        if let Some(name) = included(&text) {
+            return include(depth, file, (name, &place), desk);
+        }
+        let Some(requirement) = requirement(&text, &place, desk) else { return Vec::new() };
         if hashed && !requirement.contains(HASH) {
             let message = "this requirement has no hash, and others of the file have";
             desk.say(Code::BadValue, &place, message, "give each one its hashes (`uv pip compile --generate-hashes`), or none");
         }
-        Some(requirement)
+        vec![requirement]
     };
-    found.into_iter().filter_map(one).collect()
+    found.into_iter().flat_map(one).collect()
+}
+
+/// The requirements of a file that another names, relative to that.
+fn include(depth: usize, file: &Named, (name, place): (&str, &Place), desk: &mut Desk<'_>) -> Vec<String> {
+    let Some(depth) = depth.checked_sub(1) else {
+        desk.say(Code::BadValue, place, "these files name each other, more than eight deep", "take the circle apart");
+        return Vec::new();
+    };
+    let beside = file.path.parent().map_or_else(|| name.into(), |folder| folder.join(name));
+    desk.file_at(beside, place, super::desk::CARRIED).map_or_else(Vec::new, |inner| read_to(depth, &inner, desk))
 }
 
 /// One requirement, with its hashes in one form.
@@ -59,13 +130,17 @@ fn requirement(text: &str, place: &Place, desk: &mut Desk<'_>) -> Option<String>
             // Other kinds of hashes stand beside it where they are given.
             Some(None) => {}
             None => {
-                desk.say(Code::NotYet, place, "options other than hashes are not yet read here", "give plain requirements");
+                desk.say(Code::NotYet, place, "options of a requirement other than hashes are not read", "give plain requirements");
                 return None;
             }
         }
     }
     if bare.starts_with('-') {
-        desk.say(Code::NotYet, place, "options are not yet read here", "give plain requirements; Fitout resolves and pins them itself");
+        let (message, help) = option(bare);
+        desk.say(Code::NotYet, place, message, help);
+        return None;
+    }
+    if names_address(bare, place, desk) {
         return None;
     }
     if whole == bare && text.contains("--hash") {
