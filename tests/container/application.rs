@@ -13,6 +13,17 @@ const COMMAND: &str = r#"CMD ["/bin/sh", "-c", "echo \"$GREETING\" >/data/greeti
 /// An image of the machine's own programs: none need be fetched.
 const IMAGE: &str = "cd / && tar -c bin lib lib64 usr/bin usr/lib/x86_64-linux-gnu usr/lib64 usr/lib/python3.11 | docker import --change \"$0\" - localhost/greeter:1";
 
+/// By loopback, and by the container's own address: no other account.
+fn the_owner_alone_comes_to_it(machine: &Machine) {
+    let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    let address = machine.must(&["docker", "inspect", "--format", address, UNIT.trim_end_matches(".service")]);
+    for place in ["127.0.0.1:8790".to_owned(), format!("{}:8787", address.trim())] {
+        let asks = format!("import urllib.request; urllib.request.urlopen('http://{place}/greeting', timeout=5)");
+        let comes = |user: &str| machine.inside(&["runuser", "-u", user, "--", "python3", "-c", &asks]).status.success();
+        assert_eq!(["alice", "root", "nobody"].map(comes), [true, true, false], "{place}");
+    }
+}
+
 #[test]
 fn a_custom_application_runs_in_its_container() {
     let Some(mut machine) = Machine::fresh() else { return };
@@ -38,12 +49,14 @@ fn a_custom_application_runs_in_its_container() {
     let listens = machine.must(&["ss", "-Hltn", "sport = :8790"]);
     let at: Vec<&str> = listens.lines().filter_map(|line| line.split_whitespace().nth(3)).collect();
     assert_eq!(at, ["127.0.0.1:8790"]);
+    the_owner_alone_comes_to_it(&machine);
     let programs = machine.must(&["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]);
     assert!(programs.contains("docker run") && !programs.contains("hello, 100"), "{programs}");
     assert_eq!(machine.must(&["stat", "--format=%a %U", "/etc/fitout/applications/greeter.env"]), "600 root\n");
     assert_eq!(machine.ask(&["apply"]).1["changed"], 0);
     machine.must(&["systemctl", "stop", UNIT]);
     assert_eq!(machine.must(&["docker", "ps", "--all", "--quiet"]), "");
+    assert!(!machine.must(&["nft", "list", "tables"]).contains("fitout-app-greeter"));
     // Groups of version 1 are the host's, and nobody else takes them away.
     machine.must(&["sh", "-c", "systemctl stop docker.socket docker containerd; rmdir /sys/fs/cgroup/*/docker 2>/dev/null; true"]);
     machine.stop();
