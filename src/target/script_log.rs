@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Bytes of a script's log, half of them first and half last: all of it for nearly every script, and a disk that does not fill.
 const LOG: usize = 16 << 20;
 
+/// Bytes of the last half that are written down at a time: few calls, and no second copy of it in memory.
+const PIECE: usize = 256 << 10;
+
 /// Writes down what a script prints while it does, and passes it on.
 pub(super) struct Log<'a> {
     machine: &'a Machine,
@@ -58,9 +61,11 @@ impl<'a> Log<'a> {
     /// Writes all that waits.
     pub(super) fn close(self) -> Result<(), OpError> {
         let mut kept = self.kept();
-        let tail = kept.tail.text();
-        kept.pending += &tail;
         self.write(&mut kept, Duration::ZERO);
+        while let Some(piece) = kept.tail.take(PIECE) {
+            kept.pending = piece;
+            self.write(&mut kept, Duration::ZERO);
+        }
         kept.trouble.take().map_or(Ok(()), Err)
     }
 }

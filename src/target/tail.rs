@@ -28,9 +28,46 @@ impl Tail {
         }
     }
 
+    /// Takes the first lines, of so many bytes or a little more, after a word on those that went; `None` where none is left. So a whole that is written
+    /// down is never there twice.
+    pub fn take(&mut self, most: usize) -> Option<String> {
+        let mut piece = self.gap().unwrap_or_default();
+        self.dropped = 0;
+        while piece.len() < most
+            && let Some(line) = self.lines.pop_front()
+        {
+            self.held -= line.len() + 1;
+            piece.extend([line.as_str(), "\n"]);
+        }
+        (!piece.is_empty()).then_some(piece)
+    }
+
+    fn gap(&self) -> Option<String> {
+        (self.dropped > 0).then(|| format!("[... {} lines left out ...]\n", self.dropped))
+    }
+
     /// The lines, after a word on those that went.
     pub fn text(&self) -> String {
-        let gap = (self.dropped > 0).then(|| format!("[... {} lines left out ...]", self.dropped));
-        gap.iter().chain(&self.lines).flat_map(|line| [line.as_str(), "\n"]).collect()
+        let gap = self.gap();
+        gap.as_deref().into_iter().chain(self.lines.iter().flat_map(|line| [line.as_str(), "\n"])).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_piece_by_piece_is_the_whole() {
+        let filled = || {
+            let mut tail = Tail::default();
+            (0..100).for_each(|number| tail.push(format!("line {number}"), 200));
+            tail
+        };
+        let (whole, mut tail) = (filled().text(), filled());
+        let pieces: Vec<String> = std::iter::from_fn(|| tail.take(50)).collect();
+        assert!(pieces.len() > 2 && pieces.iter().all(|piece| piece.len() < 60), "{pieces:?}");
+        assert!(whole.starts_with("[... 75 lines left out ...]\nline 75\n"), "{whole}");
+        assert_eq!((pieces.concat(), tail.is_empty()), (whole, true));
     }
 }
