@@ -13,9 +13,6 @@ use std::time::{Duration, Instant};
 /// How long the kernel is given to take down what it was told to kill.
 const EMPTY_WITHIN: Duration = Duration::from_secs(2);
 
-/// Most processes of a script at a time, where the kernel counts them for us: a fork bomb ends there, and no compiler comes near it.
-const TASKS: &str = "4096";
-
 /// Marks what a script started, wherever that went: children inherit it.
 pub const MARK: &str = "FITOUT_SCRIPT";
 
@@ -43,8 +40,6 @@ impl Cgroup {
         tidy(&above, &format!("fitout-{name}-"));
         let path = above.join(format!("fitout-{name}-{}", std::process::id()));
         fs::create_dir(&path).ok()?;
-        // There only where the one above has the controller; then it holds.
-        fs::write(path.join("pids.max"), TASKS).unwrap_or_default();
         Some(Self { name: named(&path, &mount)?, path, mark: mark.to_owned() })
     }
 
