@@ -19,8 +19,9 @@ test-vm: packages ## images baked and booted in QEMU: minutes with KVM, half an 
 	FITOUT_QEMU="$$(scripts/qemu.sh target/qemu </dev/null)" cargo test --locked --test vm -- --ignored --nocapture </dev/null
 
 .PHONY: soak
-soak: ## parsers fed with ever other input: FITOUT_FUZZ_ROUNDS=100000 takes hours
+soak: packages ## parsers fed with ever other input (FITOUT_FUZZ_ROUNDS=100000 takes hours), scripts that print 10 GB
 	FITOUT_FUZZ_ROUNDS=$${FITOUT_FUZZ_ROUNDS:-20000} FITOUT_FUZZ_SEED=$${FITOUT_FUZZ_SEED:-$$RANDOM} cargo test --locked --test fuzz -- --nocapture </dev/null
+	FITOUT_HOSTILE=full cargo test --locked --test container -- --nocapture hostile </dev/null
 
 .PHONY: lint
 lint: ## form, lints, documentation, dependencies
