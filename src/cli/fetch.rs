@@ -4,7 +4,7 @@ use super::output::{self, complain, say};
 use super::source::{Purpose, Refusal, read_lock};
 use super::{Exit, Form, Global};
 use crate::fetch::Http;
-use crate::model::ByteSize;
+use crate::model::{ByteSize, counted};
 use crate::session::{Lock, Locked, lacking};
 use crate::step::Blob;
 use crate::store::Store;
@@ -71,8 +71,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Human => {
             let folder = global.cache.display();
             say(&format!(
-                "{folder} holds all {} downloads that the lock names; {} of them ({size}) were fetched now.",
-                blobs.len(),
+                "{folder} holds what the lock names, {}; fetched now: {} ({size}).",
+                counted(blobs.len(), "download"),
                 missing.len()
             ));
         }

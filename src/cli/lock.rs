@@ -4,6 +4,7 @@ use super::output::{self, complain, say};
 use super::source::{self, Purpose, Refusal, lock_of, read_lock};
 use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
+use crate::model::counted;
 use crate::session::{Bond, Lock, Locked, Recall, Scope, Session, Terms};
 use crate::store::Store;
 use clap::Args;
@@ -98,7 +99,8 @@ fn write(path: &Path, mut lock: Lock, kind: &str, now: Locked, global: &Global) 
         Form::Human => {
             output::data(&moved.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>());
             let (downloads, packages, scripts) = counts;
-            let what = format!("{downloads} downloads, {packages} packages of the distribution, {scripts} scripts");
+            let (downloads, packages, scripts) = (counted(downloads, "download"), counted(packages, "package"), counted(scripts, "script"));
+            let what = format!("{downloads}, {packages} of the distribution and {scripts}");
             say(&format!("{} names {what} for machines such as {kind}.", path.display()));
         }
     }

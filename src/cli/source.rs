@@ -4,7 +4,7 @@ use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, is_for_room};
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, text};
-use crate::model::ResourceId;
+use crate::model::{ResourceId, counted};
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::{Service, Want};
 use crate::resolve::{Cause, Permission};
@@ -168,7 +168,7 @@ const fn unresolved(cause: &Cause) -> Exit {
 fn problems(found: &[Problem], sources: &Sources, global: &Global) -> Exit {
     // The last may be of all of them.
     let count = found.iter().filter(|problem| problem.place.is_some() || problem.code != Code::TooLarge).count().max(1);
-    let words = format!("{count} problem{}", if count == 1 { "" } else { "s" });
+    let words = counted(count, "problem");
     if global.output == Form::Json {
         let error = output::error(Exit::Manifest, &format!("the manifest has {words}"), None);
         output::json(&json!({"version": 1, "valid": false, "problems": found, "error": error}));

@@ -3,6 +3,7 @@
 //! Nothing here touches a machine. To add a value: one file, a `parse` (or `FromStr`) that says what is wrong and what is
 //! allowed, and a `Display` that `parse` reads back.
 
+mod counted;
 mod duration;
 mod facts;
 mod identity;
@@ -16,6 +17,7 @@ mod secret;
 mod sha256;
 mod size;
 
+pub use counted::counted;
 pub use duration::Span;
 pub use facts::{Architecture, Distribution, Facts, Gpu, RELEASES};
 pub use identity::{ComputeName, ResourceId, UnitName, UserName};

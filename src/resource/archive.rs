@@ -1,7 +1,7 @@
 //! `archive`: a directory tree made from downloaded archives, whole or not at all.
 
-use super::{OnDrift, PRESENT, Resource, changed, files, in_the_way, named};
-use crate::model::{ByteSize, ResourceId, Sha256, TargetPath};
+use super::{OnDrift, PRESENT, Resource, changed, in_the_way, named};
+use crate::model::{ByteSize, ResourceId, Sha256, TargetPath, counted};
 use crate::step::{Blob, Change, DiskForecast, Op, Step, Unpack};
 use crate::target::{Claims, Depth, Inventory, Probe, ProbeError};
 use serde::Serialize;
@@ -81,7 +81,7 @@ impl Archive {
 /// What is said of files that people added.
 fn kept(foreign: &[String]) -> String {
     let stays = if foreign.len() == 1 { "stays" } else { "stay" };
-    named(&format!("{} that Fitout did not put there {stays}", files(foreign.len())), foreign)
+    named(&format!("{} that Fitout did not put there {stays}", counted(foreign.len(), "file")), foreign)
 }
 
 /// Why a tree is made anew, and what becomes of people's work in it.

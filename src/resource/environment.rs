@@ -1,8 +1,8 @@
 //! Python and conda environments: built beside the one in use, checked, then switched to by one link.
 
 use super::archive::marker;
-use super::{OnDrift, Ownership, PRESENT, Resource, changed, files, in_the_way, named};
-use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath};
+use super::{OnDrift, Ownership, PRESENT, Resource, changed, in_the_way, named};
+use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath, counted};
 use crate::step::{Ability, Blob, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, PythonPackages, Site, Stat, Step};
 use crate::target::{Added, Claims, Depth, Inventory, KEPT, Probe, ProbeError, generations};
 use serde::Serialize;
@@ -104,7 +104,7 @@ fn worn(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Option<Str
     if ownership.on_drift == OnDrift::Repair {
         let damaged = damage(site, on)?;
         if !damaged.is_empty() {
-            return Ok(Some(named(&format!("{} damaged", files(damaged.len())), &damaged)));
+            return Ok(Some(named(&format!("{} damaged", counted(damaged.len(), "file")), &damaged)));
         }
     }
     if site.extras == Extras::Remove {
@@ -121,12 +121,9 @@ fn lost(site: &Site, on: &dyn Probe) -> Result<Option<String>, ProbeError> {
     let Some(inventory) = Inventory::read(&site.prefix, on)? else { return Ok(None) };
     let damaged = inventory.damage(&site.prefix, Depth::Full, on)?;
     let packages = inventory.packages_of(&damaged);
-    let (what, names) = if packages.is_empty() { (files(damaged.len()), &damaged) } else { (packages_count(packages.len()), &packages) };
+    let (what, names) =
+        if packages.is_empty() { (counted(damaged.len(), "file"), &damaged) } else { (counted(packages.len(), "package"), &packages) };
     Ok((!damaged.is_empty()).then(|| named(&format!("{what} changed by hand will be as the manifest says"), names)))
-}
-
-fn packages_count(count: usize) -> String {
-    if count == 1 { "1 package".into() } else { format!("{count} packages") }
 }
 
 /// The files of an environment that are not as they were made.

@@ -35,7 +35,7 @@ mod uninstalled;
 mod unit;
 mod user;
 
-use crate::model::{Meta, Owner, ResourceId, TargetPath};
+use crate::model::{Meta, Owner, ResourceId, TargetPath, counted};
 use crate::step::{Blob, Change, FileKind, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
 use occupied::Occupant;
@@ -197,14 +197,10 @@ fn named(count: &str, names: &[String]) -> String {
     format!("{count} ({}{more})", names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-fn files(count: usize) -> String {
-    if count == 1 { "1 file".into() } else { format!("{count} files") }
-}
-
 /// What is said of files that are not as they were made.
 fn changed(damaged: &[String]) -> String {
     let was = if damaged.len() == 1 { "was" } else { "were" };
-    named(&format!("{} {was} changed or removed by hand", files(damaged.len())), damaged)
+    named(&format!("{} {was} changed or removed by hand", counted(damaged.len(), "file")), damaged)
 }
 
 /// What a file kind is called.
