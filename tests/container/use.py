@@ -24,7 +24,8 @@ match sys.argv[1]:
         ask("terminals", {})
         client = jupyter_client.BlockingKernelClient(connection_file=str(HOME / f".local/share/jupyter/runtime/kernel-{kernel}.json"))
         client.load_connection_file()
-        client.start_channels()
+        # Without its heartbeat, which takes a machine that is slow for a dead kernel.
+        client.start_channels(hb=False)
         client.wait_for_ready(timeout=60)
         client.execute("import time; time.sleep(1000)")
         client.get_iopub_msg(timeout=60)
