@@ -670,6 +670,32 @@ fn status_is_the_same_for_root_and_others() {
     same(2, "failed:    file:/etc/motd");
 }
 
+/// What contradicts itself is told with what cannot be read, and what follows from that is not told.
+#[test]
+fn all_problems_come_at_once() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "packges: {}\nfiles:\n  - {path: /etc/d, content: z}\n  - {path: /etc/d/e, content: z}\n");
+    let told = desk.run("validate -f m.yaml").err;
+    assert!(told.contains("`packges` is not a known key") && told.contains("/etc/d/e lies below /etc/d"), "{told}");
+    assert!(told.contains("2 problems found"), "{told}");
+    // That it is a directory could not be read; what is there twice is so all the same, and is told once.
+    let wrong = "files:\n  - {path: /etc/d, state: directroy}\n  - {path: /etc/d/e, content: a}\n  - {path: /etc/d/e, content: b}\n";
+    desk.write("m.yaml", wrong);
+    let told = desk.run("validate -f m.yaml").err;
+    assert!(
+        !told.contains("lies below") && told.contains("is there twice; first on line 3") && told.contains("2 problems found"),
+        "{told}"
+    );
+    // Nobody knows where `~` is.
+    desk.write("m.yaml", "user: {name: A B}\nfiles: [{path: /root/a, content: a}, {path: ~/a, content: b}]\n");
+    assert!(!desk.run("validate -f m.yaml").err.contains("asked for twice"));
+    // More than one thing that only the whole shows.
+    let clean = "files:\n  - {path: /etc/d, content: z, requires: [\"file:/etc/nix\"]}\n  - {path: /etc/d/e, content: z}\n";
+    desk.write("m.yaml", clean);
+    let told = desk.run("validate -f m.yaml").err;
+    assert!(told.contains("lies below") && told.contains("/etc/nix") && told.contains("2 problems found"), "{told}");
+}
+
 /// What a manifest names lies beside it, by whatever link it is named.
 #[test]
 fn a_manifest_is_named_by_a_link() {

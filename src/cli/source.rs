@@ -3,14 +3,14 @@
 use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, is_for_room};
-use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, text};
+use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, load_and, text};
 use crate::model::{ResourceId, counted};
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::{Service, Want};
 use crate::resolve::{Cause, Permission};
 use crate::session::{
-    Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms, foresee, installed,
-    installed_lock, is_installed, names, own_program,
+    Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms, contradictions,
+    foresee, installed, installed_lock, is_installed, names, own_program,
 };
 use crate::store::Store;
 use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
@@ -221,7 +221,7 @@ pub fn named(name: &str, set: &[String], purpose: Purpose) -> Result<(Manifest, 
         purpose.read(name)?
     };
     let sheets = Sheets { settings: settings(set)?, ..Sheets::new(Source { name: real(name), ..source }) };
-    let manifest = load(&sheets, purpose.files()).map_err(|e| Refusal::Rejected(Box::new(e)))?;
+    let manifest = load_and(&sheets, purpose.files(), &contradictions).map_err(|e| Refusal::Rejected(Box::new(e)))?;
     Ok((manifest, sheets))
 }
 

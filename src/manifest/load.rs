@@ -17,7 +17,7 @@ use super::source::{Rejected, Sheets};
 use super::v1;
 use super::validate::{self, Desk};
 use crate::model::{ComputeName, Facts};
-use crate::problem::{Code, Problem, Sources};
+use crate::problem::{Code, Place, Problem, Sources};
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -44,12 +44,23 @@ impl fmt::Debug for Manifest {
     }
 }
 
+/// What contradicts itself in a machine, as later rooms see it.
+pub type Further<'f> = &'f dyn Fn(&Machine, &Facts) -> Vec<Problem>;
+
 /// Reads a manifest, and checks it for every kind of machine that it tells apart. With what differs on one machine it is checked on that
 /// one alone, by [`Manifest::on`].
 ///
 /// # Errors
 /// Everything that is wrong, at once.
 pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Rejected> {
+    load_and(sheets, files, &|_, _| Vec::new())
+}
+
+/// The same; where something is wrong, `further` tells what else is, as far as the manifest can be read.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load_and(sheets: &Sheets, files: impl Files + 'static, further: Further<'_>) -> Result<Manifest, Rejected> {
     let (files, mut sources) = (Kept::new(files), Sources::default());
     let (texts, problems) = match assemble(sheets, &files, &mut sources) {
         Ok(read) => read,
@@ -57,7 +68,7 @@ pub fn load(sheets: &Sheets, files: impl Files + 'static) -> Result<Manifest, Re
     };
     let file = sheets.manifest.name.clone();
     let manifest = Manifest { name: None, warnings: Vec::new(), file, texts, problems, files, sources, settled: None };
-    if sheets.machine.is_none() { manifest.everywhere() } else { Ok(manifest) }
+    if sheets.machine.is_none() { manifest.everywhere(further) } else { Ok(manifest) }
 }
 
 impl Manifest {
@@ -104,6 +115,7 @@ impl Manifest {
 
     fn on_one(&self, facts: &Facts, sources: &mut Sources) -> (Option<Node>, Option<Machine>, Vec<Problem>) {
         let (root, machine, mut found) = self.read(self.texts.document(facts), sources);
+        let machine = machine.map(|(machine, _)| machine);
         found.retain(|problem| !is_setting_of_nothing(problem) || !self.is_elsewhere(problem));
         (root, machine, [self.problems.clone(), found].concat())
     }
@@ -161,8 +173,8 @@ impl Manifest {
         &self.sources
     }
 
-    /// What a document comes to: it, without what is no field; its machine; what is wrong.
-    fn read(&self, document: Document, sources: &mut Sources) -> (Option<Node>, Option<Machine>, Vec<Problem>) {
+    /// What a document comes to: it, without what is no field; its machine, and where what could not be read stands; what is wrong.
+    fn read(&self, document: Document, sources: &mut Sources) -> (Option<Node>, Option<(Machine, Broken)>, Vec<Problem>) {
         let Document { root, mut problems, hidden } = document;
         for place in &hidden {
             sources.hide(place);
@@ -172,6 +184,8 @@ impl Manifest {
         named_items(&mut root, &mut problems);
         let (manifest, reading) = de::read::<v1::Manifest>(&root, path::Document::Manifest, &required);
         let patchy = reading.patchy(&root);
+        // Without its owner nobody knows where `~` is.
+        let broken = if patchy.iter().any(|section| section == "user") { None } else { Some(reading.broken(&root)) };
         let Reading { problems: found, hidden, .. } = reading;
         for place in &hidden {
             sources.hide(place);
@@ -183,18 +197,22 @@ impl Manifest {
             problems.extend(said::idle(&said.requires, &machine.wants));
         }
         let place = |machine| Machine { requires: said.requires, policies: said.policies, places: Places(said.places), ..machine };
-        (Some(root), machine.map(place), problems)
+        (Some(root), machine.map(place).map(|machine| (machine, broken)), problems)
     }
 
     /// Checks it on every kind of machine that it tells apart.
-    fn everywhere(mut self) -> Result<Self, Rejected> {
+    fn everywhere(mut self, further: Further<'_>) -> Result<Self, Rejected> {
         let kinds = self.texts.conditions.kinds();
         let mut sources = std::mem::take(&mut self.sources);
         let (mut found, mut read) = (Vec::new(), Vec::new());
         for facts in &kinds {
             let document = if self.texts.conditions.is_empty() { self.texts.take_document() } else { self.texts.document(facts) };
-            let (root, machine, problems) = self.read(document, &mut sources);
-            read.extend(root.zip(machine));
+            let (root, machine, mut problems) = self.read(document, &mut sources);
+            if let Some((machine, broken)) = machine.as_ref().filter(|_| !problems.is_empty()) {
+                let more = further(machine, facts).into_iter().filter(|problem| is_new(problem, &problems, broken));
+                problems.extend(more.collect::<Vec<_>>());
+            }
+            read.extend(root.zip(machine.map(|(machine, _)| machine)));
             found.push((facts, problems));
         }
         let problems = [std::mem::take(&mut self.problems), self.told(found)].concat();
@@ -208,6 +226,16 @@ impl Manifest {
         self.settled = read.pop().filter(|_| self.texts.conditions.is_empty());
         Ok(self)
     }
+}
+
+/// Where parts of a manifest stand that could not be read; `None` where that leaves nothing to be said of the rest.
+type Broken = Option<HashSet<Place>>;
+
+/// Whether a problem follows from nothing that is known to be wrong.
+fn is_new(problem: &Problem, known: &[Problem], broken: &Broken) -> bool {
+    let Some(broken) = broken else { return false };
+    let said = |place: &Place| known.iter().any(|known| known.place.as_ref() == Some(place) || known.earlier.as_ref() == Some(place));
+    !problem.place.iter().chain(&problem.earlier).any(|place| broken.contains(place) || said(place))
 }
 
 fn rejected(mut problems: Vec<Problem>, sources: Sources) -> Rejected {

@@ -48,7 +48,7 @@ pub use draft::{STARTER, from_azure};
 pub use explain::{explain, meant};
 pub use files::{Files, HostFiles, MemoryFiles, TextError, text};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};
-pub use load::{Manifest, load};
+pub use load::{Further, Manifest, load, load_and};
 pub use machine::{Machine, MachineKind, Policy, Requirement};
 pub use node::{Node, Value};
 pub use parse::{Parsed, Tally, parse};

@@ -75,6 +75,23 @@ impl<'a> Reading<'a> {
         entries.iter().filter(|entry| !self.is_whole(&entry.value)).map(|entry| entry.key.clone()).collect()
     }
 
+    /// Where the items of lists stand of which parts could not be read: every place in them.
+    pub fn broken(&self, root: &Node) -> HashSet<Place> {
+        let mut found = HashSet::new();
+        self.gather(root, &mut found);
+        found
+    }
+
+    fn gather(&self, node: &Node, found: &mut HashSet<Place>) {
+        match &node.value {
+            Value::Scalar(_) => {}
+            Value::Map(entries) => entries.iter().for_each(|entry| self.gather(&entry.value, found)),
+            Value::List(items) => {
+                items.iter().filter(|item| !self.is_whole(item)).for_each(|item| places(item, found));
+            }
+        }
+    }
+
     /// Treats a node as absent from now on.
     pub fn poison(&mut self, node: &Node) {
         self.poisoned.insert(node.id);
@@ -159,6 +176,21 @@ impl<'a> Reading<'a> {
         }
         let keys = fields.iter().take(6).map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ");
         Error::said(Code::WrongType, message, format!("give keys such as {keys}"))
+    }
+}
+
+/// Every place in a node.
+fn places(node: &Node, found: &mut HashSet<Place>) {
+    found.insert(node.mark.place());
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::List(items) => items.iter().for_each(|item| places(item, found)),
+        Value::Map(entries) => {
+            for entry in entries {
+                found.insert(entry.mark.place());
+                places(&entry.value, found);
+            }
+        }
     }
 }
 

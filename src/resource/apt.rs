@@ -110,7 +110,9 @@ impl Resource for Apt {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let missing = self.missing(&on.packages()?.installed);
         let said = asked(&missing, on)?;
-        let unknown = said.as_ref().map(|said| not_found(&said.stderr)).unwrap_or_default();
+        let lost = said.as_ref().map(|said| not_found(&said.stderr)).unwrap_or_default();
+        let unknown: Vec<String> =
+            missing.iter().filter(|request| lost.iter().any(|name| *name == package_name(request))).cloned().collect();
         // They may be in a source that is about to be written.
         let unknown = if unknown.is_empty() || self.sources_are_there(on)? { unknown } else { Vec::new() };
         Ok(State { room: said.and_then(|said| room(&said.stdout)), missing, unknown })

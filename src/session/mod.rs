@@ -39,7 +39,7 @@ pub use program::own_program;
 pub use supply::{supply, supply_during};
 pub use terms::{Bond, Recall, Terms};
 pub use verified::{Lack, lacking};
-pub use work::{Scope, Work, foresee, names, script};
+pub use work::{Scope, Work, contradictions, foresee, names, script};
 
 /// Why there is no work, or it did not begin. Nothing was changed.
 #[derive(Debug, thiserror::Error)]

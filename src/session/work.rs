@@ -184,6 +184,23 @@ fn place_of<'w>(item: &Item, places: &Sayings<'w, (Item, Place)>) -> Option<&'w 
     exact.or_else(|| written.iter().rfind(|(written, _)| !written.section.is_empty())).map(|(_, place)| place)
 }
 
+/// What a machine comes to without a machine; `None` where this kind of machine cannot have it, which a plan on one says.
+fn alone<'w>(wanted: &'w Wanted, facts: &Facts) -> Option<Lowered<'w>> {
+    let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
+    lower(wanted, facts, &made_up(wanted, facts), &TargetPath::parse(&home).ok()?).ok()
+}
+
+/// What contradicts itself in what could be read of a manifest.
+#[must_use]
+pub fn contradictions(wanted: &Wanted, facts: &Facts) -> Vec<Problem> {
+    let Some(Lowered { mut asked, .. }) = alone(wanted, facts) else { return Vec::new() };
+    // What one name of a list is given to twice is known.
+    let mut seen = HashSet::new();
+    asked.retain(|one| one.place.as_ref().is_none_or(|place| seen.insert((one.spec.id(), place.clone()))));
+    let found = conflicts(wanted, &asked);
+    found.into_iter().filter(|problem| problem.place.is_some()).collect()
+}
+
 /// Looks for what cannot be ordered, on every kind of machine that a manifest tells apart, without a machine: what must be asked for on a
 /// network is made up, for the names of resources do not depend on it.
 ///
@@ -194,16 +211,15 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
     let mut found = Vec::new();
     for facts in &kinds {
         let wanted = manifest.on(facts)?;
-        let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
-        let Ok(home) = TargetPath::parse(&home) else { continue };
-        let answers = made_up(&wanted, facts);
-        // What this kind of machine cannot have is said by a plan on one.
-        let Ok(Lowered { asked, said, .. }) = lower(&wanted, facts, &answers, &home) else { continue };
+        let Some(Lowered { asked, said, .. }) = alone(&wanted, facts) else { continue };
         let mut problems = conflicts(&wanted, &asked);
-        if problems.is_empty() && !said.is_empty() {
-            problems = Graph::order_as(asked.into_iter().map(|one| one.spec).collect(), &said).err().unwrap_or_default();
+        problems.retain(|problem| problem.place.is_some());
+        if !said.is_empty() {
+            let known = |problem: &Problem| problems.iter().any(|other| other.place == problem.place);
+            let order = Graph::order_as(asked.into_iter().map(|one| one.spec).collect(), &said).err().unwrap_or_default();
+            problems.extend(order.into_iter().filter(|problem| problem.place.is_some() && !known(problem)).collect::<Vec<_>>());
         }
-        found.push((facts, problems.into_iter().filter(|problem| problem.place.is_some()).collect()));
+        found.push((facts, problems));
     }
     let problems = manifest.told(found);
     if problems.is_empty() { Ok(()) } else { Err(Rejected { problems, sources: manifest.sources().clone() }) }

@@ -39,6 +39,22 @@ fn a_source_that_is_gone_takes_no_other_package_with_it() {
 }
 
 #[test]
+fn what_no_list_has_is_said_by_the_plan() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-tool]"));
+    fitout.apply();
+    let why = |rest: &str| {
+        fitout.rewrite(&manifest(&[TINY], rest));
+        let plan = fitout.run(&["plan"]).succeeded();
+        let apt = plan["resources"].as_array().unwrap().iter().find(|one| one["id"] == "apt:packages").cloned().unwrap();
+        apt["steps"][0]["why"].as_str().unwrap().to_owned()
+    };
+    let lost = "apt's lists have no nowhere-tool, tiny-daemon=9: if the name is right";
+    assert!(why("install: [tiny-tool, nowhere-tool, \"tiny-daemon=9\", tiny-slow]").contains(lost));
+    assert_eq!(why("install: [tiny-slow]"), "not installed");
+}
+
+#[test]
 fn who_holds_the_lock_is_named() {
     let root = Root::fresh();
     let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-tool]"));
