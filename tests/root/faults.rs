@@ -126,7 +126,8 @@ fn at_every_call(faults: &[&str], ever_after: &str) {
             let root = base.copy();
             let fitout = workstation(&root, AFTER);
             let Some(cut) = injected(&fitout, &[], call, fault, &format!("{number}{ever_after}")) else { break };
-            assert!(matches!(cut.code, None | Some(0 | 1 | 137)), "{fault} at {call} {number}: {cut:?}");
+            let is_full = cut.code == Some(73) && *fault == "error=ENOSPC";
+            assert!(is_full || matches!(cut.code, None | Some(0 | 1 | 137)), "{fault} at {call} {number}: {cut:?}");
             assert!(!cut.stderr.contains("panicked"), "{fault} at {call} {number}: {cut:?}");
             // Only the journal, a narrative that nothing reads again, may fail without failing the run.
             let only_journal = cut.stderr.contains("the journal is incomplete");
