@@ -2,7 +2,7 @@
 
 use super::{OnDrift, PRESENT, Resource, changed, in_the_way, named};
 use crate::model::{ByteSize, ResourceId, Sha256, TargetPath, counted};
-use crate::step::{Blob, Change, DiskForecast, Op, Step, Unpack};
+use crate::step::{ASIDE, Blob, Change, DiskForecast, Op, Step, Unpack};
 use crate::target::{Claims, Depth, Inventory, Probe, ProbeError};
 use serde::Serialize;
 
@@ -86,7 +86,7 @@ fn kept(foreign: &[String]) -> String {
 
 /// Why a tree is made anew, and what becomes of people's work in it.
 fn why_anew(cause: Option<&str>, damaged: &[String], foreign: &[String]) -> String {
-    let edits = (!damaged.is_empty()).then(|| changed(damaged));
+    let edits = (!damaged.is_empty()).then(|| format!("{}, and edits go to {ASIDE}", changed(damaged)));
     let kept = (!foreign.is_empty()).then(|| kept(foreign));
     cause.map(str::to_owned).into_iter().chain(edits).chain(kept).collect::<Vec<_>>().join("; ")
 }

@@ -121,20 +121,20 @@ impl Rooted {
     /// Anything but absence.
     pub fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError> {
         let Some((above, name)) = self.parent(path)? else { return Ok(None) };
-        let raw = match fstatat(&above, name.as_str(), AtFlags::AT_SYMLINK_NOFOLLOW) {
-            Ok(raw) => raw,
-            Err(e) => return absent(e).map_err(|e| failed("look at", path, e)),
+        stat_at(&above, &name).map_err(|e| failed("look at", path, e))
+    }
+
+    /// What is at each of some names in a directory.
+    ///
+    /// # Errors
+    /// Anything but absence.
+    pub fn stats(&self, folder: &TargetPath, names: &[&str]) -> Result<Vec<Option<Stat>>, ProbeError> {
+        let above = match self.directory(folder.relative()) {
+            Ok(above) => above,
+            Err(NoWay::Errno(e)) => return absent(e).map(|_: Option<()>| vec![None; names.len()]).map_err(|e| failed("open", folder, e)),
+            Err(astray) => return Err(failed("open", folder, astray)),
         };
-        let kind = kind_of(&raw);
-        let link = match kind {
-            FileKind::Symlink => {
-                Some(readlinkat(&above, name.as_str()).map_err(|e| failed("read the link", path, e))?.to_string_lossy().into_owned())
-            }
-            FileKind::File | FileKind::Directory | FileKind::Other => None,
-        };
-        let size = u64::try_from(raw.st_size).unwrap_or_default();
-        let written = nanoseconds(raw.st_mtime, raw.st_mtime_nsec);
-        Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, written, link }))
+        names.iter().map(|name| stat_at(&above, name).map_err(|e| failed("look into", folder, e))).collect()
     }
 
     /// What tells whether a file, links followed, is still the same; `None` where nothing is.
@@ -186,6 +186,21 @@ impl Rooted {
         let fd = self.directory(path.relative()).map_err(|e| failed("open", path, e))?;
         std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).map_err(|e| failed("find", path, e))
     }
+}
+
+/// What is at a name in an open directory.
+fn stat_at(above: &OwnedFd, name: &str) -> Result<Option<Stat>, Errno> {
+    let raw = match fstatat(above, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(raw) => raw,
+        Err(e) => return absent(e),
+    };
+    let kind = kind_of(&raw);
+    let link = match kind {
+        FileKind::Symlink => Some(readlinkat(above, name)?.to_string_lossy().into_owned()),
+        FileKind::File | FileKind::Directory | FileKind::Other => None,
+    };
+    let (size, written) = (u64::try_from(raw.st_size).unwrap_or_default(), nanoseconds(raw.st_mtime, raw.st_mtime_nsec));
+    Ok(Some(Stat { kind, mode: raw.st_mode & 0o7777, uid: raw.st_uid, gid: raw.st_gid, size, written, link }))
 }
 
 fn nanoseconds(seconds: i64, more: i64) -> i128 {

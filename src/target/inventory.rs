@@ -121,7 +121,8 @@ impl Inventory {
 
     /// Whether a file of a tree is as this says.
     pub(super) fn has(&self, name: &str, tree: &TargetPath, on: &dyn Probe) -> Result<bool, ProbeError> {
-        self.0.get(name).map_or(Ok(false), |made| made.is_at(&at(tree, name)?, None, on))
+        let path = at(tree, name)?;
+        self.0.get(name).map_or(Ok(false), |made| made.is(on.stat(&path)?.as_ref(), &path, None, on))
     }
 
     /// Whether Fitout put this there, or something in it.
@@ -136,12 +137,22 @@ impl Inventory {
     /// The tree cannot be looked at.
     pub fn damage(&self, tree: &TargetPath, depth: Depth, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
         let made_at = on.stat(&at(tree, MARKER)?)?.map(|stat| stat.written).filter(|_| depth == Depth::Quick);
-        let mut damaged = Vec::new();
+        let mut folders: BTreeMap<&str, Vec<(&str, &Made)>> = BTreeMap::new();
         for (name, made) in &self.0 {
-            if !made.is_at(&at(tree, name)?, made_at, on)? {
-                damaged.push(name.clone());
+            let (folder, file) = name.rsplit_once('/').unwrap_or((".", name));
+            folders.entry(folder).or_default().push((file, made));
+        }
+        let mut damaged = Vec::new();
+        for (folder, files) in folders {
+            let above = if folder == "." { tree.clone() } else { at(tree, folder)? };
+            let names = files.iter().map(|(file, _)| *file).collect::<Vec<_>>();
+            for ((file, made), stat) in files.iter().zip(on.stats(&above, &names)?) {
+                if !made.is(stat.as_ref(), &at(&above, file)?, made_at, on)? {
+                    damaged.push(if folder == "." { (*file).to_owned() } else { format!("{folder}/{file}") });
+                }
             }
         }
+        damaged.sort();
         Ok(damaged)
     }
 
@@ -194,14 +205,14 @@ impl Inventory {
 }
 
 impl Made {
-    /// Whether it is as it was made; what was not written after `made_at` is not read.
-    fn is_at(&self, path: &TargetPath, made_at: Option<i128>, on: &dyn Probe) -> Result<bool, ProbeError> {
-        match on.stat(path)? {
+    /// Whether what is at a path is as it was made; what was not written after `made_at` is not read.
+    fn is(&self, stat: Option<&Stat>, path: &TargetPath, made_at: Option<i128>, on: &dyn Probe) -> Result<bool, ProbeError> {
+        match stat {
             Some(Stat { link: Some(to), .. }) => Ok(Sha256::of(to.as_bytes()) == self.digest),
-            Some(Stat { kind: FileKind::File, size, .. }) if self.size.is_some_and(|made| made != size) => Ok(false),
-            Some(Stat { kind: FileKind::File, written, .. }) if made_at.is_some_and(|at| written <= at) => Ok(true),
+            Some(Stat { kind: FileKind::File, size, .. }) if self.size.is_some_and(|made| made != *size) => Ok(false),
+            Some(Stat { kind: FileKind::File, written, .. }) if made_at.is_some_and(|at| *written <= at) => Ok(true),
             Some(Stat { kind: FileKind::File, size, .. }) => {
-                on.holds(path, &Content::Blob(Blob { url: String::new(), sha256: self.digest, size: Some(ByteSize(size)) }))
+                on.holds(path, &Content::Blob(Blob { url: String::new(), sha256: self.digest, size: Some(ByteSize(*size)) }))
             }
             Some(_) | None => Ok(false),
         }

@@ -255,6 +255,10 @@ impl Probe for Machine {
         self.files.stat(path)
     }
 
+    fn stats(&self, folder: &TargetPath, names: &[&str]) -> Result<Vec<Option<Stat>>, ProbeError> {
+        self.files.stats(folder, names)
+    }
+
     fn list(&self, path: &TargetPath) -> Result<Option<Vec<String>>, ProbeError> {
         self.files.list(path)
     }

@@ -223,6 +223,15 @@ pub trait Probe: Send + Sync {
     /// Something is there and cannot be looked at.
     fn stat(&self, path: &TargetPath) -> Result<Option<Stat>, ProbeError>;
 
+    /// What is at each of some names in a directory, as [`Self::stat`] says of one: many are asked about in one go.
+    ///
+    /// # Errors
+    /// As there.
+    fn stats(&self, folder: &TargetPath, names: &[&str]) -> Result<Vec<Option<Stat>>, ProbeError> {
+        let path = |name: &str| folder.join(name).map_err(|e| ProbeError::new(format!("look into {folder}"), e));
+        names.iter().map(|name| self.stat(&path(name)?)).collect()
+    }
+
     /// Names in a directory, sorted; `None` if it is absent.
     ///
     /// # Errors

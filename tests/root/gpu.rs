@@ -70,7 +70,7 @@ fn toolkits_are_installed_side_by_side_switched_and_removed() {
     root.write("/usr/local/cuda-12.4/include/mine.h", "// mine\n");
     let said = fitout.run(&["verify"]).ended(2).stdout.clone();
     assert!(
-        said.contains("1 file was changed or removed by hand (bin/nvcc); 1 file that Fitout did not put there stays (include/mine.h)"),
+        said.contains("1 file was changed or removed by hand (bin/nvcc), and edits go to /var/lib/fitout/aside; 1 file that Fitout did not put there stays (include/mine.h)"),
         "{said}"
     );
     fitout.apply();
