@@ -6,12 +6,14 @@ mod faults;
 mod kept;
 mod locked;
 mod python;
+mod r;
 mod stable;
 mod wheels;
 
 use crate::support::{Fitout, Root, exact, must};
 use channel::{Body, Package, text};
 use fitout::store::Store;
+use python::plain;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};

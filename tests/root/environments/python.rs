@@ -61,7 +61,8 @@ pub fn package() -> Package {
     Package { files, ..Package::new("python", "3.11.2", &["__glibc >=2.36"], Vec::new()) }
 }
 
-fn plain(path: &Path) -> Body {
+/// A file as it is.
+pub fn plain(path: &Path) -> Body {
     Body::Plain(fs::read(path).unwrap(), fs::metadata(path).unwrap().permissions().mode() & 0o777)
 }
 
