@@ -243,7 +243,7 @@ fn servers_that_hardly_answer_are_given_up() {
         (
             "a head that drips",
             |_, _| Answer { drip: [SECOND, SECOND], ..Answer::new("200 OK", "X: y\r\n", b"x") },
-            Some("did not answer within 100ms"),
+            Some("did not answer within 250ms"),
         ),
         (
             "a body that drips",
@@ -253,13 +253,13 @@ fn servers_that_hardly_answer_are_given_up() {
         (
             "nothing at all",
             |_, _| Answer { drip: [SECOND * 1000, SECOND], ..Answer::new("200 OK", "", b"x") },
-            Some("did not answer within 100ms"),
+            Some("did not answer within 250ms"),
         ),
     ];
     for (what, answers, said) in cases {
         let server = Server::new(answers);
         // Heads come at once but for those that drip; bodies get the whole of their window.
-        let http = Http::with(Limits { head: limits.head / 100, window: limits.window / 100, ..quick() }, Guard::default(), &direct());
+        let http = Http::with(Limits { head: limits.head / 40, window: limits.window / 100, ..quick() }, Guard::default(), &direct());
         let got = outcome(&Bench::new(), &blob(&server.url, &[7; 4000]), &http.unwrap()).unwrap_err();
         assert!(got.contains(said.unwrap()), "{what}: {got}");
         assert_eq!(server.count(), ATTEMPTS as usize, "{what}");

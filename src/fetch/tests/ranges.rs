@@ -52,8 +52,10 @@ fn parts_that_fail_are_no_reason_to_fail() {
         });
         let bench = Bench::new();
         assert_eq!(outcome(&bench, &sized(&server, &content()), &eager()), Ok(()), "{what}");
-        let last = server.requests.lock().unwrap().last().unwrap().clone();
-        assert!(last.from().is_some_and(|from| from > 0) && last.to().is_none(), "{what}: {last:?}");
+        // Not the last that came: requests for parts may still be on their way when they are given up.
+        let requests = server.requests.lock().unwrap();
+        let rest = |request: &Request| request.from().is_some_and(|from| from > 0) && request.to().is_none();
+        assert!(requests.iter().any(rest), "{what}: {requests:?}");
         assert_eq!(bench.leftovers(), 0, "{what}");
     }
 }
