@@ -2,11 +2,10 @@
 //! never touched. Each is shown with both of its places.
 
 use crate::manifest::Machine;
-use crate::model::TargetPath;
+use crate::model::{ResourceId, TargetPath};
 use crate::problem::{Code, Place, Problem};
 use crate::resource::Spec;
 use glob::{MatchOptions, Pattern};
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// A resource, and what asks for it.
@@ -60,15 +59,16 @@ fn between(message: String, first: Option<&Place>, second: Option<&Place>) -> Pr
 
 /// What is asked for by one name, differently.
 fn twice(asked: &[Asked]) -> Vec<Problem> {
-    let mut seen = HashMap::new();
     let mut problems = Vec::new();
+    // What several ask for is joined to one; most is asked for once, and a map of all in place would be large.
+    let mut seen: HashMap<ResourceId, (&Asked, Option<Box<Spec>>)> = HashMap::new();
     for one in asked {
         let id = one.spec.id();
         match seen.get(&id) {
-            None => drop(seen.insert(id, (Cow::Borrowed(&one.spec), one.place.as_ref()))),
-            Some((spec, place)) => match spec.join(&one.spec) {
-                Some(joined) => drop(seen.insert(id, (Cow::Owned(joined), one.place.as_ref()))),
-                None => problems.push(between(format!("{id} is asked for twice, differently"), *place, one.place.as_ref())),
+            None => drop(seen.insert(id, (one, None))),
+            Some((before, joined)) => match joined.as_deref().unwrap_or(&before.spec).join(&one.spec) {
+                Some(joined) => drop(seen.insert(id, (one, Some(Box::new(joined))))),
+                None => problems.push(between(format!("{id} is asked for twice, differently"), before.place.as_ref(), one.place.as_ref())),
             },
         }
     }

@@ -111,7 +111,7 @@ impl Generation<'_> {
         let (files, site) = (&machine.files, self.0);
         let (ids, _) = machine.account(&site.owner)?;
         build()?;
-        let made = Inventory::take(&site.generation, files)?;
+        let made = Inventory::take(&site.generation, &BTreeMap::new(), files)?;
         if let (Extras::Keep, Some(name)) = (site.extras, before) {
             super::extras::carry(machine, &below(&self.folder()?, name)?, self.0, &made, ids, progress)?;
         }

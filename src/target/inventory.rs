@@ -97,12 +97,13 @@ impl Inventory {
         all.map(Self).map(Some).ok_or_else(|| ProbeError::new(format!("read {path}"), "it is damaged"))
     }
 
-    /// Takes that of an environment that was just made, and writes it there.
-    pub(super) fn take(environment: &TargetPath, files: &Rooted) -> Result<Self, ProbeError> {
+    /// Takes that of a tree that was just made, and writes it there; files whose digests are `known` are not read.
+    pub(super) fn take(environment: &TargetPath, known: &BTreeMap<String, Sha256>, files: &Rooted) -> Result<Self, ProbeError> {
         let inside = Rooted::open(&files.on_host(environment)?).map_err(|e| ProbeError::new(format!("open {environment}"), e))?;
         let mut all = BTreeMap::new();
         for (path, stat) in walk(&inside)? {
-            if let Some(digest) = digest(&inside, &path, &stat)? {
+            let known = known.get(path.relative()).filter(|_| stat.kind == FileKind::File);
+            if let Some(digest) = known.map_or_else(|| digest(&inside, &path, &stat), |known| Ok(Some(*known)))? {
                 all.insert(path.relative().to_owned(), Made { digest, size: Some(stat.size) });
             }
         }

@@ -14,11 +14,12 @@ mod zip;
 
 use super::machine::Machine;
 use super::{Inventory, OpError, Progress, go_on};
-use crate::model::TargetPath;
+use crate::model::{Sha256, TargetPath};
 use crate::step::{Blob, FileKind, Layer, Unpack};
 use crate::store::Held;
 use packing::Packed;
 pub(super) use packing::control_of_package;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tree::Tree;
@@ -59,23 +60,26 @@ pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progres
     let (fresh, old) = (beside(&unpack.into, "new")?, beside(&unpack.into, "old")?);
     must_be_ours(machine, &unpack.into)?;
     let waits = unpack.layers.iter().any(|layer| !machine.store.path(&layer.archive.sha256).exists());
-    let filled = match fill(machine, unpack, &fresh, progress) {
+    let digests = match fill(machine, unpack, &fresh, progress) {
         // What was read while it came may have begun anew, or be what nobody pinned: what counts is what is in the store in the end.
         Err(_) if waits && unpack.layers.iter().all(|layer| whole(machine, &layer.archive)) => fill(machine, unpack, &fresh, progress),
         done => done,
     };
-    if let Err(error) = filled {
-        // Nobody needs half of it, and its room may be what is short.
-        files.remove_tree(&fresh)?;
-        return Err(error);
-    }
+    let digests = match digests {
+        Ok(digests) => digests,
+        Err(error) => {
+            // Nobody needs half of it, and its room may be what is short.
+            files.remove_tree(&fresh)?;
+            return Err(error);
+        }
+    };
     for (name, to) in &unpack.links {
         files.symlink(&below(&fresh, name)?, to)?;
     }
     for folder in &unpack.unversioned {
         name_without_version(files, &below(&fresh, folder)?)?;
     }
-    let made = Inventory::take(&fresh, files)?;
+    let made = Inventory::take(&fresh, &digests, files)?;
     theirs::carry(machine, &unpack.into, (&fresh, &made), progress)?;
     let text = serde_json::json!({"version": 1, "digest": unpack.digest}).to_string();
     files.write(&marker(&fresh)?, &mut text.as_bytes(), 0o644, (0, 0))?;
@@ -89,8 +93,8 @@ pub(super) fn perform(machine: &Machine, unpack: &Unpack, progress: &dyn Progres
     Ok(files.remove_tree(&old)?)
 }
 
-/// Lays all archives into a tree of their own.
-fn fill(machine: &Machine, unpack: &Unpack, fresh: &TargetPath, progress: &dyn Progress) -> Result<(), OpError> {
+/// Lays all archives into a tree of their own, and tells the digests of its files.
+fn fill(machine: &Machine, unpack: &Unpack, fresh: &TargetPath, progress: &dyn Progress) -> Result<BTreeMap<String, Sha256>, OpError> {
     let files = &machine.files;
     files.remove_tree(fresh)?;
     files.make_directories(fresh, nix::sys::stat::Mode::from_bits_truncate(0o755))?;
@@ -100,7 +104,7 @@ fn fill(machine: &Machine, unpack: &Unpack, fresh: &TargetPath, progress: &dyn P
     for layer in &unpack.layers {
         lay(machine, layer, &mut tree, &read).map_err(|e| OpError::new(format!("unpack {}", layer.archive.url), e))?;
     }
-    Ok(())
+    Ok(tree.into_digests())
 }
 
 /// Gives the libraries of a folder the names by which linkers find them: `libx.so` for `libx.so.1`.

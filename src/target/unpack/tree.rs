@@ -2,9 +2,11 @@
 //! one that somebody puts there meanwhile.
 
 use super::entry::{Entry, Judge, Kind};
-use crate::model::{ByteSize, TargetPath};
+use crate::model::{ByteSize, Sha256, TargetPath};
 use crate::step::Strip;
 use crate::target::Rooted;
+use sha2::Digest;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
 /// What any archive may unpack to: compiled code grows threefold, this allows more, and stops bombs.
@@ -21,12 +23,13 @@ pub struct Tree<'a> {
     judge: Judge,
     executable: &'a [String],
     left: u64,
+    written: BTreeMap<String, Sha256>,
 }
 
 impl<'a> Tree<'a> {
     /// An empty one; files in the folders `executable` become so whatever their archive says.
     pub fn new(files: Rooted, executable: &'a [String]) -> Self {
-        Self { files, judge: Judge::default(), executable, left: 0 }
+        Self { files, judge: Judge::default(), executable, left: 0, written: BTreeMap::new() }
     }
 
     /// Begins with an archive of this size.
@@ -47,17 +50,28 @@ impl<'a> Tree<'a> {
         laid
     }
 
-    fn write(&self, Entry { name, kind }: Entry, content: &mut dyn Read) -> io::Result<()> {
+    /// The digests of the files that were written, so that none is read again for its own.
+    pub fn into_digests(self) -> BTreeMap<String, Sha256> {
+        self.written
+    }
+
+    fn write(&mut self, Entry { name, kind }: Entry, content: &mut dyn Read) -> io::Result<()> {
         let path = |name: &str| TargetPath::root().join(name).map_err(io::Error::other);
         let at = path(&name)?;
         match kind {
             Kind::Directory => self.files.make_directories(&at, nix::sys::stat::Mode::from_bits_truncate(0o755)),
             Kind::File(mode) => {
                 let mode = if mode & 0o111 != 0 || self.is_executable(&name) { 0o755 } else { 0o644 };
-                self.files.write_unsynced(&at, content, mode, (0, 0))
+                let mut content = Hashed { source: content, hash: sha2::Sha256::default() };
+                let laid = self.files.write_unsynced(&at, &mut content, mode, (0, 0));
+                self.written.insert(name, Sha256::from_bytes(content.hash.finalize().into()));
+                laid
             }
             Kind::Symlink(to) => self.files.symlink_unsynced(&at, &to),
-            Kind::Hardlink(to) => self.files.hard_link(&path(&to)?, &at),
+            Kind::Hardlink(to) => {
+                self.written.extend(self.written.get(&to).copied().map(|digest| (name, digest)));
+                self.files.hard_link(&path(&to)?, &at)
+            }
         }
         .map_err(io::Error::other)
     }
@@ -69,6 +83,20 @@ impl<'a> Tree<'a> {
 
     fn is_executable(&self, name: &str) -> bool {
         self.executable.iter().any(|folder| name.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/')))
+    }
+}
+
+/// Hashes what is read.
+struct Hashed<'a> {
+    source: &'a mut dyn Read,
+    hash: sha2::Sha256,
+}
+
+impl Read for Hashed<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(into)?;
+        self.hash.update(&into[..n]);
+        Ok(n)
     }
 }
 

@@ -62,6 +62,18 @@ fn what_people_added_goes_along_and_what_they_changed_is_kept_aside() {
     assert!(!bench.path("tree").exists());
 }
 
+/// The inventory takes the digests of what was written; a later archive may put a file, a link or another name in the place of one.
+#[test]
+fn what_is_replaced_by_a_later_archive_is_known_as_it_is_in_the_end() {
+    let bench = Bench::new();
+    let early = ["n/cu/lib/file", "n/cu/lib/link", "n/cu/lib/name"].map(|name| raw(name, What::File(0o644, b"early".to_vec())));
+    let late = [file("n/cu/lib/file"), raw("n/cu/lib/link", What::Symlink("file")), raw("n/cu/lib/name", What::Hardlink("n/cu/lib/file"))];
+    let archives = [&early, &late].map(|entries| bench.keep(&packed(entries, Format::Tar).unwrap()));
+    bench.unpack(archives.into(), &folder()).unwrap();
+    assert_eq!(fs::read_to_string(bench.path("tree/lib/name")).unwrap(), "x");
+    assert_eq!(bench.damage(Depth::Full), Vec::<String>::new());
+}
+
 /// Content that nobody would see without reading it: of the same size, and dated back.
 #[test]
 fn what_a_quick_look_misses_a_full_one_finds() {
