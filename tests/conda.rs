@@ -129,12 +129,13 @@ fn an_environment_is_built_and_found_converged() {
     bench.applied();
     let prefix = format!("/anaconda/envs/{}", bench.generation());
     assert_eq!(bench.text("etc/foo.conf"), format!("home = {prefix}/share\n"));
-    assert_eq!(bench.text("bin/hello"), format!("#!{prefix}/bin/bash\necho hello\n"));
+    // Programs name the path that stays.
+    assert_eq!(bench.text("bin/hello"), "#!/anaconda/envs/demo/bin/bash\necho hello\n");
     assert!(bench.text("lib/libfoo.so").contains(&format!("\0{prefix}\0")));
     assert_eq!(fs::read_link(bench.built("lib/libfoo.so")).unwrap(), Path::new("libfoo.so.1"));
     assert_eq!(bench.text("etc/linked"), format!("{prefix} hello 2.0\n"));
     assert!(bench.text("compiled").contains(&format!("compileall -q -j 0 {prefix}/lib/python3.11/site-packages")));
-    assert!(bench.text("bin/module").starts_with(&format!("#!{prefix}/bin/python3.11")));
+    assert!(bench.text("bin/module").starts_with("#!/anaconda/envs/demo/bin/python3.11\n"));
     assert!(bench.built("lib/python3.11/site-packages/module/__init__.py").exists());
     assert_eq!(bench.text("conda-meta/state").replace([' ', '\n'], ""), "{\"version\":1,\"env_vars\":{\"DEMO\":\"1\"}}");
 
