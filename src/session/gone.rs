@@ -35,7 +35,7 @@ pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Res
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
         // A guard is a setting of Fitout's own.
-        let deletable = id.kind == GUARD && !wanted.contains_key(id)
+        let deletable = id.kind == GUARD && !wanted.contains_key(id) && !record.beside
             || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
         if deletable {
             let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();

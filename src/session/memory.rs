@@ -64,7 +64,8 @@ fn is_done(report: &Report) -> bool {
 
 /// What is to be remembered before a run that may be cut short: what it is going to make.
 fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
-    for planned in plan.resources.iter().filter(|planned| !work.program.contains(&planned.id)) {
+    let mine: Vec<_> = plan.resources.iter().filter(|planned| work.may_remember(&planned.id, &records)).collect();
+    for planned in mine {
         let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
         for step in planned.steps.iter().filter(|step| step.change == Change::Add) {
             made.extend(folders(&step.op, on)?);
@@ -126,7 +127,7 @@ fn removed(step: &Step) -> Vec<ResourceId> {
 
 fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
     let (id, claims) = (&node.id, node.spec.claims());
-    if claims.is_empty() || work.program.contains(id) {
+    if claims.is_empty() || !work.may_remember(id, records) {
         return;
     }
     if is_whole(report) {
@@ -140,8 +141,16 @@ fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
 }
 
 impl Work {
+    /// Whether this run has a say in what is remembered of a resource: of Fitout's own pieces none has, and what the machine's manifest asks
+    /// for is not what one beside it says.
+    fn may_remember(&self, id: &ResourceId, records: &Records) -> bool {
+        let is_the_machines = records.resources.get(id).is_some_and(|record| !record.beside);
+        !self.program.contains(id) && (self.scope == Scope::Machine || !is_the_machines)
+    }
+
     /// Notes what becomes of a thing when its line is gone. What is applied beside the manifest of the machine goes with no line of it.
     fn settle(&self, id: &ResourceId, record: &mut Record) {
+        record.beside = self.scope == Scope::Beside;
         if self.scope == Scope::Machine {
             record.on_removal = self.on_removal.of(id);
         }

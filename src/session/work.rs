@@ -72,7 +72,7 @@ impl Work {
             return true;
         }
         let present: HashSet<&ResourceId> = self.graph.nodes.iter().map(|node| &node.id).collect();
-        records.resources.iter().all(|(id, record)| present.contains(id) && record.on_removal == self.on_removal.of(id))
+        records.resources.iter().all(|(id, record)| present.contains(id) && !record.beside && record.on_removal == self.on_removal.of(id))
     }
 
     /// The forecast.

@@ -31,6 +31,9 @@ pub struct Record {
     /// What becomes of it when its line leaves the manifest.
     #[serde(default)]
     pub on_removal: OnRemoval,
+    /// Whether the machine's manifest never asked for it: only one that was applied beside it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
 }
 
 /// All records of a machine.

@@ -1,7 +1,7 @@
 //! apt and dpkg as they are on a bad day: a source that is gone, somebody else at work, a script that hangs, an edited configuration, a
 //! database that was left in between.
 
-use super::support::{Fitout, Root, canonical, command, wait_until};
+use super::support::{Fitout, Root, Run, canonical, command, wait_until};
 use std::io::Read;
 use std::process::{Child, Stdio};
 
@@ -36,6 +36,27 @@ fn a_source_that_is_gone_takes_no_other_package_with_it() {
     let alone = Root::fresh();
     let fitout = Fitout::new(&alone, &manifest(&[DEAD], "install: [tiny-tool]"));
     assert!(fitout.run(&["apply"]).ended(1).stdout.contains("/srv/nowhere"));
+}
+
+/// What is applied beside the machine's manifest has no say in what becomes of that which the machine's asks for, and goes with no line of it.
+#[test]
+fn what_is_applied_once_leaves_the_past_of_the_machine_alone() {
+    let root = Root::fresh();
+    let machines = |install: &str| format!("on_removal: delete\n{}", manifest(&[TINY], install));
+    let fitout = Fitout::new(&root, &machines("install: [tiny-tool, tiny-data]"));
+    fitout.run(&["apply", "--install"]).succeeded();
+    let records = || root.read("/var/lib/fitout/state/resources.json");
+    let known = records();
+    fitout.rewrite(&manifest(&[TINY], "install: [tiny-slow]"));
+    fitout.apply();
+    assert_eq!(records(), known);
+    Run::of(&mut fitout.question(&["apply"])).succeeded();
+    assert!(root.at("/usr/share/tiny-slow/data").exists());
+    fitout.rewrite(&machines("install: [tiny-data]"));
+    fitout.run(&["apply", "--install"]).succeeded();
+    let there = ["tiny-tool", "tiny-data", "tiny-slow"]
+        .map(|name| root.read("/var/lib/dpkg/status").contains(&format!("Package: {name}\nStatus: install ok")));
+    assert_eq!(there, [false, true, true]);
 }
 
 #[test]
