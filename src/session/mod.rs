@@ -24,12 +24,14 @@ use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
 use crate::resolve::{Permission, ResolveError, fresh, resolve};
 use crate::resource::Spec;
-use crate::step::{Beside, Op, Step};
+use crate::step::{Beside, Blob, Op, Step, package_name};
 use crate::store::Store;
 use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, read_facts, reboot_required};
 use serde::Serialize;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use verified::missing;
 
 pub use approved::Approved;
 pub use drifted::known_drift;
@@ -246,6 +248,7 @@ impl Session {
         }
         program::bring(&plan, &self.store)?;
         self.terms.reach(&plan, &self.store, observers)?;
+        self.hold_packages(&plan)?;
         self.bind(&plan).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());
@@ -295,12 +298,30 @@ impl Session {
         self.work.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
     }
 
+    /// Refuses a run that takes packages out of the cache where one that is to be installed is damaged, or where only some are there:
+    /// where none of those asked for are, apt may have them itself.
+    fn hold_packages(&self, plan: &Plan) -> Result<(), SessionError> {
+        let asked = asked(plan);
+        if self.terms.bond == Bond::Loose || self.terms.network == Permission::Allowed || asked.is_empty() {
+            return Ok(());
+        }
+        let known = self.target.packages()?;
+        let named = self.locked.packages.0.iter().filter(|(name, file)| known.installed.get(*name) != Some(&file.version));
+        let files: BTreeMap<&str, Blob> = named.filter_map(|(name, file)| Some((name.as_str(), file.blob()?))).collect();
+        let cannot = |e| SessionError::Own(OpError::new(format!("look for packages in {}", self.store.folder().display()), e));
+        let lacks = lacking(&self.store, files.values()).map_err(cannot)?;
+        let lacks_one = |request: &String| {
+            let blob = files.get(package_name(request));
+            blob.is_some_and(|blob| lacks.iter().any(|lack| lack.blob.sha256 == blob.sha256))
+        };
+        let is_damaged = lacks.iter().any(|lack| lack.damage.is_some());
+        if is_damaged || !lacks.is_empty() && !asked.iter().any(lacks_one) { Err(missing(&lacks)) } else { Ok(()) }
+    }
+
     /// Binds apt to the lock, for a run that installs packages under one; ends what a run that was cut short was bound to.
     fn bind(&self, plan: &Plan) -> Result<(), OpError> {
         PackageFiles::release(self.target.as_ref())?;
-        let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
-        let asked = |step: &Step| if let Op::AptInstall { packages } = &step.op { packages.clone() } else { Vec::new() };
-        let asked: Vec<String> = steps.flat_map(asked).collect();
+        let asked = asked(plan);
         if self.terms.bond == Bond::Loose || asked.is_empty() {
             return Ok(());
         }
@@ -318,4 +339,11 @@ impl Session {
         let bytes = serde_json::to_vec(&self.answers).map_err(|e| OpError::new("write what was resolved", e))?;
         self.target.keep(&answers_path()?, &bytes)
     }
+}
+
+/// The packages that a plan installs, as apt takes them.
+fn asked(plan: &Plan) -> Vec<String> {
+    let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
+    let asked = |step: &Step| if let Op::AptInstall { packages } = &step.op { packages.clone() } else { Vec::new() };
+    steps.flat_map(asked).collect()
 }

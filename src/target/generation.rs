@@ -8,7 +8,7 @@ use super::fs::Rooted;
 use super::inventory::walk;
 use super::machine::Machine;
 use super::unpack::{below, marker};
-use super::{Inventory, OpError, Probe, ProbeError, Progress};
+use super::{Depth, Inventory, OpError, Probe, ProbeError, Progress};
 use crate::model::{Invalid, Owner, Sha256, TargetPath};
 use crate::step::{Extras, FileKind, Site};
 use std::collections::BTreeMap;
@@ -88,11 +88,15 @@ impl Generation<'_> {
         let is_in_use = before.as_deref() == Some(site.generation.name());
         if !is_in_use || files.stat(&marker(&site.generation)?)?.is_none() {
             // One that was whole once lacks what people added since.
+            let aside = if is_in_use { None } else { self.give_way(machine, before.as_deref(), progress)? };
             files.remove_tree(&site.generation)?;
-            let others = before.as_deref().filter(|_| !is_in_use);
-            if let Err(error) = self.make(machine, others, progress, build) {
-                // Nobody needs half of it, and its room may be what is short.
-                files.remove_tree(&site.generation)?;
+            let past = match before.as_deref().filter(|_| !is_in_use) {
+                Some(name) => Some(below(&self.folder()?, name)?),
+                None => aside,
+            };
+            if let Err(error) = self.make(machine, past.as_ref(), progress, build) {
+                // Nobody needs half of it, and its room may be what is short. Best effort: the first error is the one to tell.
+                files.remove_tree(&site.generation).ok();
                 return Err(error);
             }
         }
@@ -100,11 +104,48 @@ impl Generation<'_> {
         self.sweep(machine, before.as_deref(), progress)
     }
 
+    /// Moves a generation that is not in use aside, where it is in the way of the one that is to be made and people put something into it;
+    /// gives where it is then.
+    fn give_way(self, machine: &Machine, before: Option<&str>, progress: &dyn Progress) -> Result<Option<TargetPath>, OpError> {
+        let (files, place) = (&machine.files, &self.0.generation);
+        if files.stat(&marker(place)?)?.is_none() {
+            return Ok(None);
+        }
+        let theirs = match (before, Inventory::read(place, machine)?) {
+            // Nobody replaced it: its link was taken away, and all that people did in it is there alone.
+            (None, Some(made)) => [made.foreign(place, machine)?, made.damage(place, Depth::Full, machine)?].concat(),
+            (Some(_), _) => {
+                let kept = files.stat(&below(place, KEPT)?)?.map(|_| "files".to_owned());
+                let late = later_ones(files, &self.all(files)?, self.0.generation.name())?;
+                if late.is_empty() { kept.into_iter().collect() } else { late }
+            }
+            (None, None) => Vec::new(),
+        };
+        if theirs.is_empty() {
+            return Ok(None);
+        }
+        let aside = below(&machine.next_aside()?, place.relative())?;
+        files.move_tree(place, &aside)?;
+        progress.line(&format!("{place} was not in use and holds what people put there ({}): it is moved to {aside}", some(&theirs)));
+        Ok(Some(aside))
+    }
+
+    /// The generations that there are.
+    fn all(self, files: &Rooted) -> Result<Vec<There>, OpError> {
+        let folder = self.folder()?;
+        let mut all = Vec::new();
+        for name in files.list(&folder)?.unwrap_or_default().into_iter().filter(|name| self.is_generation(name)) {
+            let path = below(&folder, &name)?;
+            all.push(There { made: modified(files, &marker(&path)?)?, name, path });
+        }
+        Ok(all)
+    }
+
     /// Makes the generation; what people added to the one `before` comes along.
     fn make(
         self,
         machine: &Machine,
-        before: Option<&str>,
+        before: Option<&TargetPath>,
         progress: &dyn Progress,
         build: impl FnOnce() -> Result<(), OpError>,
     ) -> Result<(), OpError> {
@@ -112,8 +153,8 @@ impl Generation<'_> {
         let (ids, _) = machine.account(&site.owner)?;
         build()?;
         let made = Inventory::take(&site.generation, &BTreeMap::new(), files)?;
-        if let (Extras::Keep, Some(name)) = (site.extras, before) {
-            super::extras::carry(machine, &below(&self.folder()?, name)?, self.0, &made, ids, progress)?;
+        if let (Extras::Keep, Some(before)) = (site.extras, before) {
+            super::extras::carry(machine, before, self.0, &made, ids, progress)?;
         }
         if site.owner != Owner::Root {
             files.own_tree(&site.generation, ids)?;
@@ -125,25 +166,17 @@ impl Generation<'_> {
 
     /// Removes every generation but this one, the one before, and those into which somebody put something after they were replaced.
     fn sweep(self, machine: &Machine, before: Option<&str>, progress: &dyn Progress) -> Result<(), OpError> {
-        let (folder, files) = (self.folder()?, &machine.files);
-        let names = files.list(&folder)?.unwrap_or_default();
-        let mut made = Vec::new();
-        for name in names.iter().filter(|name| self.is_generation(name)) {
-            let path = below(&folder, name)?;
-            made.push((modified(files, &marker(&path)?)?, name.as_str(), path));
-        }
-        let mut swept = Vec::new();
-        for (at, name, path) in made.iter().filter(|(_, name, _)| *name != self.0.generation.name() && Some(*name) != before) {
-            let replaced = at.and_then(|at| made.iter().filter_map(|(other, ..)| *other).filter(|other| *other > at).min());
-            let late = replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, path, replaced))?;
+        let files = &machine.files;
+        let (all, mut swept) = (self.all(files)?, Vec::new());
+        for There { name, path, .. } in all.iter().filter(|one| one.name != self.0.generation.name() && Some(one.name.as_str()) != before) {
+            let late = later_ones(files, &all, name)?;
             let kept = below(path, KEPT)?;
             if late.is_empty() && files.stat(&kept)?.is_none() {
                 swept.push(path);
                 continue;
             }
             files.write_unsynced(&kept, &mut "".as_bytes(), 0o644, (0, 0))?;
-            let some = late.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-            let what = if some.is_empty() { "files".to_owned() } else { some };
+            let what = if late.is_empty() { "files".to_owned() } else { some(&late) };
             progress.line(&format!("{name} was replaced, and got {what} since: {path} stays; take what you need, and remove it"));
         }
         swept.into_iter().try_for_each(|path| Ok(files.remove_tree(path)?))
@@ -177,6 +210,25 @@ pub(super) fn name_prefix(machine: &Machine, site: &Site) -> Result<BTreeMap<Str
 pub const KEPT: &str = ".fitout-kept";
 /// So many files are named.
 const NAMED: usize = 3;
+
+/// A generation that there is.
+struct There {
+    /// When it was whole.
+    made: Option<SystemTime>,
+    name: String,
+    path: TargetPath,
+}
+
+fn some(names: &[String]) -> String {
+    names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// The files of one of these generations that were written after another took its place.
+fn later_ones(files: &Rooted, all: &[There], name: &str) -> Result<Vec<String>, ProbeError> {
+    let Some((one, at)) = all.iter().find(|one| one.name == name).and_then(|one| Some((one, one.made?))) else { return Ok(Vec::new()) };
+    let replaced = all.iter().filter_map(|other| other.made).filter(|other| *other > at).min();
+    replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, &one.path, replaced))
+}
 
 /// When a file was last written; `None` where it is not.
 fn modified(files: &Rooted, path: &TargetPath) -> Result<Option<SystemTime>, ProbeError> {

@@ -67,6 +67,16 @@ fn programs_and_shells_keep_to_the_path_that_stays() {
     let plan = fitout.run(&["plan", "--detailed-exitcode"]).ended(0).stdout.clone();
     assert!(plan.contains(&kept), "{plan}");
     fitout.run(&["verify"]).ended(0);
-    root.run(&["rm", "-r", &old]);
+
+    // Where its name is wanted again, it is moved aside with what they put there.
+    fitout.rewrite(&quick("6.0"));
     assert_eq!(notes(&fitout.apply()), "");
+    assert_eq!(root.read(&format!("/var/lib/fitout/aside/1{old}/results.csv")), "1,2\n");
+    assert!(!root.at(&format!("{old}/results.csv")).exists());
+    // One whose link was taken away is made again with what people added.
+    root.write(&format!("{QUICK}/mine.txt"), "mine\n");
+    root.run(&["rm", QUICK]);
+    fitout.apply();
+    assert_eq!(root.read(&format!("{QUICK}/mine.txt")), "mine\n");
+    assert_eq!(root.read(&format!("/var/lib/fitout/aside/2{old}/mine.txt")), "mine\n");
 }
