@@ -97,6 +97,11 @@ pub struct Tally {
 }
 
 impl Plan {
+    /// Every step that can be made now, in the order of work.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.resources.iter().flat_map(|planned| &planned.steps)
+    }
+
     /// Looks at everything.
     ///
     /// # Errors
@@ -134,7 +139,7 @@ impl Plan {
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut tally = Tally::default();
-        for step in self.resources.iter().flat_map(|planned| &planned.steps) {
+        for step in self.steps() {
             match step.change {
                 Change::Add => tally.add += 1,
                 Change::Modify | Change::Replace => tally.change += 1,

@@ -87,7 +87,7 @@ pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, o
 
 /// What passed before is no verdict on what is about to change, even if this run is cut short.
 fn forget_checks(plan: &Plan, on: &dyn Target) {
-    for step in plan.resources.iter().flat_map(|planned| &planned.steps) {
+    for step in plan.steps() {
         if let Op::RunCheck(run) = &step.op
             && let Err(error) = CheckVerdict::path(&run.name).map_err(OpError::from).and_then(|path| on.discard(&path))
         {

@@ -22,8 +22,7 @@ const SUDO: Tool = Tool { paths: &["/usr/bin/sudo", "/bin/sudo"], name: "sudo", 
 /// sudo that is not there are written, for it may come; the plan says that it has not.
 pub(super) fn obstacles(plan: &mut Plan, graph: &Graph, on: &dyn Probe) -> Result<(), ProbeError> {
     let mut looked = Looked { on, below: BTreeMap::new(), tools: BTreeMap::new() };
-    let steps = || plan.resources.iter().flat_map(|planned| &planned.steps);
-    let packages_come = steps().any(|step| matches!(step.op, Op::AptInstall { .. }));
+    let packages_come = plan.steps().any(|step| matches!(step.op, Op::AptInstall { .. }));
     // What stands in the way may be about to give way.
     let changing: BTreeSet<TargetPath> = plan
         .resources

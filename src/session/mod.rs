@@ -31,7 +31,7 @@ use serde::Serialize;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use verified::missing;
+use verified::{looked_for, missing};
 
 pub use approved::Approved;
 pub use drifted::known_drift;
@@ -248,8 +248,9 @@ impl Session {
         }
         program::bring(&plan, &self.store)?;
         self.terms.reach(&plan, &self.store, observers)?;
-        self.hold_packages(&plan)?;
-        self.bind(&plan).map_err(SessionError::Own)?;
+        let packages = asked(&plan);
+        self.hold_packages(&packages)?;
+        self.bind(&packages).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());
         PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;
@@ -300,16 +301,14 @@ impl Session {
 
     /// Refuses a run that takes packages out of the cache where one that is to be installed is damaged, or where only some are there:
     /// where none of those asked for are, apt may have them itself.
-    fn hold_packages(&self, plan: &Plan) -> Result<(), SessionError> {
-        let asked = asked(plan);
+    fn hold_packages(&self, asked: &[String]) -> Result<(), SessionError> {
         if self.terms.bond == Bond::Loose || self.terms.network == Permission::Allowed || asked.is_empty() {
             return Ok(());
         }
         let known = self.target.packages()?;
         let named = self.locked.packages.0.iter().filter(|(name, file)| known.installed.get(*name) != Some(&file.version));
         let files: BTreeMap<&str, Blob> = named.filter_map(|(name, file)| Some((name.as_str(), file.blob()?))).collect();
-        let cannot = |e| SessionError::Own(OpError::new(format!("look for packages in {}", self.store.folder().display()), e));
-        let lacks = lacking(&self.store, files.values()).map_err(cannot)?;
+        let lacks = looked_for(&self.store, files.values())?;
         let lacks_one = |request: &String| {
             let blob = files.get(package_name(request));
             blob.is_some_and(|blob| lacks.iter().any(|lack| lack.blob.sha256 == blob.sha256))
@@ -319,16 +318,15 @@ impl Session {
     }
 
     /// Binds apt to the lock, for a run that installs packages under one; ends what a run that was cut short was bound to.
-    fn bind(&self, plan: &Plan) -> Result<(), OpError> {
+    fn bind(&self, asked: &[String]) -> Result<(), OpError> {
         PackageFiles::release(self.target.as_ref())?;
-        let asked = asked(plan);
         if self.terms.bond == Bond::Loose || asked.is_empty() {
             return Ok(());
         }
         self.locked.packages.bind(self.target.as_ref())?;
         match self.terms.network {
             Permission::Allowed => Ok(()),
-            Permission::Forbidden => self.target.shelve(&self.locked.packages, &asked),
+            Permission::Forbidden => self.target.shelve(&self.locked.packages, asked),
         }
     }
 
@@ -343,7 +341,6 @@ impl Session {
 
 /// The packages that a plan installs, as apt takes them.
 fn asked(plan: &Plan) -> Vec<String> {
-    let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
     let asked = |step: &Step| if let Op::AptInstall { packages } = &step.op { packages.clone() } else { Vec::new() };
-    steps.flat_map(asked).collect()
+    plan.steps().flat_map(asked).collect()
 }

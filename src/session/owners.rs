@@ -10,7 +10,7 @@ use crate::target::{Probe, ProbeError};
 pub(super) fn unknown(plan: &mut Plan, graph: &Graph, on: &dyn Probe) -> Result<(), ProbeError> {
     let at_work: Vec<bool> = plan.resources.iter().map(|planned| !planned.steps.is_empty() || !planned.deferred.is_empty()).collect();
     // Packages bring accounts.
-    if plan.resources.iter().flat_map(|planned| &planned.steps).any(|step| matches!(step.op, Op::AptInstall { .. })) {
+    if plan.steps().any(|step| matches!(step.op, Op::AptInstall { .. })) {
         return Ok(());
     }
     let accounts = on.accounts()?;

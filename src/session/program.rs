@@ -27,8 +27,7 @@ pub fn own_program() -> Result<Blob, ProbeError> {
 
 /// Puts the running program into the store, where a plan gives it to the machine.
 pub(super) fn bring(plan: &Plan, store: &Store) -> Result<(), SessionError> {
-    let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
-    let mut own = steps.flat_map(|step| step.op.blobs()).filter(|blob| blob.is_own());
+    let mut own = plan.steps().flat_map(|step| step.op.blobs()).filter(|blob| blob.is_own());
     let copied = own.try_for_each(|blob| {
         if !matches!(store.look(&blob.sha256)?, Held::Whole(_)) {
             let mut incoming = store.incoming()?;

@@ -109,8 +109,7 @@ impl Progress for Beside<'_> {
 /// # Errors
 /// It could not be had, or no network may be asked for it.
 pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
-    let cannot = |e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e));
-    let lacks = verified::lacking(store, op.blobs()).map_err(cannot)?;
+    let lacks = verified::looked_for(store, op.blobs())?;
     if way.0 == Permission::Forbidden && !lacks.is_empty() {
         return Err(verified::missing(&lacks));
     }

@@ -2,7 +2,7 @@
 
 use super::SessionError;
 use super::lock::{Lock, Locked, kind, part};
-use super::verified::{lacking, missing};
+use super::verified::{looked_for, missing};
 use super::work::Work;
 use crate::apply::{Event, Observers};
 use crate::model::{Facts, Network};
@@ -12,7 +12,7 @@ use crate::resolve::Permission;
 use crate::resource::Spec;
 use crate::step::package_name;
 use crate::store::Store;
-use crate::target::{OpError, Way};
+use crate::target::Way;
 
 /// How far a lock binds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -96,9 +96,7 @@ impl Terms {
 
     /// Says which downloads of this work were damaged, and refuses it where a network would be needed that may not be asked.
     pub(super) fn reach(&self, plan: &Plan, store: &Store, observers: &Observers) -> Result<(), SessionError> {
-        let steps = plan.resources.iter().flat_map(|planned| &planned.steps);
-        let lacks = lacking(store, steps.flat_map(|step| step.op.blobs()))
-            .map_err(|e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e)))?;
+        let lacks = looked_for(store, plan.steps().flat_map(|step| step.op.blobs()))?;
         if self.network == Permission::Forbidden && !lacks.is_empty() {
             return Err(missing(&lacks));
         }

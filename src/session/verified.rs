@@ -4,6 +4,7 @@ use super::SessionError;
 use crate::model::Sha256;
 use crate::step::Blob;
 use crate::store::{Held, Store};
+use crate::target::OpError;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -30,6 +31,14 @@ pub fn lacking<'b>(store: &Store, blobs: impl IntoIterator<Item = &'b Blob>) -> 
         })
     };
     each.into_values().filter_map(|blob| look(blob).transpose()).collect()
+}
+
+/// The same, as a reason not to begin.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn looked_for<'b>(store: &Store, blobs: impl IntoIterator<Item = &'b Blob>) -> Result<Vec<Lack<'b>>, SessionError> {
+    lacking(store, blobs).map_err(|e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e)))
 }
 
 /// What is lacking, where no network may be asked for it.

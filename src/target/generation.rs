@@ -114,18 +114,13 @@ impl Generation<'_> {
         let theirs = match (before, Inventory::read(place, machine)?) {
             // Nobody replaced it: its link was taken away, and all that people did in it is there alone.
             (None, Some(made)) => [made.foreign(place, machine)?, made.damage(place, Depth::Full, machine)?].concat(),
-            (Some(_), _) => {
-                let kept = files.stat(&below(place, KEPT)?)?.map(|_| "files".to_owned());
-                let late = later_ones(files, &self.all(files)?, self.0.generation.name())?;
-                if late.is_empty() { kept.into_iter().collect() } else { late }
-            }
+            (Some(_), _) => got_since(files, &self.all(files)?, place)?,
             (None, None) => Vec::new(),
         };
         if theirs.is_empty() {
             return Ok(None);
         }
-        let aside = below(&machine.next_aside()?, place.relative())?;
-        files.move_tree(place, &aside)?;
+        let aside = machine.set_aside(place)?;
         progress.line(&format!("{place} was not in use and holds what people put there ({}): it is moved to {aside}", some(&theirs)));
         Ok(Some(aside))
     }
@@ -169,14 +164,13 @@ impl Generation<'_> {
         let files = &machine.files;
         let (all, mut swept) = (self.all(files)?, Vec::new());
         for There { name, path, .. } in all.iter().filter(|one| one.name != self.0.generation.name() && Some(one.name.as_str()) != before) {
-            let late = later_ones(files, &all, name)?;
-            let kept = below(path, KEPT)?;
-            if late.is_empty() && files.stat(&kept)?.is_none() {
+            let late = got_since(files, &all, path)?;
+            if late.is_empty() {
                 swept.push(path);
                 continue;
             }
-            files.write_unsynced(&kept, &mut "".as_bytes(), 0o644, (0, 0))?;
-            let what = if late.is_empty() { "files".to_owned() } else { some(&late) };
+            files.write_unsynced(&below(path, KEPT)?, &mut "".as_bytes(), 0o644, (0, 0))?;
+            let what = some(&late);
             progress.line(&format!("{name} was replaced, and got {what} since: {path} stays; take what you need, and remove it"));
         }
         swept.into_iter().try_for_each(|path| Ok(files.remove_tree(path)?))
@@ -223,11 +217,15 @@ fn some(names: &[String]) -> String {
     names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The files of one of these generations that were written after another took its place.
-fn later_ones(files: &Rooted, all: &[There], name: &str) -> Result<Vec<String>, ProbeError> {
-    let Some((one, at)) = all.iter().find(|one| one.name == name).and_then(|one| Some((one, one.made?))) else { return Ok(Vec::new()) };
-    let replaced = all.iter().filter_map(|other| other.made).filter(|other| *other > at).min();
-    replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, &one.path, replaced))
+/// The files of one of these generations that were written after another took its place; `files` where an earlier look saw some.
+fn got_since(files: &Rooted, all: &[There], path: &TargetPath) -> Result<Vec<String>, OpError> {
+    let made = all.iter().find(|one| one.path == *path).and_then(|one| one.made);
+    let replaced = made.and_then(|at| all.iter().filter_map(|other| other.made).filter(|other| *other > at).min());
+    let late = replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, path, replaced))?;
+    if !late.is_empty() {
+        return Ok(late);
+    }
+    Ok(files.stat(&below(path, KEPT)?)?.map(|_| "files".to_owned()).into_iter().collect())
 }
 
 /// When a file was last written; `None` where it is not.

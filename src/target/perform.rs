@@ -68,7 +68,7 @@ impl Machine {
             Op::WriteFile { path, content, meta, proof, read_by } => self.write_file(path, content, meta, proof.as_ref(), read_by),
             Op::SetMeta { path, meta } => self.set_meta(path, meta),
             Op::MakeSymlink { path, to } => self.make_symlink(path, to),
-            Op::SetAside { path } => self.set_aside(path),
+            Op::SetAside { path } => self.set_aside(path).map(drop),
             Op::Remove { path, proof: Some(Proof::Sshd { user, expect }) } => self.change_sshd(path, &Change::Remove, (user, expect)),
             Op::Remove { path, .. } => self.remove(path),
             Op::RemoveEnvironment { prefix } => super::generation::remove(self, prefix),
@@ -176,8 +176,10 @@ impl Machine {
     }
 
     /// Moves what is there to a place of its own, with its path below it, as nothing else may lie there.
-    fn set_aside(&self, at: &TargetPath) -> Result<(), OpError> {
-        Ok(self.files.move_tree(at, &path(&format!("{}{at}", self.next_aside()?))?)?)
+    pub(super) fn set_aside(&self, at: &TargetPath) -> Result<TargetPath, OpError> {
+        let aside = path(&format!("{}{at}", self.next_aside()?))?;
+        self.files.move_tree(at, &aside)?;
+        Ok(aside)
     }
 
     /// A folder for what is moved aside, where nothing is yet.
