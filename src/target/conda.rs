@@ -87,10 +87,7 @@ async fn link(
     // What lies unpacked is held against the digests of its files whenever it is used, and unpacked again where it was damaged.
     let layers = [machine.store.folder().join(UNPACKED)];
     let cache = PackageCache::new_layered(layers, false, ValidationMode::Full);
-    for (number, record) in records.iter().enumerate() {
-        unpack(machine, &cache, record).await?;
-        progress.advance(number as u64 + 1, records.len() as u64);
-    }
+    unpack_all(machine, &cache, records, progress).await?;
     let links = LinkOptions { allow_hard_links: Some(false), ..LinkOptions::default() };
     let installer = Installer::new()
         .with_package_cache(cache)
@@ -101,6 +98,17 @@ async fn link(
         // Every package is unpacked already: this client is never made.
         .with_download_client(LazyClient::new(|| LazyClient::default().client().clone()));
     installer.install(host, records.to_vec()).await.map(drop).map_err(|e| chain(&e))
+}
+
+/// Sees to it that packages lie unpacked in the cache, which other environments and other runs use at the same time: the library guards
+/// what it links by this lock, and leaves it to its callers to hold it while they fill the cache.
+async fn unpack_all(machine: &Machine, cache: &PackageCache, records: &[RepoDataRecord], progress: &dyn Progress) -> Result<(), String> {
+    let _alone = cache.acquire_global_lock().await.map_err(|e| chain(&e))?;
+    for (number, record) in records.iter().enumerate() {
+        unpack(machine, cache, record).await?;
+        progress.advance(number as u64 + 1, records.len() as u64);
+    }
+    Ok(())
 }
 
 /// Sees to it that a package lies unpacked in the cache.

@@ -177,12 +177,17 @@ fn what_lies_unpacked_in_the_cache_is_held_against_what_was_verified() {
         fs::write(tool, "#!/bin/sh\nexit 0\n").unwrap();
     }
     fs::write(cache.path().join("conda-packages/libfoo-1.0-0/lib/libfoo.so.1"), "damaged").unwrap();
-    fitout.rewrite(&MANIFEST.replace("}}]", "}}, {name: other, from: {conda: environment.yml}}]"));
+    // Side by side, all of them find the damage.
+    let others = ["other", "third", "fourth"];
+    let more = others.map(|name| format!(", {{name: {name}, from: {{conda: environment.yml}}}}")).concat();
+    fitout.rewrite(&MANIFEST.replace("}}]", &format!("}}}}{more}]")));
     describe(&fitout, &environment.replace("hello", "hello, extra"));
     fitout.apply();
     let library = |name: &str| fs::read(root.at(&format!("/anaconda/envs/{name}/lib/libfoo.so.1"))).unwrap();
-    assert_ne!(library("other"), b"damaged");
-    assert_eq!(library("other").len(), library("lab").len());
-    must(&mut root.program(&["/anaconda/envs/other/bin/python", "-c", "import six"]));
+    for name in others {
+        assert_ne!(library(name), b"damaged");
+        assert_eq!(library(name).len(), library("lab").len());
+        must(&mut root.program(&[&format!("/anaconda/envs/{name}/bin/python"), "-c", "import six"]));
+    }
     assert_eq!(tools.iter().map(|tool| fs::read(tool).unwrap()).collect::<Vec<_>>(), sound);
 }

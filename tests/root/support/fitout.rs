@@ -94,7 +94,7 @@ impl Run {
 
     /// Asserts the exit status.
     pub fn ended(&self, code: i32) -> &Self {
-        assert_eq!(self.code, Some(code), "exit status\n{}{}", self.stdout, self.stderr);
+        assert_eq!(self.code, Some(code), "exit status\n{}{}", self.stderr, self.stdout);
         self
     }
 
