@@ -137,8 +137,8 @@ impl Store {
         let path = folder.join(digest.to_string());
         let file = File::options().read(true).write(true).create(true).truncate(false).open(&path)?;
         match file.try_lock() {
-            Ok(()) => Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?)),
-            Err(TryLockError::WouldBlock) => fresh_in(&folder),
+            Ok(()) if is_at(&path, &file)? => Ok(NamedTempFile::from_parts(file, TempPath::try_from_path(path)?)),
+            Ok(()) | Err(TryLockError::WouldBlock) => fresh_in(&folder),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -207,11 +207,24 @@ fn fresh_in(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// Removes a file that nobody fills any more, and that nobody may go on with.
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
-    match File::open(path) {
-        Ok(file) if file.try_lock().is_ok() && !may_go_on(path, &file) => fs::remove_file(path),
-        Ok(_) => Ok(()),
-        // Published or given up meanwhile.
+    let removed = File::open(path).and_then(|file| match file.try_lock().is_ok() && !may_go_on(path, &file) {
+        true => fs::remove_file(path),
+        false => Ok(()),
+    });
+    match removed {
+        // Published or given up meanwhile: at the first look, or between it and the lock.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+/// Whether an open file still has this name. Whoever filled it may have published it before it was locked here: it is a blob then, and to
+/// be written by nobody.
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    let open = file.metadata()?;
+    match fs::symlink_metadata(path) {
+        Ok(named) => Ok((named.dev(), named.ino()) == (open.dev(), open.ino())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
     }
 }
@@ -249,6 +262,20 @@ mod tests {
         store.publish(part, &digest).unwrap();
         assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
         assert_eq!(fs::read(store.path(&digest)).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_download_that_was_published_meanwhile_is_written_by_nobody() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let (store, digest) = (Store::at(folder.path()), Sha256::of(b"whole"));
+        let mut part = store.partial(&digest).unwrap();
+        part.write_all(b"whole").unwrap();
+        let late = File::open(part.path()).unwrap();
+        let name = part.path().to_owned();
+        assert!(is_at(&name, &late).unwrap());
+        store.publish(part, &digest).unwrap();
+        assert!(late.try_lock().is_ok() && !is_at(&name, &late).unwrap());
     }
 
     #[test]
