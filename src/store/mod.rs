@@ -207,11 +207,8 @@ fn fresh_in(folder: &Path) -> io::Result<NamedTempFile> {
 
 /// Removes a file that nobody fills any more, and that nobody may go on with.
 fn remove_if_abandoned(path: &Path) -> io::Result<()> {
-    let removed = File::open(path).and_then(|file| match file.try_lock().is_ok() && !may_go_on(path, &file) {
-        true => fs::remove_file(path),
-        false => Ok(()),
-    });
-    match removed {
+    let remove = |file: File| if file.try_lock().is_ok() && !may_go_on(path, &file) { fs::remove_file(path) } else { Ok(()) };
+    match File::open(path).and_then(remove) {
         // Published or given up meanwhile: at the first look, or between it and the lock.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
