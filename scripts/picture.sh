@@ -15,8 +15,6 @@ cat > out/picture-run.sh <<'RUN'
 show() { printf '\033[1;32m$\033[0m \033[1m%s\033[0m\n' "$*"; }
 show fitout apply -f manifests/quickstart.yaml --root debian --install
 target/release/fitout apply -f manifests/quickstart.yaml --root out/picture-root --install --progress plain
-RUN
-cat >> out/picture-run.sh <<'RUN'
 show fitout verify --root debian
 target/release/fitout verify --root out/picture-root
 show fitout apply --root debian
@@ -27,6 +25,8 @@ script --quiet --return --command 'bash out/picture-run.sh' out/picture.ansi > /
 [ -d out/venv ] || python3 -m venv out/venv
 out/venv/bin/pip install --quiet rich
 out/venv/bin/python - <<'PY'
+import re
+from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 lines = open("out/picture.ansi", errors="replace").read().replace("\r", "").splitlines()
@@ -34,6 +34,7 @@ lines = open("out/picture.ansi", errors="replace").read().replace("\r", "").spli
 lines = [line for line in lines if not line.startswith(("Script ", "   ...   "))]
 console = Console(record=True, width=90, file=open("/dev/null", "w"), force_terminal=True, color_system="truecolor")
 console.print(Text.from_ansi("\n".join(lines)))
-console.save_svg("docs/demo.svg", title="fitout")
+# A picture asks no server for its letters.
+Path("docs/demo.svg").write_text(re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title="fitout"), flags=re.S))
 PY
 echo "drew docs/demo.svg"
