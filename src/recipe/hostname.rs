@@ -1,6 +1,6 @@
 //! `name`: the machine's name as its host name.
 
-use super::{Context, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::ComputeName;
 use crate::problem::Problem;
 use crate::resource::{HostName, Spec};
@@ -13,6 +13,10 @@ pub struct Hostname {
 }
 
 impl Recipe for Hostname {
+    fn item(&self) -> Item {
+        Item::section("name")
+    }
+
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         Ok(vec![Spec::HostName(HostName { name: self.name.as_str().to_lowercase() })])
     }

@@ -4,7 +4,7 @@ use super::{Context, Item, Recipe};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Foreign, Said, Spec, SshdPolicy};
-use crate::target::SSHD_UNSAID;
+use crate::target::{SSHD_POLICY, SSHD_UNSAID};
 use std::collections::BTreeMap;
 
 /// Whether people may come in by SSH.
@@ -27,9 +27,6 @@ pub struct SshPolicy {
     /// What is done about ways in that others made.
     pub foreign: Foreign,
 }
-
-/// First in order, because sshd keeps the first value it reads of a keyword (`sshd_config(5)`).
-const DROP_IN: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
 
 /// Keyword and value, as the drop-in writes them and as `sshd -T` must answer: CIS 5.1 and Mozilla's guide. Lists of algorithms take away
 /// what ssh-audit calls weak, whatever the age of the sshd: what a newer one adds, such as key exchange that withstands quantum computers,
@@ -67,7 +64,7 @@ impl Recipe for SshPolicy {
 
     fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let fail = |text: String| vec![Problem::general(Code::BadValue, text)];
-        let path = TargetPath::parse(DROP_IN).map_err(|e| fail(e.0))?;
+        let path = TargetPath::parse(SSHD_POLICY).map_err(|e| fail(e.0))?;
         let unit = UnitName::parse("ssh.service").map_err(|e| fail(e.0))?;
         let Some(owner) = context.owner else {
             return Err(fail("an SSH policy is about the owner, but the manifest names no user".into()));

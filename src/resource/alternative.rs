@@ -1,6 +1,6 @@
 //! `alternative`: which of several a name means, by update-alternatives(1), and that no package changes it.
 
-use super::Resource;
+use super::{Resource, Written};
 use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, Op, Step, Tool};
 use crate::target::look::path;
@@ -17,6 +17,10 @@ pub struct Alternative {
     pub requires: Vec<ResourceId>,
 }
 
+/// Links to what is chosen, and what is remembered of each (update-alternatives(1)).
+const CHOICES: &str = "/etc/alternatives";
+const DATABASE: &str = "/var/lib/dpkg/alternatives";
+
 impl Resource for Alternative {
     type State = bool;
 
@@ -29,10 +33,14 @@ impl Resource for Alternative {
     }
 
     /// Whether it is so, and by an administrator's choice.
+    fn writes(&self) -> Vec<Written> {
+        [CHOICES, DATABASE].map(|folder| Written::alone(format!("{folder}/{}", self.name))).into()
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<bool, ProbeError> {
-        let link = path(&format!("/etc/alternatives/{}", self.name))?;
+        let link = path(&format!("{CHOICES}/{}", self.name))?;
         let leads = on.stat(&link)?.and_then(|stat| stat.link).is_some_and(|to| to == self.to.as_str());
-        let database = on.read(&path(&format!("/var/lib/dpkg/alternatives/{}", self.name))?)?;
+        let database = on.read(&path(&format!("{DATABASE}/{}", self.name))?)?;
         Ok(leads && database.is_some_and(|bytes| bytes.starts_with(b"manual\n")))
     }
 

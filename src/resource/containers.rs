@@ -3,7 +3,8 @@
 //!
 //! Docker's configuration is its administrator's: nothing but the runtime is added to it, by NVIDIA's own program.
 
-use super::Resource;
+use super::written::text_of;
+use super::{Resource, Written};
 use crate::model::{Gpu, ResourceId, UnitName};
 use crate::step::{Ability, CONTAINER_DEVICES, Change, Op, Query, Step, Tool, UnitVerb};
 use crate::target::look::{path, stat, text};
@@ -56,12 +57,16 @@ fn docker(on: &dyn Probe) -> Result<Docker, ProbeError> {
     let Some(configured) = text(on, CONFIGURATION)?.filter(|text| !text.trim().is_empty()) else {
         return Ok(Docker::Ignorant { runs });
     };
-    let configured: Value =
-        serde_json::from_str(&configured).map_err(|e| ProbeError::new(format!("read {CONFIGURATION}"), format!("it is no JSON: {e}")))?;
-    Ok(match configured.pointer("/runtimes/nvidia/path") {
-        Some(_) => Docker::Knows { restart: runs && on.stat(&stale_path(&unit()?)?)?.is_some() },
-        None => Docker::Ignorant { runs },
+    let knows = knows_runtime(&configured).map_err(|e| ProbeError::new(format!("read {CONFIGURATION}"), format!("it is no JSON: {e}")))?;
+    Ok(match knows {
+        true => Docker::Knows { restart: runs && on.stat(&stale_path(&unit()?)?)?.is_some() },
+        false => Docker::Ignorant { runs },
     })
+}
+
+/// Whether a configuration of Docker names NVIDIA's runtime.
+fn knows_runtime(configuration: &str) -> Result<bool, serde_json::Error> {
+    serde_json::from_str::<Value>(configuration).map(|value| value.pointer("/runtimes/nvidia/path").is_some())
 }
 
 /// Whether the list of devices is of the driver that runs: its libraries are named by its version.
@@ -81,6 +86,11 @@ impl Resource for Containers {
 
     fn requires(&self) -> Vec<ResourceId> {
         self.requires.clone()
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        let known = Written::unless(CONFIGURATION, |other| text_of(other).is_some_and(|text| knows_runtime(text).is_ok_and(|known| known)));
+        vec![known, Written::alone(CONTAINER_DEVICES)]
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

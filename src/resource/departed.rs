@@ -2,7 +2,7 @@
 //! away. Its home stays.
 
 use super::unit::{SYSTEM, links, running};
-use super::{Resource, Switch};
+use super::{Resource, Switch, Written};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Change, FileKind, Login, Op, Step, UnitVerb};
 use crate::target::{Account, Claims, Probe, ProbeError, login, processes_of};
@@ -84,9 +84,9 @@ fn subjects(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Departed {
-    /// Whether what is at a path goes with it.
+    /// Whether what is at a path goes with it, wherever its home was.
     pub(super) fn removes(&self, path: &TargetPath) -> bool {
-        path.as_str() == format!("{SUDOERS}/90-fitout-{}", self.name) || path.as_str().ends_with("/.ssh/authorized_keys")
+        path.as_str().ends_with("/.ssh/authorized_keys")
     }
 
     fn left(&self, on: &dyn Probe, account: &Account) -> Result<Left, ProbeError> {
@@ -174,6 +174,12 @@ impl Resource for Departed {
 
     fn claims(&self) -> Claims {
         Claims::from([(LOGIN.to_owned(), format!("{:?}", self.end).to_lowercase())])
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        let keys = format!("/home/{}/.ssh/authorized_keys", self.name);
+        let files = NAMED.map(|folder| format!("{folder}/{}", self.name));
+        files.into_iter().chain([format!("{SUDOERS}/90-fitout-{}", self.name), keys]).map(Written::removed).collect()
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

@@ -1,6 +1,6 @@
 //! `guard`: room that must stay free on a file system; kept as a small file each, read by `plan`, `fitout disk` and the agent.
 
-use super::{File, PRESENT, Resource};
+use super::{File, PRESENT, Resource, Written};
 use crate::model::{Meta, Mode, ResourceId};
 use crate::step::{Content, Step};
 use crate::target::{Claims, Guard, Probe, ProbeError};
@@ -22,6 +22,10 @@ impl Resource for Guard {
 
     fn claims(&self) -> Claims {
         Claims::from([(PRESENT.to_owned(), self.minimum_free.0.to_string())])
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        Self::path(&self.mount).into_iter().map(|path| Written::alone(path.as_str())).collect()
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {

@@ -1,6 +1,6 @@
 //! `hostname`: `/etc/hostname`, and the running system's name where one runs.
 
-use super::Resource;
+use super::{Resource, Written};
 use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, Op, Step};
 use crate::target::{Probe, ProbeError};
@@ -8,6 +8,8 @@ use serde::Serialize;
 
 /// The name that the kernel goes by.
 const RUNNING: &str = "/proc/sys/kernel/hostname";
+/// The name that it is given at each start (hostname(5)).
+const FILE: &str = "/etc/hostname";
 
 /// The host name as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +34,17 @@ impl Resource for HostName {
         ResourceId::new("hostname", &self.name)
     }
 
+    fn writes(&self) -> Vec<Written> {
+        vec![Written::alone(FILE)]
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<Self::State, ProbeError> {
         let read = |path: &str| {
             let path = TargetPath::parse(path).map_err(|e| ProbeError::new("use a path", e))?;
             Ok::<_, ProbeError>(on.read(&path)?.map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned()))
         };
         let running = if on.has(Ability::RunningSystem) { read(RUNNING)? } else { None };
-        Ok(HostNames { file: read("/etc/hostname")?, running })
+        Ok(HostNames { file: read(FILE)?, running })
     }
 
     fn diff(&self, now: &Self::State) -> Vec<Step> {

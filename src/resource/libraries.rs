@@ -1,6 +1,6 @@
 //! `libraries`: directories whose shared libraries the dynamic linker finds, by its cache (`/etc/ld.so.cache`).
 
-use super::{Archive, File, Look, PRESENT, Resource, Symlink, look};
+use super::{Archive, File, Look, PRESENT, Resource, Symlink, Written, look};
 use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, Op, Step};
 use crate::target::{Claims, Probe, ProbeError};
@@ -97,6 +97,10 @@ impl Resource for Libraries {
     fn claims(&self) -> Claims {
         let all: Vec<&str> = self.directories.iter().map(TargetPath::as_str).collect();
         Claims::from([(PRESENT.to_owned(), all.join(":"))])
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        vec![Written::alone(CACHE)]
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

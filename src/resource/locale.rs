@@ -1,6 +1,6 @@
 //! `locale`: the language of the system: generated from its definition, and named where a login reads it.
 
-use super::{Ownership, Resource};
+use super::{Ownership, Resource, Written};
 use crate::model::{ResourceId, TargetPath};
 use crate::step::{Ability, Change, Op, Step};
 use crate::target::{Claims, Probe, ProbeError};
@@ -27,6 +27,11 @@ pub struct State {
 
 /// Where generated locales are: all in one file, or a folder each.
 const GENERATED: &str = "/usr/lib/locale";
+
+/// What update-locale(8) writes, by the age of the distribution, and the list that locale-gen(8) reads.
+const FILES: [&str; 3] = [NAMED, "/etc/locale.conf", "/etc/locale.gen"];
+/// Where logins read it.
+const NAMED: &str = "/etc/default/locale";
 
 /// The name of the claim on the locale.
 const LANG: &str = "lang";
@@ -59,8 +64,12 @@ impl Resource for Locale {
         Some(&self.ownership)
     }
 
+    fn writes(&self) -> Vec<Written> {
+        FILES.map(Written::alone).into()
+    }
+
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let settings = String::from_utf8_lossy(&on.read(&path("/etc/default/locale")?)?.unwrap_or_default()).into_owned();
+        let settings = String::from_utf8_lossy(&on.read(&path(NAMED)?)?.unwrap_or_default()).into_owned();
         let lang = settings.lines().find_map(|line| line.strip_prefix("LANG=")).map(|value| value.trim_matches('"').to_owned());
         let folder = on.stat(&path(&format!("{GENERATED}/{}", filed(&self.name)))?)?.is_some();
         // The file holds the names of its locales as C strings.

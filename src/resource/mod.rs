@@ -34,6 +34,7 @@ mod symlink;
 mod uninstalled;
 mod unit;
 mod user;
+mod written;
 
 use crate::model::{Meta, Owner, ResourceId, TargetPath, counted};
 use crate::step::{Blob, Change, FileKind, Op, Stat, Step};
@@ -74,6 +75,7 @@ pub use symlink::Symlink;
 pub use uninstalled::Uninstalled;
 pub use unit::{ENABLED, MASKED, OFF, Switch, Unit, unit_starts};
 pub use user::User;
+pub use written::{Reach, Written};
 
 /// First line of every file that Fitout writes by itself.
 pub const HEADER: &str = "Written by Fitout from its manifest; see `fitout explain`.";
@@ -94,6 +96,11 @@ pub trait Resource: Send + Sync {
     /// The path that this makes, if it makes one.
     fn path(&self) -> Option<&TargetPath> {
         None
+    }
+
+    /// Other paths that its steps write or take away: nobody else can ask for them.
+    fn writes(&self) -> Vec<Written> {
+        Vec::new()
     }
 
     /// What must be downloaded for this.

@@ -2,7 +2,7 @@
 //! brings of it goes with its package.
 
 use super::unit::{SYSTEM, links, masked, running};
-use super::{Resource, Switch};
+use super::{Resource, Switch, Written};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::step::{Ability, Change, FileKind, Op, Step, UnitVerb};
 use crate::target::{Claims, Probe, ProbeError};
@@ -32,12 +32,6 @@ pub struct State {
 const VENDOR: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
 
 impl NoUnit {
-    /// Whether what is at this path is a part of it.
-    pub(super) fn removes(&self, path: &TargetPath) -> bool {
-        let rest = path.as_str().strip_prefix(SYSTEM).and_then(|rest| rest.strip_prefix('/')?.strip_prefix(self.name.as_str()));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(".d/"))
-    }
-
     fn path(&self, folder: &str) -> Result<TargetPath, ProbeError> {
         TargetPath::parse(&format!("{folder}/{}", self.name)).map_err(|e| ProbeError::new("use a path", e))
     }
@@ -63,6 +57,11 @@ impl Resource for NoUnit {
 
     fn claims(&self) -> Claims {
         Claims::from([("absent".to_owned(), "yes".to_owned())])
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        let at = format!("{SYSTEM}/{}", self.name);
+        vec![Written::removed_whole(format!("{at}.d")), Written::removed(at)]
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

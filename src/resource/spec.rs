@@ -4,7 +4,7 @@ use super::ownership::Judged;
 use super::{
     Absent, Alternative, Apt, Archive, Check, CondaEnvironment, Containers, Debconf, Departed, Directory, File, GpuPresent, Guard, Hold,
     HostName, KernelModules, Libraries, Locale, NoEnvironment, NoUnit, Ownership, PythonEnvironment, Released, Resource, Script,
-    SshdPolicy, Symlink, Uninstalled, Unit, User,
+    SshdPolicy, Symlink, Uninstalled, Unit, User, Written,
 };
 use crate::model::{Owner, ResourceId, TargetPath};
 use crate::step::{Blob, Lane, Step};
@@ -99,6 +99,12 @@ macro_rules! specs {
             #[must_use]
             pub fn path(&self) -> Option<&TargetPath> {
                 match self { $(Self::$name(spec) => spec.path(),)* }
+            }
+
+            /// Other paths that its steps write or take away.
+            #[must_use]
+            pub fn writes(&self) -> Vec<Written> {
+                match self { $(Self::$name(spec) => spec.writes(),)* }
             }
 
             /// What must be downloaded for this.
@@ -262,11 +268,10 @@ impl Spec {
         }
     }
 
-    /// Whether this takes away what is at a path.
+    /// Whether what is at a path is for this to decide on, although it does not bear its name.
     #[must_use]
-    pub fn removes(&self, path: &TargetPath) -> bool {
+    pub fn decides_on(&self, path: &TargetPath) -> bool {
         let absent = matches!(self, Self::Absent(absent) if path.is_within(&absent.path));
-        let unit = matches!(self, Self::NoUnit(unit) if unit.removes(path));
-        absent || unit || matches!(self, Self::Departed(person) if person.removes(path))
+        absent || self.writes().iter().any(|written| written.covers(path)) || matches!(self, Self::Departed(person) if person.removes(path))
     }
 }

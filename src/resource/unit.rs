@@ -4,7 +4,8 @@
 //! and removes it after the restart; a boot, which starts everything afresh, clears `/run`. So a crash in between loses no restart,
 //! and no boot causes one.
 
-use super::{File, Ownership, Resource};
+use super::written::masks;
+use super::{File, Ownership, Resource, Written};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::step::{Ability, Change, Op, Query, Step, UnitVerb};
 use crate::target::{Claims, Probe, ProbeError, stale_path};
@@ -201,6 +202,15 @@ impl Resource for Unit {
 
     fn ownership(&self) -> Option<&Ownership> {
         Some(&self.ownership)
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        let at = format!("{SYSTEM}/{}", self.name);
+        match self.masked {
+            Some(Switch::On) => vec![Written::unless(at, masks)],
+            Some(Switch::Off) => vec![Written::unless(at, |other| !masks(other))],
+            None => Vec::new(),
+        }
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {

@@ -4,7 +4,7 @@
 use crate::manifest::Machine;
 use crate::model::{ResourceId, TargetPath};
 use crate::problem::{Code, Place, Problem};
-use crate::resource::Spec;
+use crate::resource::{Reach, Spec, Written};
 use glob::{MatchOptions, Pattern};
 use std::collections::HashMap;
 
@@ -42,6 +42,7 @@ pub(super) fn conflicts(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
         .collect();
     problems.extend(firsts.iter().filter_map(|placed| below(placed, &by_path)));
     problems.extend(firsts.iter().filter_map(|placed| circle(placed, &by_path)));
+    problems.extend(asked.iter().flat_map(|one| decided(one, &by_path)));
     problems.extend(touched(wanted, asked));
     problems
 }
@@ -73,6 +74,22 @@ fn twice(asked: &[Asked]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// What is asked for at a path that another decides on without bearing its name.
+fn decided(by: &Asked, by_path: &ByPath<'_>) -> Vec<Problem> {
+    let problem = |(path, other): &Placed<'_>| {
+        let message = format!("{} and {} both decide what is at {path}", other.spec.id(), by.spec.id());
+        between(message, by.place.as_ref(), other.place.as_ref())
+    };
+    let at = |written: &Written| -> Vec<Problem> {
+        let covered: Vec<Placed<'_>> = match written.reach {
+            Reach::Itself => by_path.get(written.path.as_str()).into_iter().copied().collect(),
+            Reach::Below => by_path.values().filter(|(path, _)| written.covers(path)).copied().collect(),
+        };
+        covered.iter().filter(|(_, other)| !(written.agrees)(&other.spec)).map(problem).collect()
+    };
+    by.spec.writes().iter().flat_map(at).collect()
 }
 
 /// What lies below something that is no directory.

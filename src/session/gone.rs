@@ -25,7 +25,7 @@ pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Res
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     // A path that is to be something else now, or nothing, is named as well.
     let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();
-    let taken = |id: &ResourceId| TargetPath::parse(&id.name).is_ok_and(|path| specs.iter().any(|spec| spec.removes(&path)));
+    let taken = |id: &ResourceId| TargetPath::parse(&id.name).is_ok_and(|path| specs.iter().any(|spec| spec.decides_on(&path)));
     let unnamed = records.resources.iter().filter(|(id, _)| wanted.contains_key(id) || !paths.contains(id.name.as_str()) && !taken(id));
     // Of most records there is nothing to be said: what they are about is still wanted, and as a whole.
     let settled = |id: &ResourceId, record: &Record| wanted.contains_key(id) && id.kind != APT && record.on_removal == OnRemoval::Release;

@@ -147,6 +147,12 @@ struct Lowered<'w> {
 }
 
 fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<Lowered<'w>, Vec<Problem>> {
+    let (lowered, problems) = lower_each(wanted, facts, answers, home);
+    if problems.is_empty() { Ok(lowered) } else { Err(problems) }
+}
+
+/// What can be lowered, and why the rest cannot.
+fn lower_each<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> (Lowered<'w>, Vec<Problem>) {
     let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
     let (mut all, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
     let mut program = BTreeSet::new();
@@ -174,7 +180,7 @@ fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &Target
             Err(more) => problems.extend(more),
         }
     }
-    if problems.is_empty() { Ok(Lowered { asked: all, said, policies, program }) } else { Err(problems) }
+    (Lowered { asked: all, said, policies, program }, problems)
 }
 
 /// Where a part of a manifest stands; of a part that is not written, where what it belongs to is.
@@ -184,16 +190,17 @@ fn place_of<'w>(item: &Item, places: &Sayings<'w, (Item, Place)>) -> Option<&'w 
     exact.or_else(|| written.iter().rfind(|(written, _)| !written.section.is_empty())).map(|(_, place)| place)
 }
 
-/// What a machine comes to without a machine; `None` where this kind of machine cannot have it, which a plan on one says.
-fn alone<'w>(wanted: &'w Wanted, facts: &Facts) -> Option<Lowered<'w>> {
+/// What a machine comes to without a machine, and whether that is all of it: what this kind of machine cannot have, a plan on one says.
+fn alone<'w>(wanted: &'w Wanted, facts: &Facts) -> Option<(Lowered<'w>, bool)> {
     let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
-    lower(wanted, facts, &made_up(wanted, facts), &TargetPath::parse(&home).ok()?).ok()
+    let (lowered, problems) = lower_each(wanted, facts, &made_up(wanted, facts), &TargetPath::parse(&home).ok()?);
+    Some((lowered, problems.is_empty()))
 }
 
 /// What contradicts itself in what could be read of a manifest.
 #[must_use]
 pub fn contradictions(wanted: &Wanted, facts: &Facts) -> Vec<Problem> {
-    let Some(Lowered { mut asked, .. }) = alone(wanted, facts) else { return Vec::new() };
+    let Some((Lowered { mut asked, .. }, _)) = alone(wanted, facts) else { return Vec::new() };
     // What one name of a list is given to twice is known.
     let mut seen = HashSet::new();
     asked.retain(|one| one.place.as_ref().is_none_or(|place| seen.insert((one.spec.id(), place.clone()))));
@@ -211,10 +218,10 @@ pub fn foresee(manifest: &Manifest) -> Result<(), Rejected> {
     let mut found = Vec::new();
     for facts in &kinds {
         let wanted = manifest.on(facts)?;
-        let Some(Lowered { asked, said, .. }) = alone(&wanted, facts) else { continue };
+        let Some((Lowered { asked, said, .. }, is_whole)) = alone(&wanted, facts) else { continue };
         let mut problems = conflicts(&wanted, &asked);
         problems.retain(|problem| problem.place.is_some());
-        if !said.is_empty() {
+        if is_whole && !said.is_empty() {
             let known = |problem: &Problem| problems.iter().any(|other| other.place == problem.place);
             let order = Graph::order_as(asked.into_iter().map(|one| one.spec).collect(), &said).err().unwrap_or_default();
             problems.extend(order.into_iter().filter(|problem| problem.place.is_some() && !known(problem)).collect::<Vec<_>>());

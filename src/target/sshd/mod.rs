@@ -13,7 +13,7 @@ pub use access::{Access, HostKey, Openness};
 pub(super) use change::Change;
 pub use keys::{Key, keys_in};
 pub use pending::{CONFIRM_WITHIN, Pending};
-pub use policy::{gaps as sshd_gaps, policy_gaps, prove};
+pub use policy::{POLICY as SSHD_POLICY, gaps as sshd_gaps, policy_gaps, prove};
 pub use shut::UNSAID as SSHD_UNSAID;
 pub(super) use visits::matches;
 pub use visits::{Included, SSHD_CONFIG, configuration, included};

@@ -57,8 +57,8 @@ fn gaps_of(answer: &str, expect: &Expected) -> Vec<String> {
     expect.iter().filter_map(gap).collect()
 }
 
-/// The policy of Fitout.
-pub(super) const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
+/// The policy of Fitout: first in order, because sshd keeps the first value it reads of a keyword (`sshd_config(5)`).
+pub const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
 
 /// Whom the text of the policy lets in.
 pub(super) fn allowed(policy: &str) -> Option<String> {
