@@ -123,7 +123,7 @@ codes! {
         "Remove one `requires`, or one `include`.",
         "include: [manifest.yaml]\n";
     Protected = "E0113", "a path that a manifest cannot ask for",
-        "The kernel makes `/proc`, `/sys` and `/dev`, `/run` is empty after each boot, and what Fitout remembers is its own. `/etc/passwd`, `/usr/bin` and their like can be neither taken away nor become something else: the machine would not start, or nobody could log in.",
+        "The kernel makes `/proc`, `/sys` and `/dev`, `/run` is empty after each boot, and what Fitout remembers is its own. `/etc/passwd`, `/usr/bin` and their like can be neither taken away nor become something else: the machine would not start, or nobody could log in. Databases of the system (`/etc/passwd`, `/etc/shadow`, `/etc/group`, `/etc/sudoers`, the packages of dpkg) are not written whole: what the text does not name would be lost.",
         "Do what the message suggests, or name another path. Accounts are written under `user`, settings of the kernel under `sysctl`.",
         "files:\n  - {path: /etc/passwd, state: absent}\n";
     Incompatible = "E0114", "parts of the GPU stack that do not work together",

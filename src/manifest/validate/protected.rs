@@ -88,6 +88,32 @@ const FILES: [&str; 26] = [
     "/var/lib/dpkg/status",
 ];
 
+/// Files that others keep whole, entry by entry: one text in their place would lose every entry that it does not name.
+const KEPT_BY_OTHERS: [(&str, &str, &str); 7] = [
+    (
+        "/etc/passwd",
+        ACCOUNTS,
+        "write `user:` for the owner's account; others are made with `useradd`, by hand or in a script of `setup_scripts`",
+    ),
+    (
+        "/etc/shadow",
+        ACCOUNTS,
+        "write `user.authorized_keys:` for who comes in, and `users:` with `state: locked` for who is to do so no longer",
+    ),
+    ("/etc/group", ACCOUNTS, "write `user.groups:`; other groups are made with `groupadd`, by hand or in a script of `setup_scripts`"),
+    ("/etc/gshadow", ACCOUNTS, "write `user.groups:`; other groups are made with `groupadd`, by hand or in a script of `setup_scripts`"),
+    (
+        "/etc/sudoers",
+        "it says who may act as root, and a text in its place can lock everybody out",
+        "write `user.sudo: true`, or a file below /etc/sudoers.d with `validate: [visudo, -cf, \"%s\"]`",
+    ),
+    ("/var/lib/dpkg/status", "dpkg keeps every package of the machine there", "write `packages:`"),
+    ("/etc/ld.so.cache", "ldconfig makes it", "write a file below /etc/ld.so.conf.d"),
+];
+
+/// What a database of accounts is.
+const ACCOUNTS: &str = "it holds the accounts of the whole machine, those of its packages among them";
+
 /// Links of the root into `/usr`, which are directories to everybody.
 const MERGED: [&str; 6] = ["/bin", "/lib", "/lib32", "/lib64", "/libx32", "/sbin"];
 
@@ -98,6 +124,9 @@ pub fn check(path: &At<HomePath>, form: &Form, desk: &mut Desk<'_>) {
         return;
     }
     let real = below_usr(at);
+    if kept_by_others(path, form, desk) {
+        return;
+    }
     let (directory, file) = (DIRECTORIES.contains(&real.as_str()) || MERGED.contains(&at.as_str()), FILES.contains(&real.as_str()));
     let message = match form {
         Form::Absent if directory || file => format!("a system cannot be without {at}"),
@@ -105,6 +134,21 @@ pub fn check(path: &At<HomePath>, form: &Form, desk: &mut Desk<'_>) {
         Form::Directory | Form::Tree(..) | Form::File(..) | Form::Link(_) | Form::Absent => return,
     };
     desk.say(Code::Protected, &path.place, message, "name another path");
+}
+
+/// Whether others keep what is at a path, or at one of a tree; reports so.
+fn kept_by_others(path: &At<HomePath>, form: &Form, desk: &mut Desk<'_>) -> bool {
+    let HomePath::Absolute(top) = &path.value else { return false };
+    let inside: Vec<TargetPath> = match form {
+        Form::Tree(files, _) => files.keys().filter_map(|name| top.join(name).ok()).collect(),
+        Form::File(..) | Form::Link(_) | Form::Directory => vec![top.clone()],
+        Form::Absent => Vec::new(),
+    };
+    let kept = inside.iter().find_map(|at| KEPT_BY_OTHERS.iter().find(|(name, ..)| *name == at.as_str()));
+    kept.is_some_and(|(name, why, help)| {
+        desk.say(Code::Protected, &path.place, format!("{name} is not a manifest's to write: {why}"), *help);
+        true
+    })
 }
 
 /// Whether anything can be asked for at a path; reports where not.
