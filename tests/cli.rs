@@ -396,7 +396,13 @@ fn damaged_memory_is_told() {
                 "{ended:?}"
             );
         }
-        assert_eq!(desk.run("status --root root -o json").code, 0);
+        for verb in ["status", "doctor"] {
+            let ended = desk.run(&format!("{verb} --root root"));
+            assert!(
+                ended.code == 2 && ended.out.contains("state/resources.json: it is damaged") && ended.out.contains("reset"),
+                "{ended:?}"
+            );
+        }
     }
     fs::write(state("resources.json"), "{\"version\": 2, \"things\": []}").unwrap();
     let ended = desk.run("apply -f m.yaml --root root");
@@ -414,6 +420,37 @@ fn damaged_memory_is_told() {
     fs::write(state("ledger.jsonl"), &ledger).unwrap();
     assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
     assert_eq!(fs::read_to_string(desk.path().join("root/srv/data/a")).unwrap(), "edited\n");
+}
+
+#[test]
+fn an_installed_manifest_that_is_refused_is_told() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "files: [{path: /etc/motd, content: x}]\n");
+    desk.run("apply -f m.yaml --root root --install");
+    let bundles = fs::read_dir(desk.path().join("root/etc/fitout/bundles")).unwrap();
+    let own = bundles.map(|bundle| bundle.unwrap().path().join("m.yaml")).next().unwrap();
+    fs::write(&own, "flies: []\n").unwrap();
+    for verb in ["status", "doctor"] {
+        let ended = desk.run(&format!("{verb} --root root"));
+        let told = ["(/etc/fitout/manifest.yaml) has 1 problem", "m.yaml:1:1: `flies` is not a known key", "--install"];
+        assert!(ended.code == 2 && told.iter().all(|part| ended.out.contains(part)), "{ended:?}");
+    }
+}
+
+#[test]
+fn what_is_applied_once_adds_to_the_settings_of_the_machine_and_says_what_comes_back() {
+    let desk = Desk::new();
+    desk.write("own.yaml", "sysctl: {vm.swappiness: 10, vm.dirty_ratio: 10}\nfiles: [{path: /etc/motd, content: own}]\n");
+    desk.run("apply -f own.yaml --root root --install");
+    desk.write("other.yaml", "sysctl: {vm.dirty_ratio: 20}\nfiles: [{path: /etc/other, content: x}]\n");
+    let (plan, apply) = (desk.run("plan -f other.yaml --root root"), desk.run("apply -f other.yaml --root root"));
+    let says = "file:/etc/sysctl.d/60-fitout.conf is in the machine's own manifest, too";
+    assert!(plan.out.contains(says) && apply.err.contains(says) && apply.code == 0, "{plan:?}\n{apply:?}");
+    assert!(!plan.out.contains("file:/etc/other is in"), "{plan:?}");
+    let settings = || fs::read_to_string(desk.path().join("root/etc/sysctl.d/60-fitout.conf")).unwrap();
+    assert!(settings().ends_with("vm.dirty_ratio = 20\nvm.swappiness = 10\n"), "{}", settings());
+    desk.run("apply --root root");
+    assert!(settings().ends_with("vm.dirty_ratio = 10\nvm.swappiness = 10\n"), "{}", settings());
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::output::{self, Paint, paint_data};
 use super::source::{self, Refusal};
 use super::{Exit, Form, Global};
 use crate::doctor::{Finding, Level, examine};
+use crate::session::{Ill, SessionError, ills};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -41,8 +42,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 fn look(arguments: &Arguments, global: &Global) -> Result<Vec<Finding>, Refusal> {
     let machine = source::machine(arguments.root.as_deref(), global)?;
-    let named = source::named_by(&machine, arguments.file.as_deref(), &arguments.set)?;
-    Ok(examine(machine.as_ref(), &named))
+    // What Fitout keeps is root's to read.
+    let ills = if nix::unistd::geteuid().is_root() { ills(&machine).map_err(SessionError::Probe)? } else { Vec::new() };
+    let named = match &arguments.file {
+        None if !ills.is_empty() => Vec::new(),
+        file => source::named_by(&machine, file.as_deref(), &arguments.set)?,
+    };
+    let ill = |ill: Ill| Finding::new("fitout", Level::Warning, ill.found).hint(ill.hint);
+    Ok(examine(machine.as_ref(), &named).into_iter().chain(ills.into_iter().map(ill)).collect())
 }
 
 fn show(found: &[Finding]) -> String {

@@ -68,16 +68,15 @@ impl Refusal {
             }
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
-            Self::Installed(error @ InstalledError::Untrusted(..)) => {
-                say(&error.to_string(), Some("look at what is in it, then `chown root:root` and `chmod go-w` it"), Exit::Manifest)
-            }
+            Self::Installed(error @ InstalledError::Untrusted(..)) => say(&error.to_string(), error.hint(), Exit::Manifest),
             Self::Bare => say(
                 &format!("no manifest is installed on this root (its own {MANIFEST})"),
                 Some("name one with -f FILE, or install one with `fitout apply -f FILE --root DIR --install`"),
                 Exit::NoInput,
             ),
             Self::Installed(error) => {
-                say(&error.to_string(), Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"), Exit::NoInput)
+                let hint = error.hint().or(InstalledError::None.hint());
+                say(&error.to_string(), hint, Exit::NoInput)
             }
             Self::Ground(root, error) => say(&format!("cannot open the root {root}: {error}"), None, Exit::NoInput),
             Self::OwnRoot(root) => say(&format!("{root} is this machine; leave --root out"), None, Exit::Usage),

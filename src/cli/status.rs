@@ -8,12 +8,13 @@ use crate::apply::Counts;
 use crate::journal;
 use crate::model::TargetPath;
 use crate::resource::{self, Guard, PRESENT};
-use crate::session::{MANIFEST, known_drift};
+use crate::session::{Ill, MANIFEST, ills, known_drift};
 use crate::target::{Machine, Probe, ProbeError, Records, Verdict, reboot_required};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Arguments of `fitout status`.
 #[derive(Debug, Args)]
@@ -38,6 +39,9 @@ struct Status {
     /// The packages that ask for a restart, where one is needed.
     #[serde(skip_serializing_if = "Option::is_none")]
     reboot_required: Option<Vec<String>>,
+    /// What keeps Fitout from its work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ills: Vec<Ill>,
     /// What people changed, as the last apply or verify found it.
     drift: Vec<String>,
     /// Scripts that are at work, or whose last run did not succeed, and what is to be said of each.
@@ -51,7 +55,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Ok(target) => target,
         Err(refusal) => return refusal.tell(global),
     };
-    let status = match look(target.as_ref()) {
+    let status = match look(&target) {
         Ok(status) => status,
         Err(error) => return source::failed(&error.to_string()),
     };
@@ -64,7 +68,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 impl Status {
     fn is_healthy(&self) -> bool {
-        let clean = self.failed.is_empty() && self.too_full.is_empty() && self.drift.is_empty() && !self.is_cut_short();
+        let clean =
+            self.ills.is_empty() && self.failed.is_empty() && self.too_full.is_empty() && self.drift.is_empty() && !self.is_cut_short();
         clean && self.agent.as_ref().is_none_or(Page::is_healthy)
     }
 
@@ -74,7 +79,8 @@ impl Status {
     }
 }
 
-fn look(on: &Machine) -> Result<Status, ProbeError> {
+fn look(machine: &Arc<Machine>) -> Result<Status, ProbeError> {
+    let on = machine.as_ref();
     let link = TargetPath::parse(MANIFEST).map_err(|e| ProbeError::new("use a path", e))?;
     let manifest = on.stat(&link)?.map(|stat| stat.link.unwrap_or_else(|| MANIFEST.into()));
     // Runs hold what programs printed: they are root's to read.
@@ -94,19 +100,20 @@ fn look(on: &Machine) -> Result<Status, ProbeError> {
     }
     let agent = Page::read(on)?;
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
-    // What is remembered may be damaged; plan, apply and verify say so.
+    // What is remembered may be damaged, which is told as what it is.
     let told = || agent.as_ref().map(|page| page.scripts.clone()).unwrap_or_default();
     let scripts = if is_root { Verdict::worth_a_word(on).unwrap_or_default() } else { told() };
     let reboot_required = reboot_required(on)?;
+    let ills = if is_root { ills(machine)? } else { Vec::new() };
     let (last_run, counts) = (last.as_ref().map(|last| last.run), last.as_ref().and_then(|last| last.counts));
     let failed = last.map(|last| last.failed).unwrap_or_default();
-    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, drift, scripts, added })
+    Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, ills, drift, scripts, added })
 }
 
 /// What people added to the environments that Fitout made.
 fn added_to_environments(on: &Machine) -> Result<BTreeMap<String, Vec<String>>, ProbeError> {
     let mut all = BTreeMap::new();
-    // What is remembered may be damaged; plan, apply and verify say so.
+    // What is remembered may be damaged, which is told as what it is.
     let records = Records::read(on).unwrap_or_default();
     let environments = records.resources.into_iter().filter(|(id, _)| matches!(id.kind.as_str(), "conda" | "python"));
     for place in environments.filter_map(|(_, record)| record.claims.get(PRESENT).cloned()) {
@@ -144,6 +151,7 @@ fn show(status: &Status) -> String {
     lines.extend(status.running.iter().map(|holder| format!("running:   {holder}")));
     lines.push(format!("last run:  {last}"));
     lines.extend(status.reboot_required.iter().map(|packages| format!("restart:   {}", super::apply::restart(packages))));
+    lines.extend(status.ills.iter().map(|ill| format!("trouble:   {}; {}", ill.found, ill.hint)));
     lines.extend(status.failed.iter().map(|id| format!("failed:    {id} (`fitout why {id}`)")));
     lines.extend(status.scripts.iter().map(|(name, told)| format!("script:    {name}: {told} (`fitout script logs {name}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));

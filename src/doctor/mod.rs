@@ -47,11 +47,15 @@ pub struct Finding {
 }
 
 impl Finding {
-    fn new(about: &str, level: Level, found: impl Into<String>) -> Self {
+    /// What was found, with nothing to do about it.
+    #[must_use]
+    pub fn new(about: &str, level: Level, found: impl Into<String>) -> Self {
         Self { about: about.into(), level, found: found.into(), concerns: Vec::new(), hint: None }
     }
 
-    fn hint(self, hint: impl Into<String>) -> Self {
+    /// With what to do.
+    #[must_use]
+    pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
 

@@ -32,6 +32,7 @@ mod unit;
 use crate::model::{ComputeName, Facts, TargetPath, UserName};
 use crate::problem::Problem;
 use crate::resource::Spec;
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use application::{APPLICATION, Application, slug};
@@ -72,6 +73,8 @@ pub struct Context<'a> {
     pub home: &'a TargetPath,
     /// Answers to what the recipes asked.
     pub answers: &'a Answers,
+    /// Settings of the kernel that the machine's own manifest made, where this is applied once beside it: they stay.
+    pub settings: &'a BTreeMap<String, String>,
 }
 
 /// A part of a manifest, as it is spoken of: a section, a part of one (`gpu.cuda`), or an item of a list.

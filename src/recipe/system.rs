@@ -5,6 +5,8 @@ use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, HEADER, Ownership, Spec, Symlink, Unit};
 use crate::step::Content;
+use crate::target::look::text;
+use crate::target::{Probe, ProbeError};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -22,14 +24,27 @@ pub struct Sysctl {
 /// Read after the distribution's files, before an administrator's 99-*.conf (sysctl.d(5)).
 const SYSCTL: &str = "/etc/sysctl.d/60-fitout.conf";
 
+impl Sysctl {
+    /// The settings that a machine has by a manifest.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn on(machine: &dyn Probe) -> Result<BTreeMap<String, String>, ProbeError> {
+        let text = text(machine, SYSCTL)?.unwrap_or_default();
+        let lines = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+        Ok(lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).collect())
+    }
+}
+
 impl Recipe for Sysctl {
     fn item(&self) -> Item {
         Item::section("sysctl")
     }
 
-    fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
+    fn lower(&self, context: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
         let unit = UnitName::parse("systemd-sysctl.service").map_err(|e| vec![Problem::general(Code::BadValue, e.0)])?;
-        let text = self.settings.iter().fold(format!("# {HEADER}\n"), |mut text, (name, value)| {
+        let settings: BTreeMap<&String, &String> = context.settings.iter().chain(&self.settings).collect();
+        let text = settings.iter().fold(format!("# {HEADER}\n"), |mut text, (name, value)| {
             let _ = writeln!(text, "{name} = {value}");
             text
         });

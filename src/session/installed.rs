@@ -92,6 +92,18 @@ pub enum InstalledError {
     Probe(#[from] ProbeError),
 }
 
+impl InstalledError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Untrusted(..) => Some("look at what is in it, then `chown root:root` and `chmod go-w` it"),
+            Self::None => Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"),
+            Self::Unreadable(..) | Self::Probe(_) => None,
+        }
+    }
+}
+
 /// Refuses what others than root may write to: whoever writes the machine's manifest is root.
 fn must_be_roots(on: &dyn Probe, path: &str) -> Result<(), InstalledError> {
     /// Write permission of group and others.

@@ -5,6 +5,7 @@ mod conflicts;
 mod drifted;
 mod foreseen;
 mod gone;
+mod health;
 mod installed;
 mod lock;
 mod memory;
@@ -15,7 +16,7 @@ mod terms;
 mod verified;
 mod work;
 
-use crate::apply::{Event, Observers, RunReport, Workers, apply};
+use crate::apply::{Event, Observers, Outcome, RunReport, Workers, apply};
 use crate::journal;
 use crate::manifest::{Machine as Wanted, Rejected};
 use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, Sha256, TargetPath};
@@ -35,6 +36,7 @@ use verified::{looked_for, missing};
 
 pub use approved::Approved;
 pub use drifted::known_drift;
+pub use health::{Ill, ills};
 pub use installed::{Installable, InstalledError, LOCK, MANIFEST, TargetFiles, installed, installed_lock, is_installed};
 pub use lock::{Lock, Locked, NoLock};
 pub use program::own_program;
@@ -254,6 +256,9 @@ impl Session {
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());
         PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;
+        for one in report.resources.iter_mut().filter(|one| one.outcome == Outcome::Changed) {
+            one.notes.extend(self.work.dispute(&one.id));
+        }
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
         self.keep_answers().map_err(SessionError::Own)?;
         report.reboot_required = reboot_required(self.target.as_ref())?;

@@ -2,12 +2,12 @@
 
 use super::conflicts::{Asked, conflicts};
 use super::{SessionError, foreseen, gone, owners};
-use crate::graph::{Graph, Said};
+use crate::graph::{Graph, Node, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, Network, ResourceId, TargetPath};
 use crate::plan::Plan;
 use crate::problem::{Place, Problem};
-use crate::recipe::{Answers, Context, Item, Recipe, Sayings, Want};
+use crate::recipe::{Answers, Context, Item, Recipe, Sayings, Sysctl, Want};
 use crate::resource::{OF_A_PATH, Ownership, PRESENT, Spec};
 use crate::step::ScriptRun;
 use crate::store::Store;
@@ -35,6 +35,8 @@ pub struct Work {
     pub(super) on_removal: Removal,
     /// What `--install` adds: Fitout itself, which no manifest names and no line that is gone takes along.
     pub(super) program: BTreeSet<ResourceId>,
+    /// What the machine's own manifest asks for too, otherwise, where this is applied beside it.
+    disputed: BTreeSet<ResourceId>,
     /// Whether what is remembered fits the manifest as it is.
     pub(super) is_settled: bool,
 }
@@ -47,7 +49,13 @@ impl Work {
     pub fn of(wanted: &Wanted, scope: Scope, facts: &Facts, answers: &Answers, on: &dyn Probe) -> Result<Self, SessionError> {
         let records = Records::read(on)?;
         let refused = |problems: Vec<Problem>| SessionError::Manifest(problems.into());
-        let Lowered { asked, said, policies, program } = lower(wanted, facts, answers, &home(wanted, on)?).map_err(refused)?;
+        let settings = match scope {
+            Scope::Machine => BTreeMap::new(),
+            Scope::Beside => Sysctl::on(on)?,
+        };
+        let home = home(wanted, on)?;
+        let Lowered { asked, said, policies, program } =
+            lower(wanted, &context(wanted, facts, answers, (&home, &settings))).map_err(refused)?;
         let found = conflicts(wanted, &asked);
         if !found.is_empty() {
             return Err(refused(found));
@@ -60,7 +68,8 @@ impl Work {
         specs.extend(deleted);
         let graph = Graph::order_as(specs, &said).map_err(refused)?;
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
-        let mut work = Self { graph, released, scope, on_removal, program, is_settled: true };
+        let mut work = Self { graph, released, scope, on_removal, program, disputed: BTreeSet::new(), is_settled: true };
+        work.disputed = work.disputed(&records);
         work.is_settled = work.is_current(&records);
         own(&mut work.graph, wanted, records, &policies);
         Ok(work)
@@ -75,6 +84,22 @@ impl Work {
         records.resources.iter().all(|(id, record)| present.contains(id) && !record.beside && record.on_removal == self.on_removal.of(id))
     }
 
+    /// What this asks for beside the machine's own manifest, which asks for it otherwise.
+    fn disputed(&self, records: &Records) -> BTreeSet<ResourceId> {
+        let is_other = |node: &&Node| {
+            let known = records.resources.get(&node.id).filter(|record| !record.beside);
+            known.is_some_and(|record| record.claims != node.spec.claims())
+        };
+        let nodes = self.graph.nodes.iter().filter(|_| self.scope == Scope::Beside);
+        nodes.filter(is_other).map(|node| node.id.clone()).collect()
+    }
+
+    /// What is to be said of a thing that is changed beside the machine's own manifest.
+    pub(super) fn dispute(&self, id: &ResourceId) -> Option<String> {
+        let says = format!("{id} is in the machine's own manifest, too, which says otherwise: its next `fitout apply` brings that back");
+        self.disputed.contains(id).then_some(says)
+    }
+
     /// The forecast.
     ///
     /// # Errors
@@ -83,6 +108,9 @@ impl Work {
         let mut plan = Plan::make(&self.graph, on, store)?;
         owners::unknown(&mut plan, &self.graph, on)?;
         foreseen::obstacles(&mut plan, &self.graph, on)?;
+        for planned in plan.resources.iter_mut().filter(|planned| !planned.steps.is_empty()) {
+            planned.notes.extend(self.dispute(&planned.id));
+        }
         Ok(Plan { released: self.released.clone(), ..plan })
     }
 }
@@ -146,24 +174,33 @@ struct Lowered<'w> {
     program: BTreeSet<ResourceId>,
 }
 
-fn lower<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> Result<Lowered<'w>, Vec<Problem>> {
-    let (lowered, problems) = lower_each(wanted, facts, answers, home);
+/// What recipes may look at.
+fn context<'a>(
+    wanted: &'a Wanted,
+    facts: &'a Facts,
+    answers: &'a Answers,
+    (home, settings): (&'a TargetPath, &'a BTreeMap<String, String>),
+) -> Context<'a> {
+    Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers, settings }
+}
+
+fn lower<'w>(wanted: &'w Wanted, context: &Context<'_>) -> Result<Lowered<'w>, Vec<Problem>> {
+    let (lowered, problems) = lower_each(wanted, context);
     if problems.is_empty() { Ok(lowered) } else { Err(problems) }
 }
 
 /// What can be lowered, and why the rest cannot.
-fn lower_each<'w>(wanted: &'w Wanted, facts: &Facts, answers: &Answers, home: &TargetPath) -> (Lowered<'w>, Vec<Problem>) {
-    let context = Context { facts, name: wanted.name.as_ref(), owner: wanted.owner.as_ref(), home, answers };
+fn lower_each<'w>(wanted: &'w Wanted, context: &Context<'_>) -> (Lowered<'w>, Vec<Problem>) {
     let (mut all, mut said, mut policies, mut problems) = (Vec::new(), Vec::new(), Policies::new(), Vec::new());
     let mut program = BTreeSet::new();
     let (waits, kept) = (Sayings::new(&wanted.requires, |asked| &asked.item), Sayings::new(&wanted.policies, |policy| &policy.item));
     let places = Sayings::new(&wanted.places.0, |(item, _)| item);
     for want in &wanted.wants {
         let item = want.item();
-        match want.lower(&context) {
+        match want.lower(context) {
             Ok(more) => {
                 for asked in waits.about(&item) {
-                    let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(home), place: asked.place.clone() };
+                    let one = |spec: &Spec| Said { of: spec.id(), requires: asked.id(context.home), place: asked.place.clone() };
                     said.extend(more.iter().map(one));
                 }
                 for policy in kept.about(&item) {
@@ -193,7 +230,8 @@ fn place_of<'w>(item: &Item, places: &Sayings<'w, (Item, Place)>) -> Option<&'w 
 /// What a machine comes to without a machine, and whether that is all of it: what this kind of machine cannot have, a plan on one says.
 fn alone<'w>(wanted: &'w Wanted, facts: &Facts) -> Option<(Lowered<'w>, bool)> {
     let home = wanted.owner.as_ref().map_or_else(|| "/root".to_owned(), |owner| format!("/home/{owner}"));
-    let (lowered, problems) = lower_each(wanted, facts, &made_up(wanted, facts), &TargetPath::parse(&home).ok()?);
+    let (home, answers) = (TargetPath::parse(&home).ok()?, made_up(wanted, facts));
+    let (lowered, problems) = lower_each(wanted, &context(wanted, facts, &answers, (&home, &BTreeMap::new())));
     Some((lowered, problems.is_empty()))
 }
 
@@ -246,7 +284,7 @@ fn lowered(manifest: &Manifest, on: &dyn Probe) -> Result<Vec<Spec>, SessionErro
     let wanted = manifest.on(&facts).map_err(SessionError::Manifest)?;
     let answers = made_up(&wanted, &facts);
     let unfit = |problems| SessionError::Manifest(Rejected { problems, sources: manifest.sources().clone() });
-    let lowered = lower(&wanted, &facts, &answers, &home(&wanted, on)?).map_err(unfit)?;
+    let lowered = lower(&wanted, &context(&wanted, &facts, &answers, (&home(&wanted, on)?, &BTreeMap::new()))).map_err(unfit)?;
     Ok(lowered.asked.into_iter().map(|one| one.spec).collect())
 }
 

@@ -3,13 +3,15 @@
 use super::*;
 use crate::model::{Architecture, Distribution, Facts, Gpu, UserName};
 use crate::recipe::Answers;
+use std::collections::BTreeMap;
 
 fn lower(share: &Share) -> Vec<Spec> {
     let distribution = Distribution { id: "debian".into(), version: "12".into(), codename: "bookworm".into() };
     let facts = Facts { distribution, architecture: Architecture::Amd64, gpu: Gpu::Absent, driver: None };
     let owner = UserName::parse("ann").unwrap();
     let home = TargetPath::parse("/home/ann").unwrap();
-    let context = Context { facts: &facts, name: None, owner: Some(&owner), home: &home, answers: &Answers::default() };
+    let context =
+        Context { facts: &facts, name: None, owner: Some(&owner), home: &home, answers: &Answers::default(), settings: &BTreeMap::new() };
     share.lower(&context).unwrap()
 }
 

@@ -1,0 +1,65 @@
+//! Whether Fitout can work on a machine at all: what it remembers of it, and the manifest that is installed there.
+
+use super::installed::{MANIFEST, TargetFiles, installed};
+use super::work::names;
+use super::{SessionError, is_installed};
+use crate::manifest::{Rejected, load};
+use crate::model::{TargetPath, counted};
+use crate::problem::Problem;
+use crate::target::{Machine, Probe, ProbeError, Records, Verdict};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Something that keeps Fitout from its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ill {
+    /// What is so.
+    pub found: String,
+    /// What to do about it.
+    pub hint: String,
+}
+
+/// What to do about a manifest that cannot be used.
+const ANOTHER: &str = "`fitout plan` shows all that is wrong; `fitout apply -f FILE --install` installs a mended one";
+
+impl Ill {
+    fn of(error: &ProbeError) -> Self {
+        Self { found: error.to_string(), hint: error.trouble.hint().unwrap_or("`fitout plan` tells more").to_owned() }
+    }
+}
+
+/// What keeps Fitout from its work on a machine.
+///
+/// # Errors
+/// The machine itself cannot be looked at.
+pub fn ills(on: &Arc<Machine>) -> Result<Vec<Ill>, ProbeError> {
+    let mut ills = remembered(on.as_ref());
+    if is_installed(on.as_ref())? {
+        ills.extend(of_manifest(on).err());
+    }
+    Ok(ills)
+}
+
+/// What is kept of a machine and cannot be used.
+fn remembered(on: &dyn Probe) -> Vec<Ill> {
+    let looks = [Records::read(on).map(drop), on.written(&TargetPath::root()).map(drop), Verdict::all(on).map(drop)];
+    looks.into_iter().filter_map(Result::err).map(|error| Ill::of(&error)).collect()
+}
+
+/// Has the installed manifest come to what it names.
+fn of_manifest(on: &Arc<Machine>) -> Result<(), Ill> {
+    let ill = |error: SessionError| match error {
+        SessionError::Manifest(rejected) => Ill { found: refused(&rejected), hint: ANOTHER.to_owned() },
+        other => Ill { found: other.to_string(), hint: ANOTHER.to_owned() },
+    };
+    let sheets =
+        installed(on.as_ref()).map_err(|error| Ill { found: error.to_string(), hint: error.hint().unwrap_or(ANOTHER).to_owned() })?;
+    let manifest = load(&sheets, TargetFiles(Arc::clone(on))).map_err(|rejected| ill(SessionError::Manifest(rejected)))?;
+    names(&manifest, on.as_ref()).map(drop).map_err(ill)
+}
+
+/// That a manifest is refused, with the first of its problems.
+fn refused(rejected: &Rejected) -> String {
+    let first = rejected.problems.first().map(Problem::to_string).unwrap_or_default();
+    format!("the installed manifest ({MANIFEST}) has {}: {first}", counted(rejected.problems.len(), "problem"))
+}
