@@ -58,10 +58,7 @@ fn docker(on: &dyn Probe) -> Result<Docker, ProbeError> {
         return Ok(Docker::Ignorant { runs });
     };
     let knows = knows_runtime(&configured).map_err(|e| ProbeError::new(format!("read {CONFIGURATION}"), format!("it is no JSON: {e}")))?;
-    Ok(match knows {
-        true => Docker::Knows { restart: runs && on.stat(&stale_path(&unit()?)?)?.is_some() },
-        false => Docker::Ignorant { runs },
-    })
+    Ok(if knows { Docker::Knows { restart: runs && on.stat(&stale_path(&unit()?)?)?.is_some() } } else { Docker::Ignorant { runs } })
 }
 
 /// Whether a configuration of Docker names NVIDIA's runtime.

@@ -61,6 +61,8 @@ const PEOPLE: std::ops::Range<u32> = 1000..60_000;
 
 /// Where rights to act as root are.
 const SUDOERS: &str = "/etc/sudoers.d";
+/// What opens an account, below its home.
+pub(super) const KEYS: &str = "/.ssh/authorized_keys";
 /// Where jobs of at(1) wait; each belongs to who gave it.
 const AT_JOBS: &str = "/var/spool/cron/atjobs";
 /// Files that are named after the account for which they act: crontab(1), loginctl(1).
@@ -84,11 +86,6 @@ fn subjects(text: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Departed {
-    /// Whether what is at a path goes with it, wherever its home was.
-    pub(super) fn removes(&self, path: &TargetPath) -> bool {
-        path.as_str().ends_with("/.ssh/authorized_keys")
-    }
-
     fn left(&self, on: &dyn Probe, account: &Account) -> Result<Left, ProbeError> {
         if !PEOPLE.contains(&account.uid) {
             let cause = format!("{} has the number {}: it is an account of the system, not a person's", self.name, account.uid);
@@ -177,7 +174,7 @@ impl Resource for Departed {
     }
 
     fn writes(&self) -> Vec<Written> {
-        let keys = format!("/home/{}/.ssh/authorized_keys", self.name);
+        let keys = format!("/home/{}{KEYS}", self.name);
         let files = NAMED.map(|folder| format!("{folder}/{}", self.name));
         files.into_iter().chain([format!("{SUDOERS}/90-fitout-{}", self.name), keys]).map(Written::removed).collect()
     }

@@ -1,5 +1,6 @@
 //! A resource of any plain kind: the list of all kinds, with their place among the work.
 
+use super::departed::KEYS;
 use super::ownership::Judged;
 use super::{
     Absent, Alternative, Apt, Archive, Check, CondaEnvironment, Containers, Debconf, Departed, Directory, File, GpuPresent, Guard, Hold,
@@ -272,6 +273,8 @@ impl Spec {
     #[must_use]
     pub fn decides_on(&self, path: &TargetPath) -> bool {
         let absent = matches!(self, Self::Absent(absent) if path.is_within(&absent.path));
-        absent || self.writes().iter().any(|written| written.covers(path)) || matches!(self, Self::Departed(person) if person.removes(path))
+        // Wherever the home was.
+        let keys = matches!(self, Self::Departed(_)) && path.as_str().ends_with(KEYS);
+        absent || keys || self.writes().iter().any(|written| written.covers(path))
     }
 }

@@ -48,9 +48,9 @@ fn remembered(on: &dyn Probe) -> Vec<Ill> {
 
 /// Has the installed manifest come to what it names.
 fn of_manifest(on: &Arc<Machine>) -> Result<(), Ill> {
-    let ill = |error: SessionError| match error {
-        SessionError::Manifest(rejected) => Ill { found: refused(&rejected), hint: ANOTHER.to_owned() },
-        other => Ill { found: other.to_string(), hint: ANOTHER.to_owned() },
+    let ill = |error: SessionError| {
+        let found = if let SessionError::Manifest(rejected) = &error { refused(rejected) } else { error.to_string() };
+        Ill { found, hint: ANOTHER.to_owned() }
     };
     let sheets =
         installed(on.as_ref()).map_err(|error| Ill { found: error.to_string(), hint: error.hint().unwrap_or(ANOTHER).to_owned() })?;
