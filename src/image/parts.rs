@@ -5,9 +5,9 @@ use super::boot::command_line;
 use super::identities::Identities;
 use crate::manifest::ImageDefinition;
 use crate::model::{Invalid, Meta, Mode, Span, TargetPath, UnitName};
-use crate::recipe::{Check, PROGRAM, Service, Subject, Want};
+use crate::recipe::{Check, Service, Subject, Want};
 use crate::resource::{Apt, Directory, File, Policy, Spec, Switch, Unit};
-use crate::step::{Blob, Content};
+use crate::step::{Blob, Content, PROGRAM};
 use std::sync::Arc;
 
 /// Packages without which an image does not start, reach a network, or know the time.

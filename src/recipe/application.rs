@@ -7,6 +7,7 @@
 //! reads, never in a unit, which everyone may read.
 
 use super::{Context, Item, Recipe};
+use crate::model::unit_text::{self, argument};
 use crate::model::{Facts, Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, HEADER, Policy, Spec, Switch, Unit};
@@ -70,12 +71,7 @@ pub fn slug(name: &str) -> String {
 
 /// The value of a quadlet's line, whatever is in it: the generator makes one word of it, quotes and backslashes included, and leaves the rest to systemd.
 fn value(text: &str) -> String {
-    text.replace('%', "%%").replace('$', "$$")
-}
-
-/// A word of a unit's line, whatever is in it (systemd.syntax(7), systemd.unit(5)).
-fn word(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$"))
+    unit_text::value(text).replace('$', "$$")
 }
 
 impl Application {
@@ -151,7 +147,7 @@ impl Application {
 
     fn service(&self, name: &str) -> String {
         let ports = self.ports.iter().flat_map(|(published, target)| ["--publish".into(), format!("127.0.0.1:{published}:{target}")]);
-        let mounts = self.mounts.iter().flat_map(|(source, target)| ["--volume".into(), word(&format!("{source}:{target}"))]);
+        let mounts = self.mounts.iter().flat_map(|(source, target)| ["--volume".into(), argument(&format!("{source}:{target}"))]);
         let options: Vec<String> = ports.chain(mounts).collect();
         format!(
             "{}Requires=docker.service\n\n[Service]\n{}ExecStartPre=-/usr/bin/docker rm --force {name}\n\

@@ -53,7 +53,7 @@ pub use packages::{Packages, Repository};
 pub use power::PowerPolicy;
 pub use question::{Answer, Answers, CondaAnswer, Question, RedistAnswer, WheelAnswer};
 pub use sayings::{Made, Sayings};
-pub use service::{PROGRAM, Service};
+pub use service::Service;
 pub use setup_script::{AzurePlace, SCRIPT, SCRIPT_TIMEOUT, ScriptText, SetupScript};
 pub use share::{BlobCredential, Cache, CifsCredential, Driver, Mounter, Share, ShareAccess};
 pub use ssh_policy::{SshAccess, SshPolicy};

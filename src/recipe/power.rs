@@ -1,12 +1,12 @@
 //! `schedules`, `idle_time_before_shutdown_minutes` and `power`: one file that the agent reads, and a timer of systemd, which stops a machine whose
 //! agent is not there to do it: it asks at every time that may be one of a schedule's, and more often where systemd cannot say the schedule.
 
-use super::{Context, Item, PROGRAM, Recipe};
+use super::{Context, Item, Recipe};
 use crate::model::{Meta, Mode, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Apt, File, HEADER, Policy, Spec, Switch, Unit};
 use crate::schedule::{Action, POWER, Power, Rule};
-use crate::step::Content;
+use crate::step::{Content, PROGRAM};
 
 /// The stops of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

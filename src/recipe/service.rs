@@ -7,7 +7,7 @@ use super::{Context, Recipe};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{File, Policy, Spec, Switch, Unit};
-use crate::step::{Blob, Content};
+use crate::step::{Blob, Content, PROGRAM};
 use std::sync::Arc;
 
 /// The service of a machine.
@@ -18,9 +18,6 @@ pub struct Service {
     /// Its units: name and text.
     pub units: Vec<(&'static str, Arc<str>)>,
 }
-
-/// Where the program goes; the units name it.
-pub const PROGRAM: &str = "/usr/local/bin/fitout";
 
 /// Where its units go.
 const SYSTEM: &str = "/etc/systemd/system";

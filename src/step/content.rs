@@ -44,6 +44,9 @@ impl Blob {
     }
 }
 
+/// Where Fitout itself is on a machine that was given it; its units name it.
+pub const PROGRAM: &str = "/usr/local/bin/fitout";
+
 /// The PATH of every command that Fitout runs in a target: Debian's, for root.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

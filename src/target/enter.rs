@@ -97,7 +97,12 @@ impl Entry {
 /// Runs a stage if these are the arguments of one; `None` for every ordinary command line.
 #[must_use]
 pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
-    let stage = match arguments.get(1).map(String::as_str) {
+    let word = arguments.get(1).map(String::as_str);
+    if word.is_some_and(|word| [JOIN, FOLLOW, ENTER, INIT].contains(&word)) {
+        // Lists of processes name it as they name the one that started it, not by the link in /proc that it came from.
+        nix::sys::prctl::set_name(NAME_OF_PROCESS).unwrap_or_default();
+    }
+    let stage = match word {
         Some(JOIN) => return Some(ExitCode::from(join(&arguments[2..]))),
         Some(FOLLOW) => return Some(follow(&arguments[2..]).map_or(ExitCode::from(FAILED), |()| ExitCode::SUCCESS)),
         Some(ENTER) => outer,
@@ -114,6 +119,10 @@ pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     };
     Some(ExitCode::from(code))
 }
+
+/// What lists of processes call a stage.
+pub(super) const NAME: &str = "fitout";
+const NAME_OF_PROCESS: &std::ffi::CStr = c"fitout";
 
 /// Names the process that started a stage, as `/proc` numbers it.
 pub(super) const PARENT: &str = "FITOUT_PARENT";
@@ -176,7 +185,7 @@ fn outer(entry: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
         apart::own_network()?;
     }
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    let status = Command::new("/proc/self/exe").arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
+    let status = Command::new("/proc/self/exe").arg0(NAME).arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
     Ok(status_code(status))
 }
 

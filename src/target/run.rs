@@ -4,7 +4,7 @@
 //! Output is streamed line by line, made harmless for terminals, and kept to a bound.
 
 use super::cgroup::Cgroup;
-use super::enter::{Entry, FAILED, JOIN, PARENT, View, own_number};
+use super::enter::{Entry, FAILED, JOIN, NAME, PARENT, View, own_number};
 use super::stop::{Group, asked_to_end, ended_by};
 use super::tail::Tail;
 use super::{Progress, Silent};
@@ -70,13 +70,20 @@ enum Line {
     Err(String),
 }
 
+/// This very program, whatever became of the file that it was started from: another release may stand there by now.
+#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
+fn this_program() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(NAME);
+    command
+}
+
 impl Runner {
     #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
     fn command(&self, job: &Job<'_>) -> Command {
-        let own = || std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
         let mut command = match (self, job.view) {
             (Self::Direct, View::Writable) if let Some(cgroup) = job.cgroup => {
-                let mut command = Command::new(own());
+                let mut command = this_program();
                 command.arg(JOIN).arg(cgroup.path()).args(&job.cmd.argv).current_dir(job.cmd.directory.as_str());
                 command
             }
@@ -94,7 +101,7 @@ impl Runner {
                     Self::Inside(root) => root.clone(),
                 };
                 let entry = Entry { root, view, ids: job.ids, directory: job.cmd.directory.to_string() };
-                let mut command = Command::new(own());
+                let mut command = this_program();
                 command.args(entry.arguments()).args(&job.cmd.argv);
                 command
             }
@@ -149,10 +156,8 @@ pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> 
 ///
 /// # Errors
 /// It could not be started.
-#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 pub(super) fn start_aside(arguments: &[&OsStr]) -> io::Result<String> {
-    let own = std::env::current_exe().unwrap_or_else(|_| "/proc/self/exe".into());
-    let mut command = Command::new(own);
+    let mut command = this_program();
     command.args(arguments).current_dir("/").env_clear().env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8");
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let mut said = String::new();

@@ -1,10 +1,11 @@
 //! The machine that `--install` promises: Fitout itself is planned, kept and looked after like the rest.
 
-use crate::support::{Fitout, Root, Run};
+use crate::support::{Fitout, Root, Run, command, wait_until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::process::Stdio;
 
 const MANIFEST: &str = "schema: 1\nfiles: [{path: /etc/lab, content: x}]\n";
 const AGENT: &str = "/etc/systemd/system/fitout-agent.service";
@@ -100,4 +101,25 @@ fn another_release_changes_nothing_of_it_unasked() {
     assert!(changed(&own(&fitout, &["apply"]).succeeded()).is_empty());
     let newer = changed(&own(&fitout, &["apply", "--install"]).succeeded());
     assert_eq!(newer, [format!("file:{HOST_KEYS}"), format!("file:{PROGRAM}")].into());
+}
+
+#[test]
+fn a_run_goes_on_as_what_it_is_when_another_release_takes_its_place() {
+    let root = Root::fresh();
+    let slow = "setup_scripts: {creation_script: {inline: \"touch /srv/began; while [ ! -e /srv/go ]; do sleep 0.1; done\"}}\n";
+    let fitout = Fitout::new(&root, &format!("{MANIFEST}{slow}checks: [{{name: last, command: [\"true\"]}}]\n"));
+    // A name of its own for the program: no copy, which the kernel would not start while another test holds it open.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let program = folder.path().join("fitout");
+    fs::hard_link(env!("CARGO_BIN_EXE_fitout"), &program).unwrap();
+    let arguments = fitout.command(&["apply"]);
+    let mut run = command(&program);
+    let child = run.args(arguments.get_args()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_until("the script runs", || root.at("/srv/began").exists());
+    let newer = folder.path().join("newer");
+    fs::write(&newer, "another release").unwrap();
+    fs::rename(newer, program).unwrap();
+    root.write("/srv/go", "");
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
 }

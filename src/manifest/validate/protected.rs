@@ -5,6 +5,7 @@ use crate::manifest::at::At;
 use crate::model::{HomePath, TargetPath};
 use crate::problem::Code;
 use crate::recipe::Form;
+use crate::step::PROGRAM;
 
 /// Below these nothing can be asked for, and why.
 const NEVER: [(&str, &str, &str); 7] = [
@@ -83,7 +84,7 @@ const FILES: [&str; 26] = [
     "/usr/lib/os-release",
     "/usr/lib/systemd/systemd",
     "/usr/lib64/ld-linux-x86-64.so.2",
-    "/usr/local/bin/fitout",
+    PROGRAM,
     "/usr/sbin/init",
     "/var/lib/dpkg/status",
 ];

@@ -3,8 +3,8 @@
 //! blobfuse2's own defaults are kept away from: a cache of 80 % of the free disk, a parent that reports success after five seconds
 //! whatever became of the mount, a version check by network. Secrets stand in the configuration file, mode 0600, never in argv or the environment.
 
-use super::text::{argument, value, word};
 use super::{BlobCredential, Cache, Parts, Share, ShareAccess, config_path};
+use crate::model::unit_text::{argument, value, word};
 use crate::model::{Invalid, SecretRef, TargetPath, UnitName};
 use crate::step::Content;
 

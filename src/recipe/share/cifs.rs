@@ -1,7 +1,7 @@
 //! An Azure Files share by SMB 3.1.1: a credentials file and a mount unit.
 
-use super::text::{escape_path, value};
 use super::{CifsCredential, Parts, Share, ShareAccess, config_path};
+use crate::model::unit_text::{escape_path, value};
 use crate::model::{Invalid, TargetPath, UnitName, UserName};
 use crate::step::Content;
 

@@ -6,7 +6,6 @@
 
 mod blobfuse2;
 mod cifs;
-mod text;
 
 use super::packages::known_to_apt;
 use super::{Context, Item, Recipe};

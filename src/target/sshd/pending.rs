@@ -3,8 +3,9 @@
 
 use super::change::Before;
 use super::session::{Session, at_a_terminal};
+use crate::model::unit_text::argument;
 use crate::model::{Sha256, TargetPath, UnitName, UserName};
-use crate::step::{Ability, Cmd, FileKind, Stat};
+use crate::step::{Ability, Cmd, FileKind, PROGRAM, Stat};
 use crate::target::machine::Machine;
 use crate::target::{Document, OpError, Probe, ProbeError, Silent, Target, seal, unseal};
 use serde::{Deserialize, Serialize};
@@ -203,12 +204,29 @@ impl Machine {
         Pending::read(self)?.ok_or_else(|| OpError::new(act, "none waits"))
     }
 
+    /// Where a Fitout lies that can undo the change later: the file that this runs from, unless it is gone or replaced by now, and else the
+    /// machine's own.
+    fn program(&self) -> Result<String, OpError> {
+        let running = std::env::current_exe().map_err(|e| OpError::new("name this program", e))?;
+        let of_the_machine = path(PROGRAM)?;
+        if running.is_file() {
+            return Ok(running.to_string_lossy().into_owned());
+        }
+        if self.files.stat(&of_the_machine)?.is_some() {
+            return Ok(of_the_machine.to_string());
+        }
+        Err(OpError::new(
+            "arm the clock that undoes this change of SSH",
+            format!("the file that this program was started from is gone, and there is no {PROGRAM}"),
+        )
+        .hint("start Fitout from a file that stays, such as that one"))
+    }
+
     /// Starts the clock, which a reboot starts anew.
     fn arm(&self) -> Result<(), OpError> {
-        let program = std::env::current_exe().map_err(|e| OpError::new("name this program", e))?;
         let service = format!(
             "[Unit]\nDescription=Fitout: undo the change of SSH that nobody confirmed\n\n[Service]\nType=oneshot\nExecStart={} ssh undo\n",
-            program.display()
+            argument(&self.program()?)
         );
         let timer = format!(
             "[Unit]\nDescription=Fitout: a change of SSH waits for `fitout ssh confirm`\n\n[Timer]\nOnActiveSec={CONFIRM_WITHIN}\n\

@@ -1,9 +1,10 @@
 //! Values written into systemd units, by systemd.unit(5) and systemd-escape(1).
 
-use crate::model::TargetPath;
+use super::TargetPath;
 
 /// A path as the name of the unit that mounts it: `/` becomes `-`, and what a unit name may not hold its hexadecimal code.
-pub(super) fn escape_path(path: &TargetPath) -> String {
+#[must_use]
+pub fn escape_path(path: &TargetPath) -> String {
     let inside = path.as_str().trim_start_matches('/');
     if inside.is_empty() {
         return "-".into();
@@ -19,17 +20,20 @@ pub(super) fn escape_path(path: &TargetPath) -> String {
 }
 
 /// Text where a setting takes one value to the end of its line.
-pub(super) fn value(text: &str) -> String {
+#[must_use]
+pub fn value(text: &str) -> String {
     text.replace('%', "%%")
 }
 
 /// Text as one word where a setting takes several.
-pub(super) fn word(text: &str) -> String {
+#[must_use]
+pub fn word(text: &str) -> String {
     format!("\"{}\"", value(text).replace('\\', r"\\").replace('"', "\\\""))
 }
 
 /// Text as one word of a command, where systemd would also replace variables.
-pub(super) fn argument(text: &str) -> String {
+#[must_use]
+pub fn argument(text: &str) -> String {
     word(text).replace('$', "$$")
 }
 
