@@ -2,8 +2,8 @@
 
 use super::{Finding, Level, concerned};
 use crate::model::ResourceId;
-use crate::target::look::{stat, text};
-use crate::target::{Probe, ProbeError};
+use crate::target::look::{names, stat, text};
+use crate::target::{Access, Probe, ProbeError, SSHD_POLICY};
 
 const CONFIG: &str = "/etc/ssh/sshd_config";
 
@@ -27,9 +27,26 @@ pub fn findings(on: &dyn Probe, named: &[ResourceId]) -> Result<Vec<Finding>, Pr
         let hint = "make that its first line; until then `ssh_public_access_enabled` cannot be proved, and is refused by apply";
         found.push(Finding::new("ssh", Level::Note, says).hint(hint).concerning(concerned(named, &[("sshd-policy", "*")])));
     }
+    found.extend(overruled(on, named)?);
     if let Some(line) = words.find(|line| line.to_lowercase().starts_with("authorizedkeyscommand ")) {
         let says = format!("keys are also looked up by a program ({line})");
         found.push(Finding::new("ssh", Level::Note, says).hint("whoever it lets in gets in; Entra ID's login works this way"));
     }
     Ok(found)
+}
+
+/// Where sshd does otherwise than the policy that stands says; or, where none does yet, what would be read before it.
+fn overruled(on: &dyn Probe, named: &[ResourceId]) -> Result<Vec<Finding>, ProbeError> {
+    let hint = "take that out; a file of /etc/ssh/sshd_config.d goes by `ssh_settings: {foreign: remove}`, once the policy stands";
+    if stat(on, SSHD_POLICY)?.is_some() {
+        let finding = |says| Finding::new("ssh", Level::Warning, format!("sshd does otherwise than {SSHD_POLICY}: {says}")).hint(hint);
+        return Ok(Access::read(on)?.otherwise.into_iter().map(finding).collect());
+    }
+    let Some((folder, own)) = SSHD_POLICY.rsplit_once('/') else { return Ok(Vec::new()) };
+    let earlier = names(on, folder)?.into_iter().filter(|name| name.ends_with(".conf") && name.as_str() < own);
+    let finding = |name| {
+        let says = format!("{folder}/{name} would be read before Fitout's policy, and win");
+        Finding::new("ssh", Level::Note, says).hint(hint).concerning(concerned(named, &[("sshd-policy", "*")]))
+    };
+    Ok(earlier.map(finding).collect())
 }

@@ -123,8 +123,9 @@ impl SshdPolicy {
         Ok((now.stands != Stands::Written).then_some(policy).into_iter().chain([include]).collect())
     }
 
+    /// What others made; `gaps` name what of it wins over the policy.
     fn foreign(&self, on: &dyn Probe, gaps: &[String]) -> Result<Vec<(TargetPath, String)>, ProbeError> {
-        let (mut outside, mut found) = (Vec::new(), Vec::new());
+        let (mut winning, mut found) = (Vec::new(), Vec::new());
         let folder = self.path.parent().unwrap_or_else(TargetPath::root);
         let own = self.path.name();
         for name in names(on, folder.as_str())?.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))) && *name != own) {
@@ -132,22 +133,29 @@ impl SshdPolicy {
             let text = text(on, at.as_str())?.unwrap_or_default();
             let keywords: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
             let about = keywords.iter().find(|word| self.expect.contains_key(&word.to_lowercase()));
-            if let Some(word) = about.filter(|_| !KNOWN.contains(&name.as_str())) {
-                found.push((
-                    at.clone(),
-                    format!("{at} is nobody's that Fitout knows, and speaks of {word}; the policy is read first and wins"),
-                ));
-            } else if self.foreign == Foreign::Remove && gaps.iter().any(|gap| gap.contains(&format!("({at}:"))) {
-                outside.push((at.clone(), format!("{at} keeps {} out", self.user)));
+            let whose = format!("{at} is nobody's that Fitout knows");
+            if gaps.iter().any(|gap| gap.contains(&format!("({at}:"))) {
+                winning.push((at, format!("{whose}, and wins over the policy: take out what it says of these")));
+            } else if let Some(word) = about.filter(|_| !KNOWN.contains(&name.as_str())) {
+                found.push((at, format!("{whose}, and speaks of {word}; {}", self.read_first(name))));
             }
+        }
+        // One such file goes by itself, once the policy stands; of several, none can go before the others.
+        if let ([(_, says)], true) = (winning.as_mut_slice(), on.stat(&self.path)?.is_some()) {
+            says.push_str(", or name `ssh_settings: {foreign: remove}`, which takes the file away");
         }
         let home = on.accounts()?.user(self.user.as_str()).map(|account| account.home.clone());
         let second = format!("{}/.ssh/authorized_keys2", home.unwrap_or_default());
         if stat(on, &second)?.is_some() {
             found.push((path(&second)?, format!("{second} holds keys of nobody's that Fitout knows; sshd does not read it")));
         }
-        // What keeps the owner out goes first: while it is there, nothing else can be proved.
-        Ok([outside, found].concat())
+        // What wins over the policy goes first: while it is there, nothing else can be proved.
+        Ok([winning, found].concat())
+    }
+
+    /// What becomes of what a file of others says that does not win.
+    fn read_first(&self, name: &str) -> &'static str {
+        if name < self.path.name() { "it is read before the policy, and says the same" } else { "the policy is read first and wins" }
     }
 }
 

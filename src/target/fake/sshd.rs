@@ -2,7 +2,7 @@
 
 use super::{Tree, path};
 use crate::target::ProbeError;
-use crate::target::sshd::matches;
+use crate::target::sshd::{ADD_UP, matches};
 use std::collections::BTreeMap;
 
 /// What OpenSSH 9.2 answers where no file says anything (`sshd_config(5)`); of lists, one good and one weak algorithm.
@@ -47,7 +47,12 @@ pub(super) fn effective(tree: &Tree) -> Result<String, ProbeError> {
             if line.starts_with("Include ") { included.iter().flat_map(|text| text.lines()).collect() } else { vec![line] };
         for (keyword, value) in more.iter().filter_map(|line| line.trim().split_once(' ')).filter(|(keyword, _)| !keyword.starts_with('#'))
         {
-            settings.entry(keyword.to_lowercase()).or_insert_with(|| value.trim().to_owned());
+            let (keyword, value) = (keyword.to_lowercase(), value.trim());
+            match settings.get_mut(&keyword) {
+                Some(all) if ADD_UP.contains(&keyword.as_str()) => *all = format!("{all} {value}"),
+                Some(_) => {}
+                None => drop(settings.insert(keyword, value.to_owned())),
+            }
         }
     }
     for (keyword, usual) in DEFAULTS {

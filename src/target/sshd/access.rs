@@ -3,7 +3,7 @@
 use super::keys::{Key, keys_in};
 use super::policy::{Gaps, POLICY, allowed, has_server, keys_path, now, policy_gaps, said};
 use super::shut::expected;
-use super::visits::visits;
+use super::visits::{configuration, visits};
 use crate::model::UserName;
 use crate::step::{Ability, Query, SSH_PORT};
 use crate::target::look::{names, text};
@@ -115,7 +115,7 @@ fn asked(on: &dyn Probe, user: Option<&UserName>, policy: &str) -> Result<(Strin
     let gaps = match user {
         _ if policy.is_empty() => Gaps::default(),
         Some(user) => Gaps::find(on, &answer.stdout, &visits, (user, &expected(policy)))?,
-        None => Gaps { shut: Vec::new(), differs: policy_gaps(&answer.stdout, &visits, &expected(policy)) },
+        None => Gaps { shut: Vec::new(), differs: policy_gaps(&answer.stdout, &visits, &expected(policy), &configuration(on)?) },
     };
     let first = answer.stdout.split("\n\n").next().unwrap_or_default();
     Ok((first.to_owned(), gaps))

@@ -2,6 +2,7 @@
 
 mod access;
 mod change;
+mod decide;
 mod keys;
 mod pending;
 mod policy;
@@ -11,9 +12,10 @@ mod visits;
 
 pub use access::{Access, HostKey, Openness};
 pub(super) use change::Change;
+pub(super) use decide::ADD_UP;
 pub use keys::{Key, keys_in};
 pub use pending::{CONFIRM_WITHIN, Pending};
-pub use policy::{POLICY as SSHD_POLICY, gaps as sshd_gaps, policy_gaps, prove};
+pub use policy::{POLICY as SSHD_POLICY, gaps as sshd_gaps, prove};
 pub use shut::UNSAID as SSHD_UNSAID;
 pub(super) use visits::matches;
-pub use visits::{Included, SSHD_CONFIG, configuration, included};
+pub use visits::{Included, SSHD_CONFIG, included};

@@ -1,8 +1,9 @@
 //! What the real sshd answers, held against what it should; and whether that leaves anyone who can come in.
 
+use super::decide::{at, decides, same};
 use super::keys::{Key, keys_in};
 use super::shut::shut_out;
-use super::visits::{matches, visits};
+use super::visits::{Line, SSHD_CONFIG, configuration, matches, visits};
 use crate::model::{TargetPath, UserName};
 use crate::step::{Ability, Query, Visit};
 use crate::target::{OpError, Probe, ProbeError};
@@ -15,13 +16,12 @@ pub type Expected = BTreeMap<String, String>;
 /// Programs that look up keys and are known: Entra ID's login of Azure's machines, which lets in whom Azure's roles let in.
 const KNOWN_COMMANDS: [&str; 1] = ["/usr/sbin/aad_certhandler"];
 
-/// Where the effective policy differs from what is expected, each with the login for which it does; `answers` are those of a
-/// [`Query::SshdPolicy`].
-#[must_use]
-pub fn policy_gaps(answers: &str, of: &[Visit], expect: &Expected) -> Vec<String> {
+/// Where the effective policy differs from what is expected, each with the line that does it and the login for which it does; `answers` are
+/// those of a [`Query::SshdPolicy`], and the lines those of the configuration.
+pub(super) fn policy_gaps(answers: &str, of: &[Visit], expect: &Expected, lines: &[Line]) -> Vec<String> {
     let mut gaps: Vec<(String, Vec<&Visit>)> = Vec::new();
     for (answer, visit) in answers.split("\n\n").zip(of) {
-        for gap in gaps_of(answer, expect) {
+        for gap in gaps_of(answer, expect, lines) {
             match gaps.iter_mut().find(|(known, _)| *known == gap) {
                 Some((_, whose)) => whose.push(visit),
                 None => gaps.push((gap, vec![visit])),
@@ -41,23 +41,27 @@ pub(super) fn said(answer: &str, keyword: &str) -> String {
     lines.map(|(_, value)| value).collect::<Vec<_>>().join(" ")
 }
 
-fn gaps_of(answer: &str, expect: &Expected) -> Vec<String> {
+fn gaps_of(answer: &str, expect: &Expected, lines: &[Line]) -> Vec<String> {
     let gap = |(keyword, wanted): (&String, &String)| {
         let now = said(answer, keyword);
-        match wanted.strip_prefix('-') {
+        let differs = match wanted.strip_prefix('-') {
             Some(weak) => {
                 let weak: Vec<&str> = weak.split(',').collect();
                 let there: Vec<&str> = now.split(',').filter(|name| weak.iter().any(|pattern| matches(pattern, name))).collect();
                 (!there.is_empty()).then(|| format!("{keyword} has {}", there.join(", ")))
             }
             None if keyword == "authorizedkeyscommand" && KNOWN_COMMANDS.iter().any(|known| now.split(' ').next() == Some(*known)) => None,
-            None => (now != *wanted).then(|| format!("{keyword} is `{now}`, not `{wanted}`")),
-        }
+            None => (!same(keyword, &now, wanted)).then(|| format!("{keyword} is `{now}`, not `{wanted}`")),
+        }?;
+        Some([differs].into_iter().chain(decides(lines, keyword, &now).map(at)).collect::<Vec<_>>().join(" "))
     };
     expect.iter().filter_map(gap).collect()
 }
 
-/// The policy of Fitout: first in order, because sshd keeps the first value it reads of a keyword (`sshd_config(5)`).
+/// Where the policy is, among files of others.
+const POLICY_FOLDER: &str = "/etc/ssh/sshd_config.d";
+
+/// The policy of Fitout: early in order, because sshd keeps the first value that it reads of a keyword (`sshd_config(5)`).
 pub const POLICY: &str = "/etc/ssh/sshd_config.d/00-fitout.conf";
 
 /// Whom the text of the policy lets in.
@@ -107,7 +111,7 @@ impl Gaps {
             shut = shut_out(on, answers, visits, user.as_str())?;
             shut.extend(prove_key(on, user, answers).err().map(|error| error.cause));
         }
-        Ok(Self { shut, differs: policy_gaps(answers, visits, expect) })
+        Ok(Self { shut, differs: policy_gaps(answers, visits, expect, &configuration(on)?) })
     }
 }
 
@@ -145,19 +149,31 @@ pub(super) fn judge(on: &dyn Probe, answers: &str, visits: &[Visit], (user, expe
     }
     let Gaps { shut, differs } = Gaps::find(on, answers, visits, (user, expect))?;
     if !shut.is_empty() {
-        let take_out = "these lines add up, whichever file says them, and Fitout takes no line of others away: take it out";
-        // Nothing of others goes before the policy stands.
-        let stands = on.stat(&path(POLICY)?)?.is_some();
-        let more = if stands { ", or, of a file in /etc/ssh/sshd_config.d, name `ssh_settings: {foreign: remove}`" } else { "" };
-        return Err(OpError::new(ACT, shut.join("; ")).hint(format!("{take_out}{more}")));
+        let add_up = "these lines add up, whichever file says them, and Fitout takes no line of others away";
+        return Err(OpError::new(ACT, shut.join("; ")).hint(format!("{add_up}: {}", mends(on, &shut)?)));
     }
     if differs.is_empty() {
         return Ok(());
     }
-    Err(OpError::new(ACT, differs.join("; ")).hint(
-        "sshd keeps the first value that it reads, and what a `Match` block says wins: look for these keywords in \
-         /etc/ssh/sshd_config, before its Include and below Match, and in the other files of /etc/ssh/sshd_config.d",
-    ))
+    let why = "sshd keeps the first value that it reads, and what a `Match` block says wins";
+    Err(OpError::new(ACT, differs.join("; ")).hint(format!("{why}: {}", mends(on, &differs)?)))
+}
+
+/// What a person does about lines of others: Fitout takes away whole files of the folder that the policy is in, one by one and only once
+/// the policy stands, and each only where the rest then holds.
+fn mends(on: &dyn Probe, gaps: &[String]) -> Result<String, ProbeError> {
+    let folder = POLICY_FOLDER;
+    let named = |gap: &String| gap.split_once(&format!("({folder}/")).and_then(|(_, rest)| Some(rest.split_once(':')?.0.to_owned()));
+    let files: Vec<Option<String>> = gaps.iter().map(named).collect();
+    let one = files.first().cloned().flatten().filter(|first| files.iter().all(|file| file.as_ref() == Some(first)));
+    let stands = on.stat(&path(POLICY)?)?.is_some();
+    Ok(match one.filter(|_| stands) {
+        Some(file) => format!(
+            "take that out of {folder}/{file}, or name `ssh_settings: {{foreign: remove}}` in the manifest, which takes the file away"
+        ),
+        None if gaps.iter().all(|gap| gap.contains("(/")) => "take these lines out".to_owned(),
+        None => format!("look for these keywords in {SSHD_CONFIG}, before its Include and below Match, and in the other files of {folder}"),
+    })
 }
 
 pub(super) fn has_server(on: &dyn Probe) -> Result<bool, ProbeError> {
@@ -231,10 +247,10 @@ mod tests {
         let (ann, root) = (Visit::of("ann"), Visit { addr: "10.0.0.0".into(), ..Visit::of("root") });
         let good = "port 22\npermitrootlogin no\nmaxauthtries 4\n\n";
         let bad = "permitrootlogin yes\nmaxauthtries 4\n\n";
-        assert!(policy_gaps(good, std::slice::from_ref(&ann), &expect).is_empty());
-        assert_eq!(policy_gaps(bad, std::slice::from_ref(&ann), &expect), ["permitrootlogin is `yes`, not `no`"]);
+        assert!(policy_gaps(good, std::slice::from_ref(&ann), &expect, &[]).is_empty());
+        assert_eq!(policy_gaps(bad, std::slice::from_ref(&ann), &expect, &[]), ["permitrootlogin is `yes`, not `no`"]);
         assert_eq!(
-            policy_gaps(&format!("{good}{bad}"), &[ann, root], &expect),
+            policy_gaps(&format!("{good}{bad}"), &[ann, root], &expect, &[]),
             ["permitrootlogin is `yes`, not `no` for root from 10.0.0.0"]
         );
     }
@@ -243,7 +259,7 @@ mod tests {
     fn weak_algorithms_are_named_and_a_known_command_is_allowed() {
         let expect = expected(&[("macs", "-hmac-sha1*,hmac-sha2-256"), ("authorizedkeyscommand", "none")]);
         let answer = |macs: &str, command: &str| format!("macs {macs}\nauthorizedkeyscommand {command}\n");
-        let gaps = |answer: String| policy_gaps(&answer, &[Visit::of("ann")], &expect);
+        let gaps = |answer: String| policy_gaps(&answer, &[Visit::of("ann")], &expect, &[]);
         assert!(gaps(answer("hmac-sha2-256-etm@openssh.com", "/usr/sbin/aad_certhandler %u %k")).is_empty());
         assert_eq!(
             gaps(answer("hmac-sha1-etm@openssh.com,hmac-sha2-512-etm@openssh.com", "/opt/keys %u")),

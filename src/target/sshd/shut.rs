@@ -1,8 +1,9 @@
 //! Whom sshd turns away although the policy lets them in: `DenyUsers`, `DenyGroups` and `AllowGroups` add up over all files, so that no
 //! file that is read first wins over them.
 
+use super::decide::at;
 use super::policy::Expected;
-use super::visits::{argument, configuration, matches, words};
+use super::visits::{Line, argument, configuration, matches, words};
 use crate::step::Visit;
 use crate::target::{Probe, ProbeError};
 use std::net::IpAddr;
@@ -19,11 +20,12 @@ pub const UNSAID: [&str; 2] = ["authorizedkeyscommand", "trustedusercakeys"];
 pub fn shut_out(on: &dyn Probe, answers: &str, of: &[Visit], user: &str) -> Result<Vec<String>, ProbeError> {
     let accounts = on.accounts()?;
     let groups = accounts.all_groups_of(user);
+    let lines = configuration(on)?;
     let own: Vec<(&str, &Visit)> = answers.split("\n\n").zip(of).filter(|(_, visit)| visit.user == user).collect();
     let mut found: Vec<(String, Vec<&Visit>)> = Vec::new();
     for (answer, visit) in &own {
         for (keyword, pattern, why) in reasons(answer, visit, &groups) {
-            let text = format!("{user} is not allowed because {why}{}", place(on, keyword, pattern)?);
+            let text = format!("{user} is not allowed because {why}{}", place(&lines, keyword, pattern));
             match found.iter_mut().find(|(known, _)| *known == text) {
                 Some((_, whose)) => whose.push(visit),
                 None => found.push((text, vec![visit])),
@@ -85,13 +87,11 @@ fn is_within(address: &str, network: &str) -> Option<bool> {
 }
 
 /// The file and the line that say it, where one does.
-fn place(on: &dyn Probe, keyword: &str, pattern: Option<&str>) -> Result<String, ProbeError> {
-    let says =
-        |line: &str| argument(line, keyword).is_some_and(|rest| pattern.is_none_or(|pattern| words(rest).iter().any(|w| w == pattern)));
-    let Some((file, _)) = configuration(on)?.into_iter().find(|(_, line)| says(line)) else { return Ok(String::new()) };
-    let text = String::from_utf8_lossy(&on.read(&file)?.unwrap_or_default()).into_owned();
-    let number = text.lines().position(|line| says(line.trim())).map_or(0, |before| before + 1);
-    Ok(format!(" ({file}:{number})"))
+fn place(lines: &[Line], keyword: &str, pattern: Option<&str>) -> String {
+    let says = |line: &&Line| {
+        argument(&line.text, keyword).is_some_and(|rest| pattern.is_none_or(|pattern| words(rest).iter().any(|word| word == pattern)))
+    };
+    lines.iter().find(says).map(|line| format!(" {}", at(line))).unwrap_or_default()
 }
 
 /// What the policy says that was written, held against what sshd answers; `text` is that of its file.

@@ -18,13 +18,35 @@ const MOST: usize = 64;
 /// An address of nobody (RFC 5737), for the rest of the world.
 const ELSEWHERE: &str = "203.0.113.7";
 
-/// Lines of sshd's configuration, in the order in which it reads them, each with its file.
+/// A line of sshd's configuration that says something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    /// The file that holds it.
+    pub file: TargetPath,
+    /// Its number there, from 1.
+    pub number: usize,
+    /// What it says, without the spaces around it.
+    pub text: String,
+    /// For whom.
+    pub holds: Holds,
+}
+
+/// For whom a line holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Whoever comes, unless an earlier line, or one of a `Match` block, says otherwise.
+    ForAll,
+    /// Whom the `Match` block around it speaks of: that wins over all other lines.
+    ForSome,
+}
+
+/// Lines of sshd's configuration, in the order in which it reads them.
 ///
 /// # Errors
 /// A file cannot be read.
-pub fn configuration(on: &dyn Probe) -> Result<Vec<(TargetPath, String)>, ProbeError> {
+pub(super) fn configuration(on: &dyn Probe) -> Result<Vec<Line>, ProbeError> {
     let mut lines = Vec::new();
-    read(on, &path(SSHD_CONFIG)?, 0, &mut lines)?;
+    read(on, &path(SSHD_CONFIG)?, (0, Holds::ForAll), &mut lines)?;
     Ok(lines)
 }
 
@@ -32,14 +54,19 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new(format!("use path {text}"), e))
 }
 
-fn read(on: &dyn Probe, file: &TargetPath, depth: usize, lines: &mut Vec<(TargetPath, String)>) -> Result<(), ProbeError> {
+/// A `Match` block ends with its file.
+fn read(on: &dyn Probe, file: &TargetPath, (depth, around): (usize, Holds), lines: &mut Vec<Line>) -> Result<(), ProbeError> {
     let text = String::from_utf8_lossy(&on.read(file)?.unwrap_or_default()).into_owned();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        lines.push((file.clone(), line.to_owned()));
+    let mut holds = around;
+    for (line, number) in text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty() && !line.starts_with('#')) {
+        if argument(line, "match").is_some() {
+            holds = Holds::ForSome;
+        }
+        lines.push(Line { file: file.clone(), number, text: line.to_owned(), holds });
         let Some(patterns) = argument(line, "include").filter(|_| depth < DEEPEST) else { continue };
         for pattern in words(patterns) {
             for file in files(on, &pattern)? {
-                read(on, &file, depth + 1, lines)?;
+                read(on, &file, (depth + 1, holds), lines)?;
             }
         }
     }
@@ -60,9 +87,7 @@ pub enum Included {
 /// Whether sshd, by the text of its configuration, reads a file.
 #[must_use]
 pub fn included(config: &str, file: &TargetPath) -> Included {
-    let whole = |pattern: String| if pattern.starts_with('/') { pattern } else { format!("/etc/ssh/{pattern}") };
-    let reads =
-        |line: &str| words(argument(line, "include").unwrap_or_default()).into_iter().map(whole).any(|p| matches(&p, file.as_str()));
+    let reads = |line: &str| includes(line, file.as_str());
     let mut lines = config.lines().map(str::trim);
     let before = lines.by_ref().take_while(|line| argument(line, "match").is_none()).any(reads);
     match (before, lines.any(reads)) {
@@ -70,6 +95,12 @@ pub fn included(config: &str, file: &TargetPath) -> Included {
         (false, true) => Included::Sometimes,
         (false, false) => Included::Never,
     }
+}
+
+/// Whether a line has sshd read a file.
+pub(super) fn includes(line: &str, file: &str) -> bool {
+    let whole = |pattern: String| if pattern.starts_with('/') { pattern } else { format!("/etc/ssh/{pattern}") };
+    words(argument(line, "include").unwrap_or_default()).into_iter().map(whole).any(|pattern| matches(&pattern, file))
 }
 
 /// What follows a keyword.
@@ -127,8 +158,8 @@ pub(in crate::target) fn matches(pattern: &str, text: &str) -> bool {
 pub fn visits(on: &dyn Probe, user: &str) -> Result<Vec<Visit>, ProbeError> {
     let accounts = on.accounts()?;
     let mut spoken = Spoken::default();
-    for (_, line) in configuration(on)? {
-        if let Some(criteria) = argument(&line, "match") {
+    for line in configuration(on)? {
+        if let Some(criteria) = argument(&line.text, "match") {
             spoken.hear(&words(criteria), &accounts);
         }
     }
