@@ -39,6 +39,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
     format(manifest, &mut desk);
     let owner = access::owner(manifest, kind, &mut desk);
     let end = access::end(manifest, kind, owner.as_ref(), &mut desk);
+    let lacks = access::lacks(manifest, kind, owner.as_ref());
     desk.owner = owner.as_ref().filter(|_| end != Some(End::Absent)).map(|account| account.name.clone());
     azure::check(manifest, kind, &mut desk);
     let name = manifest.name.as_ref().map(|name| name.value.clone());
@@ -47,7 +48,7 @@ pub fn validate(manifest: &Manifest, mut desk: Desk<'_>) -> Machine {
         software::packages(manifest, &mut desk),
         access::accounts(manifest, owner, end, &mut desk),
         software::files(manifest, &mut desk),
-        access::ssh(manifest, kind, &mut desk),
+        access::ssh(manifest, kind, lacks, &mut desk),
         software::system(manifest),
         software::units(manifest, &mut desk),
         gpu::gpu(manifest, &mut desk),

@@ -2,7 +2,7 @@
 
 use super::{Context, Item, Recipe, SshAccess, Sudo, Want};
 use crate::problem::Problem;
-use crate::resource::{Apt, Spec};
+use crate::resource::{Apt, Seal, Spec};
 
 /// The packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +14,16 @@ pub struct AzureImage {
 /// Whether something takes a package.
 type Takes = fn(&Want) -> bool;
 
+/// The package of sshd: for the SSH policy alone, so it does not come where that is refused.
+const SERVER: &str = "openssh-server";
+
 /// Each package, and what takes it.
 const BRINGS: [(&str, Takes); 3] = [
     ("systemd-sysv", |want| {
         matches!(want, Want::ManagedUnit(_) | Want::Jupyter(_) | Want::Share(_) | Want::Application(_) | Want::PowerPolicy(_))
     }),
     ("sudo", |want| matches!(want, Want::OwnerAccount(owner) if owner.sudo == Sudo::Everything)),
-    ("openssh-server", |want| matches!(want, Want::SshPolicy(policy) if policy.access == SshAccess::Enabled)),
+    (SERVER, |want| matches!(want, Want::SshPolicy(policy) if policy.access == SshAccess::Enabled)),
 ];
 
 impl AzureImage {
@@ -38,6 +41,10 @@ impl Recipe for AzureImage {
     }
 
     fn lower(&self, _: &Context<'_>) -> Result<Vec<Spec>, Vec<Problem>> {
-        Ok(self.packages.iter().map(|name| Spec::Apt(Apt::new(*name, vec![(*name).into()], Vec::new()))).collect())
+        let apt = |name: &&str| {
+            let for_ssh = (*name == SERVER).then_some(Seal::Enabled);
+            Spec::Apt(Apt { for_ssh, ..Apt::new(*name, vec![(*name).into()], Vec::new()) })
+        };
+        Ok(self.packages.iter().map(apt).collect())
     }
 }

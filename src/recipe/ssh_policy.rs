@@ -4,7 +4,7 @@ use super::{Context, Item, Recipe};
 use crate::model::{ResourceId, TargetPath, UnitName};
 use crate::problem::{Code, Problem};
 use crate::resource::{Foreign, Said, Spec, SshdPolicy};
-use crate::target::{SSHD_POLICY, SSHD_UNSAID};
+use crate::target::{SSHD_POLICY, SSHD_UNSAID, SshLack};
 use std::collections::BTreeMap;
 
 /// Whether people may come in by SSH.
@@ -26,6 +26,8 @@ pub struct SshPolicy {
     pub said: Said,
     /// What is done about ways in that others made.
     pub foreign: Foreign,
+    /// What the manifest does not bring for it.
+    pub lacks: Vec<SshLack>,
 }
 
 /// Keyword and value, as the drop-in writes them and as `sshd -T` must answer: CIS 5.1 and Mozilla's guide. Lists of algorithms take away
@@ -85,6 +87,7 @@ impl Recipe for SshPolicy {
             expect,
             said: self.said,
             foreign: self.foreign,
+            lacks: self.lacks.clone(),
             requires: vec![ResourceId::new("user", owner)],
         };
         Ok(vec![Spec::SshdPolicy(policy)])

@@ -2,7 +2,8 @@
 //!
 //! What is installed is read from dpkg's status file, without running anything, so a converged request costs one read.
 
-use super::{Ownership, Resource};
+use super::ssh_seal::Sealed;
+use super::{Ownership, Resource, Seal};
 use crate::model::{ByteSize, ResourceId, TargetPath};
 use crate::step::{Ability, Change, Claim, DiskForecast, Op, Output, Query, Step, Undoes, package_name};
 use crate::target::{Claims, Probe, ProbeError, lists_are_current, not_found};
@@ -18,6 +19,8 @@ pub struct Apt {
     pub packages: Vec<String>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
+    /// What SSH must be allowed to be, where this is for that alone.
+    pub for_ssh: Option<Seal>,
     /// Its past.
     pub ownership: Ownership,
 }
@@ -70,7 +73,7 @@ fn allows(wanted: &str, version: &str) -> bool {
 impl Apt {
     /// A request.
     pub fn new(name: impl Into<String>, packages: Vec<String>, requires: Vec<ResourceId>) -> Self {
-        Self { name: name.into(), packages, requires, ownership: Ownership::default() }
+        Self { name: name.into(), packages, requires, for_ssh: None, ownership: Ownership::default() }
     }
 
     /// Whether the sources are there that this waits for.
@@ -108,6 +111,9 @@ impl Resource for Apt {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
+        if let Some(access) = self.for_ssh {
+            Sealed::read(on)?.allows(access)?;
+        }
         let missing = self.missing(&on.packages()?.installed);
         let said = asked(&missing, on)?;
         let lost = said.as_ref().map(|said| not_found(&said.stderr)).unwrap_or_default();

@@ -2,13 +2,12 @@
 //! configuration includes no such files, it is made to. Where sshd answers otherwise although the file stands, another one wins, and that
 //! must be seen.
 
+use super::Resource;
 use super::ssh_seal::{Seal, Sealed};
-use super::written::text_of;
-use super::{Resource, Written};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Change, Content, Op, Proof, Step};
 use crate::target::look::{names, path, stat, text};
-use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, SSHD_POLICY, included, sshd_gaps, stale_path};
+use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, SshLack, has_what_lacks, included, sshd_gaps, stale_path};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -29,6 +28,8 @@ pub struct SshdPolicy {
     pub said: Said,
     /// What is done about ways in that others made.
     pub foreign: Foreign,
+    /// What the manifest does not bring for it.
+    pub lacks: Vec<SshLack>,
     /// What must be there first.
     pub requires: Vec<ResourceId>,
 }
@@ -74,6 +75,8 @@ pub struct Found {
     gaps: Vec<String>,
     /// Files of others, and what is to be said of each.
     foreign: Vec<(TargetPath, String)>,
+    /// There is no sshd, and nothing that is known to bring one.
+    doubted: bool,
 }
 
 /// What is where the text of the policy belongs.
@@ -92,11 +95,6 @@ const KNOWN: [&str; 3] = ["50-cloud-init.conf", "50-cloudimg-settings.conf", "60
 
 /// The line by which sshd reads the policy (from OpenSSH 8.2 on, Debian 11 and Ubuntu 20.04).
 const INCLUDE: &str = "Include /etc/ssh/sshd_config.d/*.conf";
-
-/// Whether sshd, by this configuration, reads the policy whoever comes.
-fn reads_policy(config: &str) -> bool {
-    TargetPath::parse(SSHD_POLICY).is_ok_and(|policy| included(config, &policy) == Included::Always)
-}
 
 impl SshdPolicy {
     fn write(&self, path: &TargetPath, text: String, proof: Option<Proof>, change: Change, why: &str) -> Step {
@@ -174,17 +172,17 @@ impl Resource for SshdPolicy {
         Some(&self.path)
     }
 
-    fn writes(&self) -> Vec<Written> {
-        // Where sshd does not read the policy, it is made to.
-        vec![Written::unless(SSHD_CONFIG, |other| text_of(other).is_some_and(reads_policy))]
-    }
-
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let seal = Sealed::read(on)?;
         if self.said == Said::Implied && !seal.implies() {
             return Ok(State::Unmanaged);
         }
         seal.allows(self.access())?;
+        // Known now, it need not fail later.
+        has_what_lacks(on, (&self.user, &self.expect), &self.lacks).map_err(|error| {
+            let hint = error.hint.map(|hint| format!(": {hint}")).unwrap_or_default();
+            ProbeError::new(error.act, format!("{}{hint}", error.cause))
+        })?;
         let server = stat(on, "/usr/sbin/sshd")?.is_some();
         let found = on.stat(&self.path)?;
         let is_roots = found.as_ref().is_some_and(|stat| stat.has_mode(Mode::FILE) && (stat.uid, stat.gid) == (0, 0));
@@ -206,7 +204,8 @@ impl Resource for SshdPolicy {
         };
         let gaps = sshd_gaps(on, &self.user, &self.expect)?;
         let foreign = self.foreign(on, &gaps)?;
-        Ok(State::Found(Found { seal, stands, aside, owed, gaps, foreign }))
+        let doubted = !server && self.access() == Seal::Enabled && self.lacks.contains(&SshLack::KnownServer);
+        Ok(State::Found(Found { seal, stands, aside, owed, gaps, foreign, doubted }))
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -236,6 +235,11 @@ impl Resource for SshdPolicy {
         let asks = policy.iter().all(|step| step.change == Change::Check);
         let (first, then): (Vec<Step>, Vec<Step>) = if asks { (removals.collect(), policy) } else { (policy, removals.collect()) };
         first.into_iter().chain(then).chain(seal).collect()
+    }
+
+    fn notes(&self, now: &State) -> Vec<String> {
+        let doubt = "there is no sshd, and no package is named that is known to bring it: where none does, this fails; openssh-server does";
+        matches!(now, State::Found(Found { doubted: true, .. })).then(|| doubt.to_owned()).into_iter().collect()
     }
 
     fn drift(&self, now: &State) -> Vec<String> {

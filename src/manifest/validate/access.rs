@@ -5,11 +5,12 @@ use super::keys::keys;
 use crate::manifest::at::At;
 use crate::manifest::machine::MachineKind;
 use crate::manifest::v1::{self, FormerUser, FormerUserState, Manifest, User, UserState};
-use crate::model::UserName;
+use crate::model::{TargetPath, UserName};
 use crate::problem::Code;
 use crate::recipe::{Departure, OwnerAccount, Place, SshAccess, SshPolicy, Sudo, Want};
 use crate::resource::{End, Foreign, Said};
 use crate::step::package_name;
+use crate::target::SshLack;
 
 /// The owner of every Azure ML compute instance.
 const AZURE_OWNER: &str = "azureuser";
@@ -136,8 +137,23 @@ fn foreign(manifest: &Manifest) -> Foreign {
     }
 }
 
+/// Packages that bring an sshd.
+const SERVERS: [&str; 3] = ["openssh-server", "ssh", "task-ssh-server"];
+
+/// What the owner needs to come in by SSH, and the manifest does not bring.
+pub fn lacks(manifest: &Manifest, kind: MachineKind, owner: Option<&OwnerAccount>) -> Vec<SshLack> {
+    let install: Vec<&str> =
+        manifest.packages.iter().flat_map(|packages| &packages.install).map(|one| package_name(one.value.as_str())).collect();
+    let known = kind == MachineKind::ComputeInstance || install.iter().any(|name| SERVERS.contains(name));
+    let server = (!known).then_some(if install.is_empty() { SshLack::Server } else { SshLack::KnownServer });
+    let writes_keys =
+        manifest.files.iter().any(|file| file.value.path.value.within(&TargetPath::root()).as_str().ends_with("/.ssh/authorized_keys"));
+    let key = writes_keys || owner.is_some_and(|owner| !owner.authorized_keys.is_empty());
+    server.into_iter().chain((!key).then_some(SshLack::Key)).collect()
+}
+
 /// The SSH policy, where there is to be one.
-pub fn ssh(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Vec<Want> {
+pub fn ssh(manifest: &Manifest, kind: MachineKind, lacks: Vec<SshLack>, desk: &mut Desk<'_>) -> Vec<Want> {
     let said = manifest.ssh_public_access_enabled.as_ref();
     let key = manifest.ssh_settings.as_ref().and_then(|settings| settings.ssh_key_value.as_ref());
     let speaks = said.map(|said| &said.place).or(key.map(|key| &key.place));
@@ -151,5 +167,5 @@ pub fn ssh(manifest: &Manifest, kind: MachineKind, desk: &mut Desk<'_>) -> Vec<W
         (None, MachineKind::Workstation) => return Vec::new(),
     };
     let said = if said.is_some() { Said::Named } else { Said::Implied };
-    vec![Want::SshPolicy(SshPolicy { access, said, foreign: foreign(manifest) })]
+    vec![Want::SshPolicy(SshPolicy { access, said, foreign: foreign(manifest), lacks })]
 }

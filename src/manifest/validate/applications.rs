@@ -1,6 +1,7 @@
 //! `custom_applications`: names, ports and paths, with the messages that Azure ML's own SDK gives.
 
 use super::desk::Desk;
+use super::software::JUPYTER_PORT;
 use crate::manifest::at::At;
 use crate::manifest::v1::{CustomApplication, Manifest};
 use crate::problem::{Code, Place, Problem};
@@ -24,6 +25,7 @@ pub fn applications(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         let message = format!("Value of {field} must be between {} and {}: {}", PORTS.start() - 1, PORTS.end() + 1, port.value);
         desk.say(Code::BadValue, &port.place, message, help);
     }
+    beside_jupyter(manifest, endpoints().map(|endpoint| &endpoint.published), desk);
     for path in each().flat_map(|application| &application.bind_mounts).flat_map(|mount| [&mount.value.source, &mount.value.target]) {
         mount(path, desk);
     }
@@ -46,6 +48,17 @@ fn unique<'p>(field: &str, values: impl IntoIterator<Item = (String, &'p Place)>
         let message = format!("Value of {field} must be unique across all custom applications: `{value}` is there twice");
         let problem = Problem::at(Code::Conflict, place, message).earlier(first);
         desk.report(problem.suggest("give each its own, or remove one"));
+    }
+}
+
+/// Reports every port on which Jupyter listens already, whichever of the two would come first at a boot.
+fn beside_jupyter<'p>(manifest: &Manifest, ports: impl Iterator<Item = &'p At<i64>>, desk: &mut Desk<'_>) {
+    let Some(jupyter) = &manifest.jupyter else { return };
+    let said = jupyter.value.port.as_ref();
+    let (taken, place) = said.map_or((i64::from(JUPYTER_PORT), &jupyter.place), |port| (port.value, &port.place));
+    for port in ports.filter(|port| port.value == taken) {
+        let problem = Problem::at(Code::Conflict, &port.place, format!("Jupyter and an application cannot both have port {taken}"));
+        desk.report(problem.earlier(place).suggest("publish the application on another port, or write another one under `jupyter`"));
     }
 }
 

@@ -269,7 +269,7 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
 const PORTS: RangeInclusive<i64> = 1024..=65535;
 
 /// The port that Jupyter is known by.
-const JUPYTER_PORT: u16 = 8888;
+pub const JUPYTER_PORT: u16 = 8888;
 
 /// `jupyter`.
 pub fn jupyter(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {

@@ -15,7 +15,7 @@ pub(super) use change::Change;
 pub(super) use decide::ADD_UP;
 pub use keys::{Key, keys_in};
 pub use pending::{CONFIRM_WITHIN, Pending};
-pub use policy::{POLICY as SSHD_POLICY, gaps as sshd_gaps, prove};
+pub use policy::{POLICY as SSHD_POLICY, SshLack, gaps as sshd_gaps, has_what_lacks, prove};
 pub use shut::UNSAID as SSHD_UNSAID;
 pub(super) use visits::matches;
 pub use visits::{Included, SSHD_CONFIG, included};

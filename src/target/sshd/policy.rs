@@ -72,6 +72,32 @@ pub(super) fn allowed(policy: &str) -> Option<String> {
 /// What is tried when the policy is proved.
 const ACT: &str = "prove the SSH policy on the real sshd";
 
+/// What somebody needs to come in, and a manifest does not bring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshLack {
+    /// An sshd: no package at all comes.
+    Server,
+    /// An sshd, unless one of the packages that come brings it: none is known to.
+    KnownServer,
+    /// A key of the owner.
+    Key,
+}
+
+/// Fails where the machine does not have either what the manifest does not bring, so that nobody could be let in.
+///
+/// # Errors
+/// It is so, or the machine cannot be looked at.
+pub fn has_what_lacks(on: &dyn Probe, (user, expect): (&UserName, &Expected), lacks: &[SshLack]) -> Result<(), OpError> {
+    let check = |lack: &SshLack| match lack {
+        _ if !lets_in(on, user, expect) => Ok(()),
+        SshLack::KnownServer => Ok(()),
+        SshLack::Server if has_server(on)? => Ok(()),
+        SshLack::Server => must_have_server(on, user, expect),
+        SshLack::Key => prove_key(on, user, ""),
+    };
+    lacks.iter().try_for_each(check)
+}
+
 /// What keeps the policy from being so: sshd answers otherwise, turns the owner away whom the policy lets in, or is not there. A policy
 /// that lets in nobody needs no sshd.
 ///
