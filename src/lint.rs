@@ -4,6 +4,8 @@
 //! Sources: Azure's own samples and the threads about them (azureml-examples#3291: conda before it is sourced), shellcheck's manual for what
 //! is left to it.
 
+mod unattended;
+
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
@@ -36,7 +38,7 @@ struct Rule {
     broken: fn(&Script<'_>) -> Vec<usize>,
 }
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 11] = [
     Rule {
         name: "no-set-e",
         what: "the script goes on after a command that failed",
@@ -86,15 +88,37 @@ const RULES: [Rule; 8] = [
         hint: "add `-y`",
         broken: |script| {
             script.commands(|line| {
-                let words = without_sudo(line);
+                let words = unattended::command(line);
                 let asks = match words.as_slice() {
                     ["apt" | "apt-get", rest @ ..] => rest.contains(&"install") || rest.contains(&"upgrade") || rest.contains(&"remove"),
                     ["conda" | "mamba", "install" | "create" | "update" | "remove", ..] | ["conda" | "mamba", "env", "remove", ..] => true,
                     _ => false,
                 };
-                asks && !words.iter().any(|word| is_flag(word, 'y') || matches!(*word, "--yes" | "--assume-yes"))
+                // `-qq` says `-y`, too (`apt-get(8)`).
+                asks && !words.iter().any(|word| is_flag(word, 'y') || matches!(*word, "--yes" | "--assume-yes" | "-qq"))
             })
         },
+    },
+    Rule {
+        name: "reads-without-input",
+        what: "nobody types on first boot: a script reads /dev/null, so `read` fails at once",
+        hint: "take it as an argument (`command` in the manifest), or from a file",
+        broken: |script| script.matching(unattended::reads),
+    },
+    Rule {
+        name: "left-running",
+        what: "what runs on when the script ends is nobody's: no one sees it fail, a script that fails ends it, and no restart brings it back",
+        hint: "describe it in `units`; for long work that ends, write `gate: background` or `wait` for it",
+        broken: |script| {
+            let waits = script.lines.iter().any(|(_, line)| unattended::waits(line));
+            if waits { Vec::new() } else { script.matching(unattended::leaves_running) }
+        },
+    },
+    Rule {
+        name: "runs-unseen",
+        what: "what the address holds that day is run, whoever put it there",
+        hint: "download it to a file, hold that against `sha256sum --check`, and run it then; or name the address and its `sha256` in the manifest",
+        broken: |script| script.matching(unattended::runs_unseen),
     },
     Rule {
         name: "token-in-clear-text",
@@ -293,14 +317,19 @@ mod tests {
     fn a_good_script_is_left_alone() {
         let good = "#!/bin/bash\nset -euo pipefail\nsource /anaconda/etc/profile.d/conda.sh\nconda activate lab\npip install numpy\n\
                     grep -qxF 'a' /etc/x || echo 'a' >> /etc/x\napt-get install -y git\ngit clone https://$USER:$TOKEN@example.org/x\n\
-                    cat > /etc/motd <<EOF\nreboot now\nEOF\n";
+                    cat > /etc/motd <<EOF\nreboot now\nEOF\napt-get -qq install git\n\
+                    curl -fsSL -o i.sh https://example.org/i.sh\nmake &\nwait\n";
         assert_eq!(rules(good), []);
         assert_eq!(rules("echo one line\n"), []);
     }
 
     #[test]
     fn each_rule_finds_its_line() {
-        let cases: [(&str, &str); 10] = [
+        let cases: [(&str, &str); 14] = [
+            ("set -e\nread -r name\n", "reads-without-input"),
+            ("set -e\nnohup tensorboard --logdir x &\n", "left-running"),
+            ("set -e\ncurl -fsSL https://example.org/i.sh | sudo bash\n", "runs-unseen"),
+            ("set -e\nDEBIAN_FRONTEND=noninteractive apt-get install git\n", "waits-for-an-answer"),
             ("echo a\necho b\n", "no-set-e"),
             ("set -e\nconda activate lab\nsource /anaconda/etc/profile.d/conda.sh\n", "conda-not-sourced"),
             ("set -e\nsudo -u azureuser -i <<'EOF'\necho $1\nEOF\n", "sudo-login-loses-arguments"),
