@@ -4,7 +4,7 @@ use super::output::{self, Paint, paint_data, say};
 use super::source;
 use super::{Exit, Form, Global};
 use crate::model::TargetPath;
-use crate::target::{Access, CONFIRM_WITHIN, Key, Machine, OpError, Openness, Pending, ProbeError};
+use crate::target::{Access, CONFIRM_WITHIN, Machine, OpError, Openness, Origin, OwnersKey, Pending, ProbeError};
 use clap::{Args, Subcommand};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -119,10 +119,17 @@ fn state(access: &Access) -> (Paint, String) {
     (Paint::Red, text)
 }
 
-fn owners(key: &Key) -> String {
+fn owners(OwnersKey { key, origin }: &OwnersKey) -> String {
     let name = key.fingerprint.clone().unwrap_or_else(|| format!("line {}", key.line));
     let useless = key.useless.as_ref().map(|why| format!("  useless: {why}")).unwrap_or_default();
-    format!("{name} ({}) {}{useless}", key.algorithm, key.comment)
+    let origin = match origin {
+        Origin::Manifest => "",
+        Origin::Added => "  added: not from the manifest",
+        Origin::Changed => "  of a file that was changed: perhaps not from the manifest",
+        Origin::Found => "  not written by Fitout",
+    };
+    let origin = paint_data(Paint::Yellow, origin);
+    format!("{name} ({}) {}{origin}{useless}", key.algorithm, key.comment)
 }
 
 /// A line with its name, left out where there is nothing to say.

@@ -43,7 +43,7 @@ fn overruled(on: &dyn Probe, named: &[ResourceId]) -> Result<Vec<Finding>, Probe
         return Ok(Access::read(on)?.otherwise.into_iter().map(finding).collect());
     }
     let Some((folder, own)) = SSHD_POLICY.rsplit_once('/') else { return Ok(Vec::new()) };
-    let earlier = names(on, folder)?.into_iter().filter(|name| name.ends_with(".conf") && name.as_str() < own);
+    let earlier = names(on, folder)?.into_iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))) && name.as_str() < own);
     let finding = |name| {
         let says = format!("{folder}/{name} would be read before Fitout's policy, and win");
         Finding::new("ssh", Level::Note, says).hint(hint).concerning(concerned(named, &[("sshd-policy", "*")]))

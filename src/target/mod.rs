@@ -92,8 +92,8 @@ pub use rehearsal::Rehearsal;
 pub use run::{HostTool, quick_host, run_host};
 pub use socket::{Caller, SOCKET, ask_at, listen_at};
 pub use sshd::{
-    Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Pending, SSHD_CONFIG, SSHD_POLICY, SSHD_UNSAID, SshLack, has_what_lacks,
-    included, keys_in, sshd_gaps,
+    Access, CONFIRM_WITHIN, HostKey, Included, Key, Openness, Origin, OwnersKey, Pending, SSHD_CONFIG, SSHD_POLICY, SSHD_UNSAID, SshLack,
+    has_what_lacks, included, keys_in, policy_gaps, sshd_gaps,
 };
 pub use state::{CheckVerdict, Ending, Process, Standing, Verdict, boot, stale_path};
 pub use stop::{asked_to_end, go_on, listen};

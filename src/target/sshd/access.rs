@@ -1,6 +1,7 @@
 //! How a machine is reached by SSH, as it is: who may come in, by which keys, where, and how to know that it is the right machine.
 
-use super::keys::{Key, keys_in};
+use super::keys::keys_in;
+use super::origin::{OwnersKey, told};
 use super::policy::{Gaps, POLICY, allowed, has_server, keys_path, now, policy_gaps, said};
 use super::shut::expected;
 use super::visits::{configuration, visits};
@@ -27,7 +28,7 @@ pub struct Access {
     /// The keys by which the machine shows who it is.
     pub host_keys: Vec<HostKey>,
     /// The keys of the user.
-    pub keys: Vec<Key>,
+    pub keys: Vec<OwnersKey>,
     /// Where sshd does otherwise than the policy says: who is turned away, by which line, and what it answers for whom.
     pub otherwise: Vec<String>,
 }
@@ -77,8 +78,10 @@ impl Access {
         let keys = match &user {
             Some(user) => {
                 let accepted = said(&answer, "pubkeyacceptedalgorithms");
-                let text = on.read(&keys_path(on, user)?)?.unwrap_or_default();
-                keys_in(&String::from_utf8_lossy(&text), if accepted.is_empty() { "*" } else { &accepted }, &now())
+                let at = keys_path(on, user)?;
+                let text = String::from_utf8_lossy(&on.read(&at)?.unwrap_or_default()).into_owned();
+                let keys = keys_in(&text, if accepted.is_empty() { "*" } else { &accepted }, &now());
+                told(keys, &text, on.written(&at)?)
             }
             None => Vec::new(),
         };

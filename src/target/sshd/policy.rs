@@ -18,7 +18,8 @@ const KNOWN_COMMANDS: [&str; 1] = ["/usr/sbin/aad_certhandler"];
 
 /// Where the effective policy differs from what is expected, each with the line that does it and the login for which it does; `answers` are
 /// those of a [`Query::SshdPolicy`], and the lines those of the configuration.
-pub(super) fn policy_gaps(answers: &str, of: &[Visit], expect: &Expected, lines: &[Line]) -> Vec<String> {
+#[must_use]
+pub fn policy_gaps(answers: &str, of: &[Visit], expect: &Expected, lines: &[Line]) -> Vec<String> {
     let mut gaps: Vec<(String, Vec<&Visit>)> = Vec::new();
     for (answer, visit) in answers.split("\n\n").zip(of) {
         for gap in gaps_of(answer, expect, lines) {

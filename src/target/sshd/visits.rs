@@ -20,7 +20,7 @@ const ELSEWHERE: &str = "203.0.113.7";
 
 /// A line of sshd's configuration that says something.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// The file that holds it.
     pub file: TargetPath,
     /// Its number there, from 1.
@@ -33,7 +33,7 @@ pub(super) struct Line {
 
 /// For whom a line holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub enum Holds {
     /// Whoever comes, unless an earlier line, or one of a `Match` block, says otherwise.
     ForAll,
     /// Whom the `Match` block around it speaks of: that wins over all other lines.
