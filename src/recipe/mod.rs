@@ -50,7 +50,7 @@ pub use mpi::{Mpi, MpiImplementation};
 pub use nvidia::{ContainerToolkit, Driver as GpuDriver, DriverSource, Flavour, GpuPresence, NvidiaPackages};
 pub use owner::{OwnerAccount, Sudo};
 pub use packages::{Packages, Repository};
-pub use power::PowerPolicy;
+pub use power::{POWER_PARTS, PowerPolicy};
 pub use question::{Answer, Answers, CondaAnswer, Question, RedistAnswer, WheelAnswer};
 pub use sayings::{Made, Sayings};
 pub use service::Service;

@@ -17,9 +17,13 @@ pub struct PowerPolicy {
     pub section: &'static str,
 }
 
-/// The timer, and what it starts.
+/// The timer, its text, and that of what it starts.
 const TIMER: &str = "fitout-stop.timer";
-const STOP: &str = "fitout-stop.service";
+const TIMER_FILE: &str = "/etc/systemd/system/fitout-stop.timer";
+const STOP_FILE: &str = "/etc/systemd/system/fitout-stop.service";
+
+/// Names of all that this comes to: a machine whose manifest no longer says when it stops must not go on stopping.
+pub const POWER_PARTS: [&str; 4] = [POWER, TIMER, TIMER_FILE, STOP_FILE];
 
 impl PowerPolicy {
     /// The timer; `None` where systemd knows no time zone of any stop.
@@ -63,8 +67,7 @@ impl Recipe for PowerPolicy {
             specs.push(Spec::Apt(Apt::new("tzdata", vec!["tzdata".into()], Vec::new())));
         }
         if let Some(timer) = self.timer() {
-            let files =
-                [own(&format!("/etc/systemd/system/{TIMER}"), timer)?, own(&format!("/etc/systemd/system/{STOP}"), Self::service())?];
+            let files = [own(TIMER_FILE, timer)?, own(STOP_FILE, Self::service())?];
             let name = UnitName::parse(TIMER).map_err(fail)?;
             let files = files.map(|file| File { read_by: vec![name.clone()], ..file });
             let data = specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).map(Spec::id);

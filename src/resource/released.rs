@@ -122,8 +122,13 @@ impl Released {
         if switched(ENABLED, enabled) {
             verbs.push(if enabled == Switch::On { UnitVerb::Disable } else { UnitVerb::Enable });
         }
+        // A timer that no boot starts is to start nothing now either.
+        let is_timer = matches!(unit.as_str().rsplit_once('.'), Some((_, "timer")));
+        if verbs.contains(&UnitVerb::Disable) && is_timer && super::unit::running(on, &unit)? == Some(Switch::On) {
+            verbs.push(UnitVerb::Stop);
+        }
         let there = super::unit::has_file(on, &unit)?;
-        verbs.retain(|verb| there || matches!(verb, UnitVerb::Unmask | UnitVerb::Disable));
+        verbs.retain(|verb| there || matches!(verb, UnitVerb::Unmask | UnitVerb::Disable | UnitVerb::Stop));
         let ops: Vec<Op> = verbs.into_iter().map(|verb| Op::Unit { verb, unit: unit.clone() }).collect();
         Ok(if ops.is_empty() { State::Gone } else { State::Ours(ops, Ability::Exec) })
     }

@@ -1,12 +1,18 @@
 //! What a manifest that changed no longer asks for.
 
 use crate::model::{ResourceId, TargetPath};
+use crate::recipe::POWER_PARTS;
 use crate::resource::{OF_A_PATH, OFF, Released, Spec};
 use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
 use std::collections::{BTreeSet, HashMap};
 
 /// The kind of a guard.
 const GUARD: &str = "guard";
+
+/// Whether a thing is a setting of Fitout's own, which nobody else reads: where it stayed, what the manifest no longer says would go on.
+fn is_own(id: &ResourceId) -> bool {
+    id.kind == GUARD || POWER_PARTS.contains(&id.name.as_str())
+}
 
 /// The kind of a request for packages, whose things have names of their own.
 const APT: &str = "apt";
@@ -34,8 +40,7 @@ pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Res
         let still = |name: &String| claims.contains_key(switch(name)) || (id.kind == APT && packages.contains(name));
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
-        // A guard is a setting of Fitout's own.
-        let deletable = id.kind == GUARD && !wanted.contains_key(id) && !record.beside
+        let deletable = is_own(id) && !wanted.contains_key(id) && !record.beside
             || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
         if deletable {
             let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();
@@ -71,10 +76,14 @@ fn folder(path: &str, specs: &[Spec], records: &Records) -> Option<Released> {
     (!needed).then(|| Released { of, things: Claims::new(), inside: Vec::new() })
 }
 
-/// Directories go after what is in them.
+/// Directories go after what is in them, and the text of a unit after what it is switched to.
 fn with_contents(all: &[Released]) -> Vec<Released> {
     let of = |one: &Released| -> Vec<Released> {
-        let inside = |other: &&Released| one.of.kind == "directory" && other.of.name.starts_with(&format!("{}/", one.of.name));
+        let inside = |other: &&Released| match one.of.kind.as_str() {
+            "directory" => other.of.name.starts_with(&format!("{}/", one.of.name)),
+            "file" => other.of.kind == "unit" && one.of.name.rsplit('/').next() == Some(&other.of.name),
+            _ => false,
+        };
         all.iter().filter(inside).cloned().collect()
     };
     let mut whole: Vec<Released> = all.iter().map(|one| Released { inside: of(one), ..one.clone() }).collect();
