@@ -9,7 +9,7 @@ use fitout::apply::RunReport;
 use fitout::datasource::read_volume;
 use fitout::image::{RawDisk, writer};
 use fitout::journal::Snapshot;
-use fitout::manifest::{ImageFormat, MemoryFiles, Sheets, Source, from_azure, load, load_image};
+use fitout::manifest::{ImageFormat, MemoryFiles, Sheets, Source, Stand, from_azure, load, load_image};
 use fitout::model::{ByteSize, TargetPath};
 use fitout::resolve::{Foreign, read_foreign};
 use fitout::session::{Approved, foresee};
@@ -77,7 +77,7 @@ pub fn image(data: &[u8]) {
 /// What Azure's tools write, YAML or JSON: what is made of it is a manifest.
 pub fn azure(data: &[u8]) {
     let files = MemoryFiles::default();
-    if let Ok(draft) = from_azure(&source(&String::from_utf8_lossy(data)), "lab.yaml", &files) {
+    if let Ok(draft) = from_azure(&source(&String::from_utf8_lossy(data)), Stand { name: "lab.yaml", home: None }, &files) {
         assert!(!format!("{draft:?}").is_empty());
     }
 }

@@ -234,6 +234,30 @@ fn azures_file_becomes_a_manifest() {
 }
 
 #[test]
+fn azures_files_are_named_from_where_the_manifest_is() {
+    let desk = Desk::new();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHXtNqfU8vikNQHMFYijRXb3GyLPsH+Kk3BDeCSjZTwx ada@example.org";
+    desk.write("azure/setup.sh", "echo hello\n");
+    desk.write("azure/ada.pub", key);
+    let ci = |key: &str| {
+        format!(
+            "type: computeinstance\nname: ci-lab\nssh_public_access_enabled: true\nssh_settings: {{ssh_key_value: {key}}}\n\
+             setup_scripts: {{creation_script: {{path: setup.sh}}, startup_script: {{path: gone.sh}}}}\n"
+        )
+    };
+    desk.write("azure/ci.yml", ci("ada.pub"));
+    desk.write("out/empty", "");
+    assert_eq!(desk.run("init --from-azure azure/ci.yml out/lab.yaml").code, 0);
+    let made = std::fs::read_to_string(desk.path().join("out/lab.yaml")).unwrap();
+    assert!(made.contains("path: ../azure/setup.sh\n") && made.contains("ssh_key_value: ../azure/ada.pub\n"), "{made}");
+    assert!(made.contains("gone.sh is not here: copy it here from the workspace"), "{made}");
+    assert_eq!(desk.run("validate -f out/lab.yaml").code, 0);
+    desk.write("azure/ci.yml", ci("~/.ssh/nobody-has-this.pub"));
+    let made = desk.run("init --from-azure azure/ci.yml").out;
+    assert!(made.contains("~/.ssh/nobody-has-this.pub is not here: paste the public key that it holds in its place"), "{made}");
+}
+
+#[test]
 fn what_is_not_there_is_66() {
     let desk = Desk::new();
     desk.write("m.yaml", MANIFEST);

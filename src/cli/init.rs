@@ -4,7 +4,7 @@ use super::output::{self, Paint, complain, paint};
 use super::source::{self, Refusal};
 use super::{Exit, Form, Global};
 use crate::adopt::propose;
-use crate::manifest::{HostFiles, STARTER, Source, TextError, from_azure};
+use crate::manifest::{HostFiles, STARTER, Source, Stand, TextError, from_azure};
 use crate::session::SessionError;
 use crate::store::Store;
 use clap::Args;
@@ -79,7 +79,9 @@ fn azure(origin: &str, into: Option<&str>) -> Result<String, Refusal> {
     } else {
         Source::read(&HostFiles::default(), origin).map_err(|error| Refusal::Unread(origin.into(), error))?
     };
-    from_azure(&source, into.unwrap_or(origin), &HostFiles::default()).map_err(|rejected| Refusal::Rejected(Box::new(rejected)))
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let stand = Stand { name: into.unwrap_or(origin), home: home.as_deref() };
+    from_azure(&source, stand, &HostFiles::default()).map_err(|rejected| Refusal::Rejected(Box::new(rejected)))
 }
 
 /// Readable by all, as files that editors make.

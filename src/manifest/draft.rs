@@ -2,11 +2,13 @@
 //!
 //! To start from something else: a function here that makes a [`Node`] tree, and [`draft`] makes it a text with its comments.
 
+mod named;
+
 use super::arm;
 use super::disposition::{self, Disposition};
 use super::files::Files;
 use super::load::load;
-use super::node::{Mark, Node, Value, at, text};
+use super::node::{Mark, Node, Value};
 use super::parse::{Parsed, Tally, parse};
 use super::schema::schema;
 use super::source::{Rejected, Sheets, Source};
@@ -17,15 +19,21 @@ use std::path::Path;
 /// A small manifest with suggestions as comments.
 pub const STARTER: &str = include_str!("starter.yaml");
 
-/// Fields of Azure's that name files, which may have stayed in a workspace.
-const FILES: [&str; 3] = ["setup_scripts.creation_script", "setup_scripts.startup_script", "ssh_settings.ssh_key_value"];
+/// Where a draft will stand.
+#[derive(Debug, Clone, Copy)]
+pub struct Stand<'a> {
+    /// The name by which it will be read.
+    pub name: &'a str,
+    /// The home of whoever asks for it, whose `~` a path may begin with.
+    pub home: Option<&'a Path>,
+}
 
 /// The manifest of an Azure ML compute instance: of the YAML that `az ml compute create` takes, or of Azure Resource Manager's JSON.
-/// It will be read as `name`. Scripts and keys that are not there stand in it as comments.
+/// Scripts and keys are named from where it will stand; those that are not there stand in it as comments.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn from_azure(source: &Source, name: &str, files: &(impl Files + Clone + 'static)) -> Result<String, Rejected> {
+pub fn from_azure(source: &Source, stand: Stand<'_>, files: &(impl Files + Clone + 'static)) -> Result<String, Rejected> {
     let Parsed { root, problems } = parse(&source.name, &source.text, &mut Tally::default());
     let Some(root) = root.filter(|_| problems.is_empty()) else {
         valid(source, files)?;
@@ -36,10 +44,11 @@ pub fn from_azure(source: &Source, name: &str, files: &(impl Files + Clone + 'st
         // What is wrong with it is told where it stands.
         valid(source, files)?;
     }
-    let is_there = |path: &str| files.read(&folder(name).join(path), LONGEST).is_ok_and(|file| file.is_some());
     let was_converted = converted.is_some();
-    let text = draft(converted.unwrap_or_else(|| root.clone()), &source.name, is_there);
-    match valid(&Source { name: name.to_owned(), text: text.as_str().into() }, files) {
+    let mut tree = converted.unwrap_or_else(|| root.clone());
+    let lost = named::place(&mut tree, &source.name, stand, files);
+    let text = draft(tree, &source.name, lost);
+    match valid(&Source { name: stand.name.to_owned(), text: text.as_str().into() }, files) {
         Err(rejected) if was_converted => Err(placed(rejected, &text, &root, source)),
         other => other.map(|()| text),
     }
@@ -60,9 +69,6 @@ fn placed(rejected: Rejected, made: &str, root: &Node, source: &Source) -> Rejec
     Rejected { problems: rejected.problems.into_iter().map(moved).collect(), sources }
 }
 
-/// Longest file that a manifest's own fields of text may name.
-const LONGEST: u64 = 1024 * 1024;
-
 fn folder(name: &str) -> &Path {
     Path::new(name).parent().unwrap_or(Path::new(""))
 }
@@ -75,7 +81,7 @@ fn valid(source: &Source, files: &(impl Files + Clone + 'static)) -> Result<(), 
 }
 
 /// A tree as a text with comments: what has no effect here, and why; and what names a file that is not there.
-fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> String {
+fn draft(mut root: Node, origin: &str, lost: Vec<(String, String)>) -> String {
     let Value::Map(entries) = &mut root.value else { return String::new() };
     entries.retain(|entry| entry.key != "schema" && entry.key != "$schema");
     let mut remarks = Remarks::default();
@@ -93,12 +99,7 @@ fn draft(mut root: Node, origin: &str, is_there: impl Fn(&str) -> bool) -> Strin
             .disabled
             .insert(path, "an expression of the template, which a deployment works out: write its value, then remove the `#`".into());
     }
-    for path in FILES {
-        let Some(named) = at(&root, path).and_then(|node| at(node, "path").or(Some(node))).and_then(text) else { continue };
-        if !named.contains(char::is_whitespace) && !is_there(named) {
-            remarks.disabled.insert(path.to_owned(), format!("{named} is not here: copy it here from the workspace, then remove the `#`"));
-        }
-    }
+    remarks.disabled.extend(lost);
     let file = Path::new(origin).file_name().map_or_else(|| "standard input".into(), |name| name.to_string_lossy());
     format!("# Made from {file} by `fitout init --from-azure`.\nschema: 1\n{}", write(&root, &remarks))
 }

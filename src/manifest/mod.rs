@@ -44,7 +44,7 @@ mod when;
 mod write;
 
 pub use disposition::{Disposition, Field};
-pub use draft::{STARTER, from_azure};
+pub use draft::{STARTER, Stand, from_azure};
 pub use explain::{explain, meant};
 pub use files::{Files, HostFiles, MemoryFiles, TextError, text};
 pub use image::{ImageBase, ImageDefinition, ImageFormat, Release, load_image};

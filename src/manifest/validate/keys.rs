@@ -29,8 +29,8 @@ pub fn keys(value: &At<String>, desk: &mut Desk<'_>) -> Vec<String> {
         return checked(text, &value.place, desk).into_iter().collect();
     }
     if text.starts_with('~') {
-        let help = "write a path relative to this manifest, or paste the key";
-        desk.say(Code::BadValue, &value.place, format!("`{text}`: `~` is not expanded here"), help);
+        let help = "write a path relative to this manifest, or paste the key; `fitout init --from-azure` takes it in";
+        desk.say(Code::MissingFile, &value.place, format!("`{text}`: `~` is not expanded here"), help);
         return Vec::new();
     }
     let Ok(path) = SourcePath::try_from(text.to_owned()) else {
