@@ -123,6 +123,60 @@ fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
     assert!(!root.at("/var/lib/fitout/state/locked-packages").exists());
 }
 
+/// What a package needs is as much a part of a locked run as the package: where the cache has it damaged, or not, nothing begins.
+#[test]
+fn a_package_that_the_cache_has_in_part_is_refused_before_anything_is_done() {
+    const PACKAGES: &str =
+        "schema: 1\npackages:\n  repositories: [{name: tiny, uri: URI, suite: ./, signed_by: tiny.asc}]\n  install: [tiny-tool]\n";
+    let root = Root::fresh();
+    let server = Server::of(&root.at("/srv/repository"));
+    let fitout = Fitout::new(&root, &PACKAGES.replace("URI", &server.url));
+    fitout.apply();
+    fitout.run(&["lock"]).ended(0);
+    root.run(&["dpkg", "--purge", "tiny-tool", "tiny-data"]);
+    let cache = tempfile::tempdir_in(kept("")).unwrap();
+    let run = |verb: &[&str]| Run::of(command(env!("CARGO_BIN_EXE_fitout")).args(verb).arg("--cache").arg(cache.path()));
+    let lock = lock_file(&fitout);
+    run(&["fetch", lock.to_str().unwrap()]).ended(0);
+    drop(server);
+    let data = package(cache.path(), "tiny-data");
+    let digest = data.file_name().unwrap().to_str().unwrap().to_owned();
+    let (whole, file) = (fs::read(&data).unwrap(), fitout.manifest());
+    let apply = ["apply", "--locked", "--offline", "--repair", "--root", root.path().to_str().unwrap(), "-f", file.to_str().unwrap()];
+    let mut damaged = whole.clone();
+    *damaged.last_mut().unwrap() ^= 1;
+    let is_untouched = || !root.at("/usr/bin/tiny-tool").exists() && !root.at("/usr/share/tiny/data").exists();
+    for (content, says) in [(Some(damaged), digest.as_str()), (None, "tiny-data")] {
+        fs::remove_file(&data).unwrap();
+        content.map_or(Ok(()), |content| fs::write(&data, content)).unwrap();
+        let refused = run(&apply);
+        assert!(refused.ended(69).stderr.contains(says), "{refused:?}");
+        assert!(is_untouched());
+        // A damaged one may have been moved out of the way: the next round begins with what the first did.
+        fs::write(&data, &whole).unwrap();
+    }
+    run(&apply).ended(0);
+    assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
+}
+
+/// Where the cache has this package.
+fn package(cache: &Path, name: &str) -> PathBuf {
+    let named = |file: &Path| {
+        command("dpkg-deb").arg("-f").arg(file).arg("Package").output().is_ok_and(|said| said.stdout.trim_ascii() == name.as_bytes())
+    };
+    let mut folders = vec![cache.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if named(&entry) {
+                return entry;
+            }
+        }
+    }
+    panic!("the cache has no {name}");
+}
+
 /// The program, its sockets written down.
 fn traced(verb: &[&str], sockets: &Path, cache: &Path) -> std::process::Command {
     let mut strace = command("strace");
