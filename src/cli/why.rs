@@ -41,7 +41,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             let found: Vec<_> = found.iter().map(|(run, report)| json!({"run": run, "report": report})).collect();
             output::json(&json!({"version": 1, "resources": found}));
         }
-        Answer::Stories(found) => output::data(&found.iter().map(|(run, report)| story(*run, report)).collect::<Vec<_>>().join("\n")),
+        Answer::Stories(found) => output::data(&stories(&found)),
         Answer::Nothing(why) if global.output == Form::Json => output::json(&json!({"version": 1, "resources": [], "nothing": why})),
         Answer::Nothing(why) => output::data(&format!("{why}\n")),
     }
@@ -114,6 +114,36 @@ fn near(name: &str, ids: &[String]) -> Option<String> {
     spelled.or_else(|| ids.iter().find(|id| id.contains(name)).cloned())
 }
 
+/// Each that failed; of those that were skipped for the same reason, one story of them all.
+fn stories(found: &[(u64, Report)]) -> String {
+    let mut groups: Vec<Vec<&(u64, Report)>> = Vec::new();
+    for one in found {
+        let like = |group: &&mut Vec<&(u64, Report)>| {
+            let first = &group[0].1;
+            (first.outcome, &first.reason, &first.hint) == (Outcome::Skipped, &one.1.reason, &one.1.hint)
+                && one.1.outcome == Outcome::Skipped
+        };
+        match groups.iter_mut().find(like) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    let told = |group: &Vec<&(u64, Report)>| match group.as_slice() {
+        [] => String::new(),
+        [(run, report)] => story(*run, report),
+        [(run, report), others @ ..] => {
+            let named = others.iter().take(NAMED).map(|(_, other)| other.id.to_string()).collect::<Vec<_>>().join(", ");
+            let rest = others.len().saturating_sub(NAMED);
+            let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+            story(*run, report).replacen("  log: ", &format!("  also:  {named}{more}\n  log: "), 1)
+        }
+    };
+    groups.iter().map(told).collect::<Vec<_>>().join("\n")
+}
+
+/// How many of those that share a story are named; the journal names all.
+const NAMED: usize = 8;
+
 fn story(run: u64, report: &Report) -> String {
     format!("{}  log:   {}\n", told(run, report), log(run))
 }
@@ -138,4 +168,37 @@ pub fn told(run: u64, report: &Report) -> String {
     lines.extend(report.steps.iter().map(|step| format!("  did:   {} ({})", step.op.summary(), step.why)));
     lines.extend(report.deferred.iter().map(|waits| format!("  waits: {waits}")));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(name: &str, outcome: Outcome, reason: &str) -> (u64, Report) {
+        let report = Report {
+            id: ResourceId::new("file", name),
+            outcome,
+            milliseconds: 0,
+            steps: Vec::new(),
+            deferred: Vec::new(),
+            drift: Vec::new(),
+            notes: Vec::new(),
+            reason: Some(reason.to_owned()),
+            hint: None,
+        };
+        (4, report)
+    }
+
+    #[test]
+    fn what_was_skipped_for_one_reason_is_told_once() {
+        let skipped = (1..=12).map(|n| report(&format!("/{n}"), Outcome::Skipped, "SIGINT asked to end"));
+        let found: Vec<(u64, Report)> =
+            [report("/a", Outcome::Failed, "no"), report("/b", Outcome::Failed, "no")].into_iter().chain(skipped).collect();
+        let told = stories(&found);
+        assert_eq!(told.matches("cause:").count(), 3, "{told}");
+        assert!(
+            told.contains("  also:  file:/2, file:/3, file:/4, file:/5, file:/6, file:/7, file:/8, file:/9 and 3 more\n  log:"),
+            "{told}"
+        );
+    }
 }

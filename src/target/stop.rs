@@ -9,7 +9,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Signals that come closer together than this are one wish: what passes a signal on, as timeout(1) does, sends it to a program that had it
+/// from the terminal already. Nobody presses Ctrl-C twice as fast.
+const ONE_WISH: Duration = Duration::from_millis(200);
 
 /// The signal that came first; 0 while none did.
 static CAME: AtomicI32 = AtomicI32::new(0);
@@ -43,6 +48,7 @@ pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let (mut interrupt, mut terminate) =
         runtime.block_on(async { Ok::<_, io::Error>((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)) })?;
+    let mut first = None::<Instant>;
     let listen = move || loop {
         let came = runtime.block_on(async {
             tokio::select! {
@@ -51,8 +57,9 @@ pub fn listen(tell: impl Fn(Signal) + Send + 'static) -> io::Result<()> {
             }
         });
         if CAME.compare_exchange(0, came as i32, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            first = Some(Instant::now());
             tell(came);
-        } else {
+        } else if first.is_none_or(|first| first.elapsed() > ONE_WISH) {
             at_once(came);
         }
     };
