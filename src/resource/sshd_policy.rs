@@ -2,12 +2,13 @@
 //! configuration includes no such files, it is made to. Where sshd answers otherwise although the file stands, another one wins, and that
 //! must be seen.
 
-use super::Resource;
 use super::ssh_seal::{Seal, Sealed};
+use super::written::text_of;
+use super::{Resource, Written};
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Change, Content, Op, Proof, Step};
 use crate::target::look::{names, path, stat, text};
-use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, SshLack, has_what_lacks, included, sshd_gaps, stale_path};
+use crate::target::{Included, Probe, ProbeError, SSHD_CONFIG, SSHD_POLICY, SshLack, has_what_lacks, included, sshd_gaps, stale_path};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -96,6 +97,11 @@ const KNOWN: [&str; 3] = ["50-cloud-init.conf", "50-cloudimg-settings.conf", "60
 /// The line by which sshd reads the policy (from OpenSSH 8.2 on, Debian 11 and Ubuntu 20.04).
 const INCLUDE: &str = "Include /etc/ssh/sshd_config.d/*.conf";
 
+/// Whether sshd, by this configuration, reads the policy whoever comes.
+fn reads_policy(config: &str) -> bool {
+    TargetPath::parse(SSHD_POLICY).is_ok_and(|policy| included(config, &policy) == Included::Always)
+}
+
 impl SshdPolicy {
     fn write(&self, path: &TargetPath, text: String, proof: Option<Proof>, change: Change, why: &str) -> Step {
         let (content, meta) = (Content::Inline(text.into()), Meta::root(Mode::FILE));
@@ -170,6 +176,11 @@ impl Resource for SshdPolicy {
 
     fn path(&self) -> Option<&TargetPath> {
         Some(&self.path)
+    }
+
+    fn writes(&self) -> Vec<Written> {
+        // Where sshd does not read the policy, it is made to.
+        vec![Written::unless(SSHD_CONFIG, |other| text_of(other).is_some_and(reads_policy))]
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
