@@ -11,6 +11,7 @@ mod environments;
 mod gpu;
 mod keys;
 mod network;
+mod pep508;
 mod power;
 mod protected;
 mod requirements;

@@ -202,7 +202,7 @@ fn said_of_machine(manifest: &Manifest) -> SaidOfMachine {
 fn list(requirements: &At<Requirements>, desk: &mut Desk<'_>) -> Vec<String> {
     match &requirements.value {
         Requirements::List(items) => {
-            let kept = items.iter().filter(|item| !requirements::names_address(item.value.as_str(), &item.place, desk));
+            let kept = items.iter().filter(|item| !requirements::is_refused(item.value.as_str(), &item.place, desk));
             kept.map(|item| item.value.as_str().to_owned()).collect()
         }
         Requirements::File(path) => match desk.file(&requirements.map(|_| path.clone()), super::desk::CARRIED) {
@@ -235,7 +235,7 @@ fn check_environment(file: &Named, named: &Place, desk: &mut Desk<'_>) {
             let (message, help) = requirements::option(text);
             desk.say(Code::NotYet, &place, message, help);
         } else {
-            requirements::names_address(text, &place, desk);
+            requirements::is_refused(text, &place, desk);
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A requirement with hashes becomes one text, as pip takes it on a line; whoever resolves it takes no file of another hash.
 
 use super::desk::{Desk, Named};
+use super::pep508::malformed;
 use crate::manifest::v1::Requirement;
 use crate::model::Sha256;
 use crate::problem::{Code, Place};
@@ -62,8 +63,12 @@ pub fn option(text: &str) -> (&'static str, &'static str) {
     known.map_or(other, |(_, message, help)| (message, help))
 }
 
-/// Finds a requirement that names an address: no index vouches for what is there.
-pub fn names_address(text: &str, place: &Place, desk: &mut Desk<'_>) -> bool {
+/// Finds a requirement that cannot be resolved: no index vouches for what is at an address, and pip reads nothing but PEP 508.
+pub fn is_refused(text: &str, place: &Place, desk: &mut Desk<'_>) -> bool {
+    names_address(text, place, desk) || malformed(text, place, desk)
+}
+
+fn names_address(text: &str, place: &Place, desk: &mut Desk<'_>) -> bool {
     let is_address = text.split(';').next().is_some_and(|bare| bare.contains("://"));
     if is_address {
         let message =
@@ -148,7 +153,7 @@ fn requirement(text: &str, place: &Place, desk: &mut Desk<'_>) -> Option<String>
         return None;
     }
     match Requirement::try_from(bare.to_owned()) {
-        Ok(_) => Some(whole),
+        Ok(_) => (!malformed(bare, place, desk)).then_some(whole),
         Err(error) => {
             desk.say(Code::BadValue, place, error.0, "see PEP 508 for the form");
             None
