@@ -768,10 +768,36 @@ fn a_manifest_is_named_by_a_link() {
     std::os::unix::fs::symlink("../real/m.yaml", desk.path().join("other/m.yaml")).unwrap();
     assert_eq!(desk.run("validate -f other/m.yaml").code, 0);
     let locked = desk.run("plan -f other/m.yaml --root root");
-    assert!(locked.code == 66 && locked.err.contains("real/m.yaml.lock"), "the lock beside it is its lock: {locked:?}");
+    assert!(locked.code == 65 && locked.err.contains("real/m.yaml.lock"), "the lock beside it is its lock: {locked:?}");
     fs::remove_file(desk.path().join("real/m.yaml.lock")).unwrap();
     assert_eq!(desk.run("apply -f other/m.yaml --root root").code, 0);
     assert_eq!(fs::read_to_string(desk.path().join("root/srv/a")).unwrap(), "a\n");
+}
+
+#[test]
+fn a_lock_that_cannot_be_used_is_replaced_by_lock_alone() {
+    let desk = Desk::new();
+    desk.write("m.yaml", "files: [{path: /srv/a, content: a}]\n");
+    for broken in ["", "{\"version\": 1, \"machines\": {\"debi", "{\"version\": 2}", "{\"version\": 1}"] {
+        desk.write("m.yaml.lock", broken);
+        for verb in ["plan -f m.yaml --root root", "lock -f m.yaml --root root --check", "fetch m.yaml.lock"] {
+            let refused = desk.run(verb);
+            assert_eq!(refused.code, 65, "{verb}: {refused:?}");
+            assert!(refused.err.contains("hint: `fitout lock -f m.yaml` writes it anew"), "{refused:?}");
+        }
+        let locked = desk.run("lock -f m.yaml --root root");
+        assert_eq!(locked.code, 0, "{locked:?}");
+        assert!(locked.err.contains("the lock m.yaml.lock cannot be used, and is to be written anew: "), "{locked:?}");
+        let again = desk.run("lock -f m.yaml --root root");
+        assert!(again.code == 0 && !again.err.contains("cannot be used"), "{again:?}");
+        assert_eq!(desk.run("plan -f m.yaml --root root --locked").code, 0);
+    }
+    let mistaken = desk.run("fetch m.yaml");
+    assert!(mistaken.code == 65 && mistaken.err.contains("lies beside it: name m.yaml.lock"), "{mistaken:?}");
+    fs::remove_file(desk.path().join("m.yaml.lock")).unwrap();
+    let mistaken = desk.run("fetch m.yaml");
+    assert!(mistaken.err.contains("`fitout lock -f m.yaml` writes m.yaml.lock"), "{mistaken:?}");
+    assert_eq!(desk.run("fetch m.yaml.lock").code, 66);
 }
 
 #[test]

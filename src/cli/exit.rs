@@ -30,7 +30,7 @@ exits! {
     Failed 1 "something failed or did not converge",
     NotClean 2 "not clean: `plan --detailed-exitcode` has steps; `verify`, `diff`, `doctor`, `script lint` or `lock --check` found something; `status` or `disk` is degraded",
     Usage 64 "the command line cannot be understood",
-    Manifest 65 "the manifest has problems",
+    Manifest 65 "the manifest or its lock has problems, or asks for what is nowhere to be had",
     NoInput 66 "a file that was named is not there",
     Unavailable 69 "something could not be fetched",
     DiskFloor 73 "the work would leave less room than a disk guard asks for, or a disk was full",

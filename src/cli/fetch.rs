@@ -1,7 +1,7 @@
 //! `fitout fetch`: fills the cache from a lock, for machines that have no network.
 
 use super::output::{self, complain, say};
-use super::source::{Purpose, Refusal, read_lock};
+use super::source::{Purpose, Refusal, failing, read_lock};
 use super::{Exit, Form, Global};
 use crate::fetch::Http;
 use crate::model::{ByteSize, counted};
@@ -43,12 +43,13 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let name = arguments.lock.display().to_string();
     let lock = match read_lock(&arguments.lock, Purpose::Look) {
         Ok(Some(lock)) => lock,
-        Ok(None) => return Refusal::Lock(name, "it does not exist".into()).tell(global),
+        Ok(None) => return Refusal::Lockless(name, "it does not exist").tell(global),
         Err(refusal) => return refusal.tell(global),
     };
     let Some(blobs) = named(&lock, arguments.machine.as_deref()) else {
         let kinds = lock.machines.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        return Refusal::Lock(name, format!("it says nothing of such machines; it knows {kinds}")).tell(global);
+        complain(&format!("the lock {name} says nothing of such machines"), Some(&format!("it knows {kinds}")));
+        return Exit::NoInput;
     };
     let store = Store::at(&global.cache);
     let progress: &dyn Progress = if global.progress == super::ProgressForm::None { &Silent } else { &Told };
@@ -63,7 +64,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let missing: Vec<&Blob> = lacks.iter().map(|lack| lack.blob).collect();
     if let Err(error) = Http::new().and_then(|http| http.download_all(&store, &missing, progress)) {
         complain(&error.to_string(), None);
-        return Exit::Unavailable;
+        return failing(&error.to_string(), Exit::Unavailable);
     }
     let size = ByteSize(missing.iter().filter_map(|blob| std::fs::metadata(store.path(&blob.sha256)).ok()).map(|data| data.len()).sum());
     match global.output {

@@ -1,7 +1,7 @@
 //! `fitout lock`: writes down what a manifest comes to on a kind of machine, or says what moved since.
 
-use super::output::{self, complain, say};
-use super::source::{self, Purpose, Refusal, lock_of, read_lock};
+use super::output::{self, Paint, complain, paint, say};
+use super::source::{self, Purpose, Refusal, failing, lock_of, read_lock};
 use super::{Exit, Form, Global, progress};
 use crate::apply::Observers;
 use crate::model::counted;
@@ -41,11 +41,20 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let path = lock_of(&arguments.file);
-    let done = read_lock(&path, Purpose::Look).and_then(|before| {
-        let before = match (before, arguments.check) {
-            (None, true) => return Err(Refusal::Lock(path.display().to_string(), "it does not exist".into())),
-            (before, _) => before.unwrap_or_default(),
-        };
+    let before = match read_lock(&path, Purpose::Look) {
+        Ok(None) if arguments.check => Err(Refusal::Lockless(path.display().to_string(), "it does not exist")),
+        // What cannot be used is what is to be replaced.
+        Err(Refusal::Lock(name, cause)) if !arguments.check => {
+            let lost = "what it said of other kinds of machines is lost";
+            say(&format!(
+                "{} the lock {name} cannot be used, and is to be written anew: {cause}; {lost}",
+                paint(Paint::Yellow, "warning:")
+            ));
+            Ok(Lock::default())
+        }
+        before => before.map(Option::unwrap_or_default),
+    };
+    let done = before.and_then(|before| {
         let (kind, now) = look(arguments, &before, global)?;
         Ok((before, kind, now))
     });
@@ -91,8 +100,9 @@ fn write(path: &Path, mut lock: Lock, kind: &str, now: Locked, global: &Global) 
     lock.machines.insert(kind.to_owned(), now);
     let written = lock.to_text().map_err(io::Error::other).and_then(|text| replace(path, &text));
     if let Err(error) = written {
-        complain(&format!("cannot write {}: {error}", path.display()), None);
-        return Exit::Failed;
+        let message = format!("cannot write {}: {error}", path.display());
+        complain(&message, None);
+        return failing(&message, Exit::Failed);
     }
     match global.output {
         Form::Json => output::json(&json!({"version": 1, "machine": kind, "moved": moved})),

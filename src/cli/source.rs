@@ -41,7 +41,9 @@ pub enum Refusal {
     Plan(String, String),
     /// No state to compare with can be read.
     State(String, String),
-    /// A lock cannot be read.
+    /// There is no lock.
+    Lockless(String, &'static str),
+    /// A lock is none that this Fitout can read.
     Lock(String, String),
     /// A `--set` is none.
     Set(String),
@@ -74,6 +76,11 @@ impl Refusal {
                 Some("name one with -f FILE, or install one with `fitout apply -f FILE --root DIR --install`"),
                 Exit::NoInput,
             ),
+            Self::Installed(InstalledError::Lock(name, cause)) => say(
+                &format!("cannot use the lock {name}, which was installed with the manifest: {cause}"),
+                Some("write it anew (`fitout lock -f FILE`), and install both (`fitout apply -f FILE --install`)"),
+                Exit::Manifest,
+            ),
             Self::Installed(error) => {
                 let hint = error.hint().or(InstalledError::None.hint());
                 say(&error.to_string(), hint, Exit::NoInput)
@@ -95,9 +102,10 @@ impl Refusal {
                 Some("`fitout diff --save FILE DIR` keeps the state of a root"),
                 Exit::NoInput,
             ),
-            Self::Lock(name, cause) => {
+            Self::Lockless(name, cause) => {
                 say(&format!("cannot use the lock {name}: {cause}"), Some("`fitout lock -f FILE` writes one beside FILE"), Exit::NoInput)
             }
+            Self::Lock(name, cause) => say(&format!("cannot use the lock {name}: {cause}"), Some(&relock(&name)), Exit::Manifest),
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
@@ -105,6 +113,20 @@ impl Refusal {
             Self::Session(error) => session(&error, global),
         }
     }
+}
+
+/// What to do about a file that is no lock: where it is a manifest, its own lock is beside it, or may be.
+fn relock(name: &str) -> String {
+    match name.strip_suffix(LOCK) {
+        Some(manifest) => format!("`fitout lock -f {manifest}` writes it anew"),
+        None if Path::new(&format!("{name}{LOCK}")).exists() => format!("the lock of a manifest lies beside it: name {name}{LOCK}"),
+        None => format!("name the lock of a manifest; `fitout lock -f {name}` writes {name}{LOCK}"),
+    }
+}
+
+/// How a command ends that failed with this message.
+pub fn failing(message: &str, otherwise: Exit) -> Exit {
+    if is_for_room(message) { Exit::DiskFloor } else { otherwise }
 }
 
 fn say(message: &str, hint: Option<&str>, exit: Exit) -> Exit {
@@ -133,14 +155,14 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             Trouble::Else => failed(&message),
             Trouble::Damaged => say(&message, error.trouble.hint(), Exit::Failed),
             Trouble::Newer => say(&message, error.trouble.hint(), Exit::Newer),
+            Trouble::Unlisted => say(&message, error.trouble.hint(), Exit::Manifest),
         },
         SessionError::Resolve(_) if is_denied(&message) => {
             let hint = format!("{} cannot be written; use sudo, or name another folder with --cache DIR", global.cache.display());
             say(&message, Some(&hint), Exit::NotRoot)
         }
-        SessionError::Resolve(error) => say(&message, None, unresolved(&error.cause)),
-        SessionError::Own(cause) if is_for_room(&message) => say(&message, cause.hint.as_deref(), Exit::DiskFloor),
-        SessionError::Own(cause) => say(&message, cause.hint.as_deref(), Exit::Failed),
+        SessionError::Resolve(error) => say(&message, None, failing(&message, unresolved(&error.cause))),
+        SessionError::Own(cause) => say(&message, cause.hint.as_deref(), failing(&message, Exit::Failed)),
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
         }
@@ -343,8 +365,8 @@ fn lock_text(path: &Path, purpose: Purpose) -> Result<Option<String>, Refusal> {
     match text(&purpose.files(), path, LONGEST) {
         Ok(text) => Ok(Some(text)),
         Err(TextError::Absent) => Ok(None),
-        Err(error @ TextError::Doubtful(_)) => Err(Refusal::Unread(name(), error)),
-        Err(error @ (TextError::Unreadable(_) | TextError::NotText(_))) => Err(Refusal::Lock(name(), error.to_string())),
+        Err(error @ (TextError::Doubtful(_) | TextError::Unreadable(_))) => Err(Refusal::Unread(name(), error)),
+        Err(error @ TextError::NotText(_)) => Err(Refusal::Lock(name(), error.to_string())),
     }
 }
 
@@ -357,7 +379,7 @@ fn terms(ground: &Ground, on: &Machine, purpose: Purpose) -> Result<Terms, Refus
     };
     if lock.is_none() && ground.locked {
         let cause = if ground.file.is_some() { "it does not exist" } else { "the installed manifest had no lock beside it" };
-        return Err(Refusal::Lock(name.display().to_string(), cause.into()));
+        return Err(Refusal::Lockless(name.display().to_string(), cause));
     }
     let bond = if ground.locked { Bond::Strict } else { Bond::Loose };
     let network = if ground.offline { Permission::Forbidden } else { Permission::Allowed };

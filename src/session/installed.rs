@@ -87,6 +87,9 @@ pub enum InstalledError {
     /// Others than root may have written it.
     #[error("{0} is not trusted: {1}, and what is in it is done as root")]
     Untrusted(String, String),
+    /// The lock that was installed with it is none that this Fitout can read.
+    #[error("cannot use the lock {0}: {1}")]
+    Lock(String, String),
     /// The machine cannot be looked at.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -159,7 +162,7 @@ pub fn installed_lock(on: &dyn Probe) -> Result<Option<Lock>, InstalledError> {
     must_be_roots(on, &name)?;
     let Some(bytes) = on.read(&target_path(&name)?)? else { return Ok(None) };
     let lock = String::from_utf8(bytes).map_err(|e| e.to_string()).and_then(|text| Lock::parse(&text).map_err(|e| e.to_string()));
-    lock.map(Some).map_err(|cause| InstalledError::Probe(ProbeError::new(format!("read {name}"), cause)))
+    lock.map(Some).map_err(|cause| InstalledError::Lock(name, cause))
 }
 
 /// What stands at the end of the name of a manifest's lock.

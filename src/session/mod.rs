@@ -304,8 +304,8 @@ impl Session {
         self.work.graph.nodes.iter().filter_map(|node| run(&node.spec)).collect()
     }
 
-    /// Refuses a run that takes packages out of the cache where one that is to be installed is damaged, or where only some are there:
-    /// where none of those asked for are, apt may have them itself.
+    /// Refuses a run that takes packages out of the cache where one that is to be installed is damaged, or is not there, unless apt has all
+    /// that is asked for itself.
     fn hold_packages(&self, asked: &[String]) -> Result<(), SessionError> {
         if self.terms.bond == Bond::Loose || self.terms.network == Permission::Allowed || asked.is_empty() {
             return Ok(());
@@ -313,13 +313,18 @@ impl Session {
         let known = self.target.packages()?;
         let named = self.locked.packages.0.iter().filter(|(name, file)| known.installed.get(*name) != Some(&file.version));
         let files: BTreeMap<&str, Blob> = named.filter_map(|(name, file)| Some((name.as_str(), file.blob()?))).collect();
-        let lacks = looked_for(&self.store, files.values())?;
+        let lacks = looked_for(&self.store, files.values()).map_err(SessionError::Own)?;
         let lacks_one = |request: &String| {
             let blob = files.get(package_name(request));
             blob.is_some_and(|blob| lacks.iter().any(|lack| lack.blob.sha256 == blob.sha256))
         };
         let is_damaged = lacks.iter().any(|lack| lack.damage.is_some());
-        if is_damaged || !lacks.is_empty() && !asked.iter().any(lacks_one) { Err(missing(&lacks)) } else { Ok(()) }
+        let may_do_without = !is_damaged && asked.iter().any(lacks_one);
+        if lacks.is_empty() || may_do_without && PackageFiles::are_there(asked, self.target.as_ref())? {
+            Ok(())
+        } else {
+            Err(missing(&lacks))
+        }
     }
 
     /// Binds apt to the lock, for a run that installs packages under one; ends what a run that was cut short was bound to.

@@ -6,7 +6,7 @@ use crate::fetch::Http;
 use crate::model::Network;
 use crate::resolve::Permission;
 use crate::step::{Blob, Op};
-use crate::store::{Held, Promise, Store};
+use crate::store::{Promise, Store};
 use crate::target::{OpError, Progress};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -36,7 +36,7 @@ impl Supply for Only<'_> {
 
 impl Supply for Session {
     fn supply(&self, op: &Op, progress: &dyn Progress) -> Result<(), OpError> {
-        brought(&self.store, op, &lacking(&self.store, op), &self.network, progress)
+        brought(&self.store, op, &lacking(&self.store, op)?, &self.network, progress)
     }
 
     fn supply_during(&self, op: &Op, progress: &dyn Progress, work: &(dyn Fn() -> Result<(), OpError> + Sync)) -> Result<(), OpError> {
@@ -59,7 +59,7 @@ pub fn supply_during(
     progress: &dyn Progress,
     work: &(dyn Fn() -> Result<(), OpError> + Sync),
 ) -> Result<(), OpError> {
-    let blobs = lacking(store, op);
+    let blobs = lacking(store, op)?;
     if blobs.is_empty() {
         return work();
     }
@@ -109,7 +109,7 @@ impl Progress for Beside<'_> {
 /// # Errors
 /// It could not be had, or no network may be asked for it.
 pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dyn Progress) -> Result<(), SessionError> {
-    let lacks = verified::looked_for(store, op.blobs())?;
+    let lacks = verified::looked_for(store, op.blobs()).map_err(SessionError::Own)?;
     if way.0 == Permission::Forbidden && !lacks.is_empty() {
         return Err(verified::missing(&lacks));
     }
@@ -118,8 +118,8 @@ pub fn supply(store: &Store, op: &Op, way: (Permission, &Network), progress: &dy
 }
 
 /// What a step needs and the store cannot give.
-fn lacking<'o>(store: &Store, op: &'o Op) -> Vec<&'o Blob> {
-    op.blobs().into_iter().filter(|blob| !matches!(store.look(&blob.sha256), Ok(Held::Whole(_)))).collect()
+fn lacking<'o>(store: &Store, op: &'o Op) -> Result<Vec<&'o Blob>, OpError> {
+    Ok(verified::looked_for(store, op.blobs())?.into_iter().map(|lack| lack.blob).collect())
 }
 
 fn brought(store: &Store, op: &Op, blobs: &[&Blob], network: &Network, progress: &dyn Progress) -> Result<(), OpError> {

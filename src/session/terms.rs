@@ -96,7 +96,7 @@ impl Terms {
 
     /// Says which downloads of this work were damaged, and refuses it where a network would be needed that may not be asked.
     pub(super) fn reach(&self, plan: &Plan, store: &Store, observers: &Observers) -> Result<(), SessionError> {
-        let lacks = looked_for(store, plan.steps().flat_map(|step| step.op.blobs()))?;
+        let lacks = looked_for(store, plan.steps().flat_map(|step| step.op.blobs())).map_err(SessionError::Own)?;
         if self.network == Permission::Forbidden && !lacks.is_empty() {
             return Err(missing(&lacks));
         }

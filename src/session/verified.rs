@@ -33,12 +33,12 @@ pub fn lacking<'b>(store: &Store, blobs: impl IntoIterator<Item = &'b Blob>) -> 
     each.into_values().filter_map(|blob| look(blob).transpose()).collect()
 }
 
-/// The same, as a reason not to begin.
+/// The same, as a reason not to go on.
 ///
 /// # Errors
 /// The store cannot be read.
-pub(super) fn looked_for<'b>(store: &Store, blobs: impl IntoIterator<Item = &'b Blob>) -> Result<Vec<Lack<'b>>, SessionError> {
-    lacking(store, blobs).map_err(|e| SessionError::Own(OpError::new(format!("look for downloads in {}", store.folder().display()), e)))
+pub(super) fn looked_for<'b>(store: &Store, blobs: impl IntoIterator<Item = &'b Blob>) -> Result<Vec<Lack<'b>>, OpError> {
+    lacking(store, blobs).map_err(|e| OpError::new(format!("look for downloads in {}", store.folder().display()), e))
 }
 
 /// What is lacking, where no network may be asked for it.

@@ -5,7 +5,7 @@
 
 use super::machine::Machine;
 use super::unpack::control_of_package;
-use super::{OpError, Probe, ProbeError, Silent, Target};
+use super::{OpError, Probe, ProbeError, Silent, Target, Trouble};
 use crate::model::{ByteSize, Sha256, TargetPath, redacted};
 use crate::step::{Beside, Blob, Query, package_name};
 use crate::store::Held;
@@ -21,6 +21,9 @@ const PREFERENCES: &str = "/var/lib/fitout/state/locked-packages.pref";
 const SHELF: &str = "/var/lib/fitout/state/locked-packages";
 const SOURCE: &str = "/var/lib/fitout/state/locked-packages/sources.list";
 const LISTS: &str = "/var/lib/fitout/state/locked-packages/lists";
+
+/// Where apt keeps what it fetched.
+const ARCHIVES: &str = "/var/cache/apt/archives";
 
 /// A release of a package, exactly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +67,7 @@ impl PackageFiles {
         let said = on.query(&Query::PackageFiles(packages.to_vec(), beside))?;
         if said.status != 0 {
             let cause = said.stderr.lines().filter(|line| line.starts_with("E:")).collect::<Vec<_>>().join("; ");
-            let unknown = if cause.contains("Unable to locate") { " (`apt-get update` there fetches its lists)" } else { "" };
-            return Err(ProbeError::new(format!("ask apt for {}", packages.join(" ")), format!("{cause}{unknown}")));
+            return Err(ProbeError::new(format!("ask apt for {}", packages.join(" ")), cause).of(Trouble::Unlisted));
         }
         Ok(Self::parse(&said.stdout))
     }
@@ -83,6 +85,21 @@ impl PackageFiles {
             Some((name, PackageFile { version, sha256, size, url }))
         };
         Self(said.lines().filter_map(line).collect())
+    }
+
+    /// Whether apt can install these packages with what the machine has: it fetched them before, or has them on a disk.
+    ///
+    /// # Errors
+    /// The machine cannot be looked at.
+    pub fn are_there(packages: &[String], on: &dyn Probe) -> Result<bool, ProbeError> {
+        let Ok(files) = Self::ask(packages, Beside::Installed, on) else { return Ok(false) };
+        let fetched = on.list(&path(ARCHIVES)?)?.unwrap_or_default();
+        // `git_1%3a2.39_amd64.deb`, as apt names what it fetched.
+        let begins = |name: &str, file: &PackageFile| format!("{name}_{}_", file.version.replace(':', "%3a"));
+        let is_there = |(name, file): (&String, &PackageFile)| {
+            file.blob().is_none() || fetched.iter().any(|entry| entry.starts_with(&begins(name, file)))
+        };
+        Ok(files.0.iter().all(is_there))
     }
 
     /// The list that a run in hand is bound to.

@@ -107,11 +107,11 @@ pub struct ProbeError {
     pub act: String,
     /// Why it failed.
     pub cause: String,
-    /// Whether it is about what Fitout keeps.
+    /// Whether it is of a kind that is known.
     pub trouble: Trouble,
 }
 
-/// What is the trouble with what Fitout keeps on a machine, where that is the trouble.
+/// What is the trouble, where more is known of it than what was said: what Fitout keeps on a machine, or what is asked of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
     /// It is about something else.
@@ -120,6 +120,8 @@ pub enum Trouble {
     Damaged,
     /// A newer Fitout wrote it.
     Newer,
+    /// No source of packages has what is asked for.
+    Unlisted,
 }
 
 impl Trouble {
@@ -132,6 +134,7 @@ impl Trouble {
                 Some("put it back from a backup, or have `fitout reset` forget what Fitout knows of this machine: what it made stays")
             }
             Self::Newer => Some("use the Fitout that wrote it, or a newer one"),
+            Self::Unlisted => Some("`apt-get update` there fetches apt's lists; `apt-cache policy NAME` shows what they offer"),
         }
     }
 }
@@ -143,7 +146,7 @@ impl ProbeError {
         Self { act: told(act), cause: told(cause.to_string()), trouble: Trouble::Else }
     }
 
-    /// The same, about what Fitout keeps.
+    /// The same, of a kind that is known.
     #[must_use]
     pub fn of(mut self, trouble: Trouble) -> Self {
         self.trouble = trouble;

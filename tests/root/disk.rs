@@ -156,3 +156,18 @@ fn what_is_kept_for_root_is_not_free() {
         }
     }
 }
+
+#[test]
+fn a_cache_on_a_full_disk_is_told_as_one() {
+    let disk = Disk::ext4(2 * MEBIBYTE, &["-m", "0"]);
+    let beside = tempfile::tempdir().unwrap();
+    let (big, lock) = (beside.path().join("big"), beside.path().join("m.yaml.lock"));
+    fs::write(&big, vec![b'x'; 4 << 20]).unwrap();
+    let sha256 = fitout::model::Sha256::of(&fs::read(&big).unwrap());
+    let download = format!(r#"{{"url": "file://{}", "sha256": "{sha256}", "size": null}}"#, big.display());
+    let machine = format!(r#"{{"answers": [], "downloads": [{download}], "packages": {{}}, "scripts": {{}}}}"#);
+    fs::write(&lock, format!(r#"{{"version": 1, "machines": {{"debian-12-x86_64": {machine}}}}}"#)).unwrap();
+    let mut fetch = command(env!("CARGO_BIN_EXE_fitout"));
+    let fetched = Run::of(fetch.arg("fetch").arg(lock).arg("--cache").arg(disk.at.path()));
+    assert!(fetched.ended(73).stderr.contains("No space left on device"), "{fetched:?}");
+}

@@ -107,6 +107,11 @@ fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
     root.run(&["dpkg", "--purge", "tiny-tool", "tiny-data"]);
     fitout.run(&["lock"]).ended(0);
     assert_eq!(fs::read_to_string(lock_file(&fitout)).unwrap(), after, "what is installed changes the lock");
+    let manifest = fs::read_to_string(fitout.manifest()).unwrap();
+    fs::write(fitout.manifest(), manifest.replace("[tiny-tool]", "[tiny-tool, tiny-nothing]")).unwrap();
+    let unlisted = fitout.run(&["lock"]);
+    assert!(unlisted.ended(65).stderr.contains("Unable to locate package tiny-nothing"), "{unlisted:?}");
+    fs::write(fitout.manifest(), manifest).unwrap();
     let cache = tempfile::tempdir_in(kept("")).unwrap();
     let sockets = cache.path().join("sockets");
     let lock = lock_file(&fitout);
@@ -116,6 +121,10 @@ fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
     root.run(&["sh", "-c", "rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb"]);
     let file = fitout.manifest();
     let apply = ["apply", "--locked", "--offline", "--repair", "--root", root.path().to_str().unwrap(), "-f", file.to_str().unwrap()];
+    // Neither the cache nor apt has them.
+    let empty = tempfile::tempdir_in(kept("")).unwrap();
+    let refused = Run::of(&mut traced(&apply, &sockets, empty.path()));
+    assert!(refused.ended(69).stderr.contains("the cache lacks"), "{refused:?}");
     Run::of(&mut traced(&apply, &sockets, cache.path())).succeeded();
     assert_eq!(root.run(&["tiny-tool"]), "tiny tool 1.2\n");
     assert!(root.run(&["apt-mark", "showauto"]).contains("tiny-data\n"), "what it needs came as if it had been asked for");
