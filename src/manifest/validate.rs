@@ -14,6 +14,7 @@ mod network;
 mod pep508;
 mod power;
 mod protected;
+mod pylock;
 mod requirements;
 mod scripts;
 mod software;

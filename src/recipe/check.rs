@@ -38,18 +38,8 @@ pub enum Subject {
 /// How long a check may take by default.
 pub const CHECK_TIMEOUT: Span = Span::minutes(2);
 
-/// Starts the kernel named in argv[1] through its kernelspec, runs argv[2], prints what it prints, fails where it fails.
-const THROUGH_KERNEL: &str = "\
-import sys
-from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=float(sys.argv[3]))
-try:
-    reply = client.execute_interactive(sys.argv[2], timeout=float(sys.argv[3]))
-    sys.exit(0 if reply['content']['status'] == 'ok' else 1)
-finally:
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-";
+/// The program that speaks to a kernel: it starts the one named in argv\[1\], and runs argv\[2\] there within argv\[3\] seconds.
+const THROUGH_KERNEL: &str = include_str!("through_kernel.py");
 
 impl Recipe for Check {
     fn item(&self) -> Item {

@@ -6,7 +6,9 @@ use std::fs;
 /// A kernel, and a program that asks the runtime for its version.
 const PROGRAM: &str = r#"
 #include <cstdio>
+#include <cuda_fp16.h>
 #include <cuda_runtime.h>
+__global__ void halve(__half *x) { x[threadIdx.x] = __hmul(x[threadIdx.x], __float2half(0.5f)); }
 __global__ void twice(int *x) { x[threadIdx.x] *= 2; }
 int main() {
     int version = 0;

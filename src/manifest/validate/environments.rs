@@ -171,7 +171,8 @@ fn source(from: &At<v1::From>, manifest: &Manifest, desk: &mut Desk<'_>) -> Opti
             })
         }
         (None, Some(python), requirements) => {
-            let requirements = requirements.as_ref().map(|requirements| list(requirements, desk)).unwrap_or_default();
+            let requirements =
+                requirements.as_ref().map(|requirements| list(requirements, python.value.as_str(), desk)).unwrap_or_default();
             let packages = manifest.packages.iter().flat_map(|packages| &packages.install);
             let packages = packages.map(|request| request.value.as_str().to_owned()).collect();
             Some(Source::Python { version: python.value.as_str().to_owned(), requirements, index: index(manifest), packages })
@@ -199,14 +200,14 @@ fn said_of_machine(manifest: &Manifest) -> SaidOfMachine {
 }
 
 /// The requirements of a list or of a file.
-fn list(requirements: &At<Requirements>, desk: &mut Desk<'_>) -> Vec<String> {
+fn list(requirements: &At<Requirements>, python: &str, desk: &mut Desk<'_>) -> Vec<String> {
     match &requirements.value {
         Requirements::List(items) => {
             let kept = items.iter().filter(|item| !requirements::is_refused(item.value.as_str(), &item.place, desk));
             kept.map(|item| item.value.as_str().to_owned()).collect()
         }
         Requirements::File(path) => match desk.file(&requirements.map(|_| path.clone()), super::desk::CARRIED) {
-            Some(file) => requirements::read(&file, desk),
+            Some(file) => requirements::read(&file, python, desk),
             None => Vec::new(),
         },
     }

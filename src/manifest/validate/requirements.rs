@@ -1,13 +1,13 @@
-//! Files of requirements: a `requirements.txt`, with hashes or without, and a `pylock.toml` (PEP 751).
+//! Files of requirements: a `requirements.txt`, with hashes or without; a `pylock.toml` is read next door.
 //!
 //! A requirement with hashes becomes one text, as pip takes it on a line; whoever resolves it takes no file of another hash.
 
 use super::desk::{Desk, Named};
 use super::pep508::malformed;
+use super::pylock::pylock;
 use crate::manifest::v1::Requirement;
 use crate::model::Sha256;
 use crate::problem::{Code, Place};
-use toml_edit::{Document, Table};
 
 /// What stands before a hash.
 pub const HASH: &str = " --hash=sha256:";
@@ -15,14 +15,15 @@ pub const HASH: &str = " --hash=sha256:";
 /// Files that name one another are read so far; pip knows no end.
 const DEEPEST: usize = 8;
 
-/// The requirements of a file, and of those that it names with `-r`.
-pub fn read(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
-    read_to(DEEPEST, file, desk)
+/// The requirements of a file, and of those that it names with `-r`, for an environment of this Python (`3.11`).
+pub fn read(file: &Named, python: &str, desk: &mut Desk<'_>) -> Vec<String> {
+    read_to(DEEPEST, file, python, desk)
 }
 
-fn read_to(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
+fn read_to(depth: usize, file: &Named, python: &str, desk: &mut Desk<'_>) -> Vec<String> {
     desk.show(file);
-    if file.path.extension().is_some_and(|extension| extension == "toml") { pylock(file, desk) } else { lines(depth, file, desk) }
+    let is_lock = file.path.extension().is_some_and(|extension| extension == "toml");
+    if is_lock { pylock(file, python, desk) } else { lines(depth, file, python, desk) }
 }
 
 /// The file that a line names with `-r`.
@@ -81,7 +82,7 @@ fn names_address(text: &str, place: &Place, desk: &mut Desk<'_>) -> bool {
 }
 
 /// The requirements of a `requirements.txt`: one on each line, which may go on on the next; comments apart.
-fn lines(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
+fn lines(depth: usize, file: &Named, python: &str, desk: &mut Desk<'_>) -> Vec<String> {
     let mut found: Vec<(String, Place)> = Vec::new();
     let mut begun: Option<(String, Place)> = None;
     for (index, line) in file.text.lines().enumerate() {
@@ -101,7 +102,7 @@ fn lines(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
     let hashed = found.iter().any(|(text, _)| text.contains("--hash"));
     let one = |(text, place): (String, Place)| {
         if let Some(name) = included(&text) {
-            return include(depth, file, (name, &place), desk);
+            return include(depth, file, python, (name, &place), desk);
         }
         let Some(requirement) = requirement(&text, &place, desk) else { return Vec::new() };
         if hashed && !requirement.contains(HASH) {
@@ -114,13 +115,13 @@ fn lines(depth: usize, file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
 }
 
 /// The requirements of a file that another names, relative to that.
-fn include(depth: usize, file: &Named, (name, place): (&str, &Place), desk: &mut Desk<'_>) -> Vec<String> {
+fn include(depth: usize, file: &Named, python: &str, (name, place): (&str, &Place), desk: &mut Desk<'_>) -> Vec<String> {
     let Some(depth) = depth.checked_sub(1) else {
         desk.say(Code::BadValue, place, "these files name each other, more than eight deep", "take the circle apart");
         return Vec::new();
     };
     let beside = file.path.parent().map_or_else(|| name.into(), |folder| folder.join(name));
-    desk.file_at(beside, place, super::desk::CARRIED).map_or_else(Vec::new, |inner| read_to(depth, &inner, desk))
+    desk.file_at(beside, place, super::desk::CARRIED).map_or_else(Vec::new, |inner| read_to(depth, &inner, python, desk))
 }
 
 /// One requirement, with its hashes in one form.
@@ -159,43 +160,4 @@ fn requirement(text: &str, place: &Place, desk: &mut Desk<'_>) -> Option<String>
             None
         }
     }
-}
-
-/// The packages of a `pylock.toml`, each pinned with the hashes of its wheels.
-fn pylock(file: &Named, desk: &mut Desk<'_>) -> Vec<String> {
-    let place = file.line(1, 1);
-    let document = match Document::parse(file.text.as_str()) {
-        Ok(document) => document,
-        Err(error) => {
-            let line = error.span().map_or(1, |span| file.text[..span.start].lines().count().max(1));
-            desk.say(
-                Code::BadValue,
-                &file.line(line, 1),
-                format!("this is no TOML: {}", error.message()),
-                "write it with `uv export --format pylock.toml`",
-            );
-            return Vec::new();
-        }
-    };
-    let Some(packages) = document.get("packages").and_then(|packages| packages.as_array_of_tables()) else {
-        desk.say(Code::BadValue, &place, "this is no pylock.toml: it has no `packages`", "write it with `uv export --format pylock.toml`");
-        return Vec::new();
-    };
-    let one = |package: &Table| {
-        let text = |key: &str| package.get(key).and_then(|value| value.as_str()).unwrap_or_default();
-        let (name, version, marker) = (text("name"), text("version"), text("marker"));
-        let wheels = package.get("wheels").and_then(|wheels| wheels.as_array()).into_iter().flatten();
-        let hash =
-            |wheel: &toml_edit::Value| Some(wheel.as_inline_table()?.get("hashes")?.as_inline_table()?.get("sha256")?.as_str()?.to_owned());
-        let hashes: Vec<String> = wheels.filter_map(hash).filter(|hash| Sha256::parse(hash).is_ok()).collect();
-        if version.is_empty() || hashes.is_empty() {
-            let message = format!("`{name}` has no version or no wheel with a sha256");
-            desk.say(Code::NotYet, &place, message, "Fitout installs wheels of an index, which it can verify");
-            return None;
-        }
-        let marker = if marker.is_empty() { String::new() } else { format!(" ; {marker}") };
-        let hashes: String = hashes.iter().flat_map(|hash| [HASH, hash]).collect();
-        Some(format!("{name}=={version}{marker}{hashes}"))
-    };
-    packages.iter().filter_map(one).collect()
 }

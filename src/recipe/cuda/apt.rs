@@ -29,7 +29,8 @@ impl Toolkit {
         if self.components.iter().any(|name| name == WHOLE) {
             return vec![pinned("cuda-toolkit")];
         }
-        let wanted = parts::PARTS.iter().filter(|part| self.components.iter().any(|name| name == part.name) && self.major() >= part.first);
+        let wanted =
+            parts::PARTS.iter().filter(|part| self.components.iter().any(|name| name == part.name) && self.release() >= part.first);
         std::iter::once(pinned("cuda-minimal-build")).chain(wanted.map(|part| format!("{}-{line}", part.apt))).collect()
     }
 

@@ -79,6 +79,12 @@ impl Toolkit {
         first_parts(&self.version, 1).parse().unwrap_or_default()
     }
 
+    /// `12` and `4` of `12.4.1`.
+    fn release(&self) -> (u32, u32) {
+        let minor = self.version.split('.').nth(1).and_then(|minor| minor.parse().ok());
+        (self.major(), minor.unwrap_or_default())
+    }
+
     /// `cuda-12.4`, its directory below `/usr/local`.
     fn name(&self) -> String {
         format!("cuda-{}", first_parts(&self.version, 2))
@@ -93,7 +99,7 @@ impl Toolkit {
     }
 
     fn asked(&self, cuda: &Cuda, facts: &Facts) -> Option<Asked> {
-        let parts = parts::with_needs(&self.components, self.major());
+        let parts = parts::with_needs(&self.components, self.release());
         Some(match self.source {
             ToolkitSource::Apt => return None,
             ToolkitSource::Redist => {

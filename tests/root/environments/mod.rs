@@ -2,6 +2,7 @@
 
 #[path = "../../support/channel.rs"]
 pub mod channel;
+mod dead;
 mod faults;
 mod kept;
 mod locked;

@@ -102,6 +102,7 @@ impl Maker {
             ("cuda_crt", "nvidia-cuda-crt"),
             ("cuda_cudart", "nvidia-cuda-runtime"),
             ("cuda_cuobjdump", "nvidia-cuda-cuobjdump"),
+            ("cuda_cccl", "nvidia-cuda-cccl"),
         ];
         let one = |(name, project): (&'static str, &str)| {
             let tree = self.wheel(project, "13.2.86", "nvidia/cu13");
@@ -133,7 +134,13 @@ impl Maker {
         fs::rename(headers, nvcc.join("include")).unwrap();
         let cudart = self.wheel("nvidia-cuda-runtime-cu12", "12.4.127", "nvidia/cuda_runtime");
         dress(&cudart);
-        vec![("cuda_nvcc", "12.4.131", nvcc), ("cuda_cudart", "12.4.127", cudart), ("cuda_cuobjdump", "12.4.127", cuobjdump)]
+        let cccl = self.wheel("nvidia-cuda-cccl-cu12", "12.4.127.post1", "nvidia/cuda_cccl");
+        vec![
+            ("cuda_nvcc", "12.4.131", nvcc),
+            ("cuda_cudart", "12.4.127", cudart),
+            ("cuda_cuobjdump", "12.4.127", cuobjdump),
+            ("cuda_cccl", "12.4.127", cccl),
+        ]
     }
 
     /// cuDNN takes most of a gigabyte: a library with its name, built here, stands in for it.
@@ -180,7 +187,8 @@ pub fn tiny(mirror: &Path) {
     let compiler = tree("nvcc", &[("bin/nvcc", "#!/bin/sh\n"), ("nvvm/libdevice/libdevice.10.bc", "bitcode\n")]);
     let runtime = tree("cudart", &[("lib/libcudart_static.a", "!<arch>\n"), ("include/cuda.h", "#define CUDA_VERSION 12040\n")]);
     symlink("cuda.h", runtime.join("include/cuda_runtime.h")).unwrap();
-    let components = [("cuda_nvcc", "12.4.131", compiler), ("cuda_cudart", "12.4.127", runtime)];
+    let headers = tree("cccl", &[("include/nv/target", "// nv/target\n")]);
+    let components = [("cuda_nvcc", "12.4.131", compiler), ("cuda_cudart", "12.4.127", runtime), ("cuda_cccl", "12.4.127", headers)];
     publish(&mirror.join("compute/cuda/redist"), "cuda", "12.4.1", &components, None);
 }
 
