@@ -49,9 +49,12 @@ pub struct Plan {
     pub download: ByteSize,
     /// File systems with a guard.
     pub disks: Vec<DiskPlan>,
+    /// Others that have less room than the work takes, each by the first place there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub short: Vec<DiskPlan>,
 }
 
-/// What the plan does to one guarded file system.
+/// What the plan does to one file system.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DiskPlan {
     /// Where.
@@ -120,7 +123,9 @@ impl Plan {
         let download = ByteSize(absent.filter_map(|blob| blob.size).map(|size| size.0).sum());
         let mut disks = disks(graph, on, &resources)?;
         add_cache(&mut disks, &resources, download, store);
-        Ok(Self { version: 1, released: Vec::new(), resources, download, disks })
+        let mut short = disks.split_off(graph.guards().count());
+        short.retain(|disk| disk.takes > disk.space.free);
+        Ok(Self { version: 1, released: Vec::new(), resources, download, disks, short })
     }
 
     /// Whether there is nothing that can be done now.
@@ -221,20 +226,21 @@ fn add_cache(disks: &mut [DiskPlan], resources: &[Planned], download: ByteSize, 
     }
 }
 
-/// Guarded file systems, and what the steps take of each.
+/// Guarded file systems, then the others that the steps take room of, and what they take of each.
 fn disks(graph: &Graph, on: &dyn Probe, resources: &[Planned]) -> Result<Vec<DiskPlan>, ProbeError> {
     let disk = |guard: &Guard| {
         let space = on.space(&guard.mount)?;
         Ok(DiskPlan { space, mount: guard.mount.clone(), minimum_free: guard.minimum_free, takes: ByteSize(0), sure: Sure::Exactly })
     };
     let mut disks: Vec<DiskPlan> = graph.guards().map(disk).collect::<Result<_, ProbeError>>()?;
-    if disks.is_empty() {
-        return Ok(disks);
-    }
     let steps = resources.iter().flat_map(|planned| &planned.steps);
     for step in steps.filter(|step| step.disk != DiskForecast::NONE) {
-        let device = on.space(&step.op.place())?.device;
-        for disk in disks.iter_mut().filter(|disk| disk.space.device == device) {
+        let (mount, minimum_free) = (step.op.place(), ByteSize(0));
+        let space = on.space(&mount)?;
+        if !disks.iter().any(|disk| disk.space.device == space.device) {
+            disks.push(DiskPlan { mount, space, minimum_free, takes: ByteSize(0), sure: Sure::Exactly });
+        }
+        for disk in disks.iter_mut().filter(|disk| disk.space.device == space.device) {
             disk.takes.0 += step.disk.bytes();
             disk.sure = disk.sure.max(step.disk.sure());
         }

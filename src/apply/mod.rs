@@ -15,6 +15,7 @@ use crate::resource::Guard;
 use crate::step::{DiskForecast, Op, Step};
 use crate::target::{CheckVerdict, OpError, Progress, Target, asked_to_end, go_on};
 use crew::{Crew, Ready};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -65,7 +66,7 @@ impl Workers {
 pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, observers: &Observers, workers: Workers) -> RunReport {
     let began = Instant::now();
     observers.tell(&Event::RunStarted { resources: graph.nodes.len() });
-    let engine = Engine { on, supply, observers, guards: graph.guards().collect() };
+    let engine = Engine { on, supply, observers, guards: graph.guards().collect(), noted: Mutex::default() };
     forget_checks(plan, on);
     // Nothing was changed since the plan looked at what comes before the first step.
     let idle = plan.resources.iter().take_while(|planned| planned.steps.is_empty() && planned.problem.is_none());
@@ -101,6 +102,8 @@ struct Engine<'a> {
     supply: &'a dyn Supply,
     observers: &'a Observers,
     guards: Vec<&'a Guard>,
+    /// What steps noted, each for its resource.
+    noted: Mutex<Vec<(ResourceId, String)>>,
 }
 
 /// A resource in hand.
@@ -235,9 +238,16 @@ impl Engine<'_> {
                 Err(error) => job.fail(error.into()),
             }
         }
+        job.report.notes.extend(self.noted_of(&job.report.id));
         job.report.milliseconds = milliseconds(job.began);
         self.observers.tell(&Event::ResourceFinished { report: job.report.clone() });
         job.report
+    }
+
+    /// What the steps of a resource noted.
+    fn noted_of(&self, id: &ResourceId) -> Vec<String> {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        noted.extract_if(.., |(of, _)| of == id).map(|(_, text)| text).collect()
     }
 
     fn progress<'a>(&'a self, id: &'a ResourceId) -> Telling<'a> {
@@ -326,6 +336,12 @@ struct Telling<'a> {
 impl Progress for Telling<'_> {
     fn line(&self, text: &str) {
         self.engine.observers.tell(&Event::Line { id: self.id.clone(), text: redacted(text).into_owned() });
+    }
+
+    fn note(&self, text: &str) {
+        self.line(text);
+        let noted = (self.id.clone(), redacted(text).into_owned());
+        self.engine.noted.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
     }
 
     fn advance(&self, done: u64, total: u64) {

@@ -71,9 +71,13 @@ pub fn usage(error: &clap::Error) {
     error.print().unwrap_or_default();
 }
 
+/// What is logged where nobody asks for more. Of a damaged cache rattler warns at each of its layers, and then does what is to be done: fetches
+/// the package again, which is told as progress.
+const LOGGED: &str = "warn,rattler=error";
+
 /// Starts the log of developers, on standard error, by `FITOUT_LOG` (as `RUST_LOG` elsewhere).
 pub fn start_log() {
-    let filter = EnvFilter::try_from_env("FITOUT_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("FITOUT_LOG").unwrap_or_else(|_| EnvFilter::new(LOGGED));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours(&io::stderr())).without_time();
     // A second call in one process changes nothing.
     log.try_init().unwrap_or_default();

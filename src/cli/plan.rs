@@ -120,6 +120,13 @@ fn room(disk: &DiskPlan) -> String {
     }
 }
 
+/// That a file system has less room than the work takes.
+fn too_little(disk: &DiskPlan) -> String {
+    let at_most = if disk.sure == Sure::Exactly { "" } else { "up to " };
+    let (takes, mount, free) = (disk.takes, &disk.mount, disk.space.free);
+    format!("{} this takes {at_most}{takes} where {mount} will be, and {free} is free there", paint_data(Paint::Yellow, "warning:"))
+}
+
 /// The plan as a person reads it.
 pub fn show(plan: &Plan) -> String {
     let mut lines: Vec<String> = plan.resources.iter().flat_map(show_one).collect();
@@ -147,5 +154,6 @@ pub fn show(plan: &Plan) -> String {
         let _ = write!(last, " {}", room(disk));
     }
     lines.push(paint_data(Paint::Bold, &last));
+    lines.extend(plan.short.iter().map(too_little));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

@@ -70,16 +70,13 @@ impl Refusal {
             }
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
-            Self::Installed(error @ InstalledError::Untrusted(..)) => say(&error.to_string(), error.hint(), Exit::Manifest),
+            Self::Installed(error @ (InstalledError::Untrusted(..) | InstalledError::Lock(..))) => {
+                say(&error.to_string(), error.hint(), Exit::Manifest)
+            }
             Self::Bare => say(
                 &format!("no manifest is installed on this root (its own {MANIFEST})"),
                 Some("name one with -f FILE, or install one with `fitout apply -f FILE --root DIR --install`"),
                 Exit::NoInput,
-            ),
-            Self::Installed(InstalledError::Lock(name, cause)) => say(
-                &format!("cannot use the lock {name}, which was installed with the manifest: {cause}"),
-                Some("write it anew (`fitout lock -f FILE`), and install both (`fitout apply -f FILE --install`)"),
-                Exit::Manifest,
             ),
             Self::Installed(error) => {
                 let hint = error.hint().or(InstalledError::None.hint());

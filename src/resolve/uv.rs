@@ -3,7 +3,7 @@
 use super::{Cause, Desk};
 use crate::model::{Proxy, Sha256};
 use crate::step::Blob;
-use crate::target::{HostTool, is_program_in_wheel, program_in_wheel, run_host};
+use crate::target::{HostTool, beside_warnings, is_program_in_wheel, program_in_wheel, run_host};
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -85,7 +85,7 @@ impl Desk<'_> {
         if output.status == 0 {
             return Ok(());
         }
-        let said = output.stderr.trim().trim_start_matches("error: ").to_owned();
+        let said = beside_warnings(&output.stderr).join("\n").trim().trim_start_matches("error: ").to_owned();
         Err(if said.starts_with("Failed to fetch") { Cause::Unreachable(said) } else { Cause::Unsatisfiable(said) })
     }
 }

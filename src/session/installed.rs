@@ -88,7 +88,7 @@ pub enum InstalledError {
     #[error("{0} is not trusted: {1}, and what is in it is done as root")]
     Untrusted(String, String),
     /// The lock that was installed with it is none that this Fitout can read.
-    #[error("cannot use the lock {0}: {1}")]
+    #[error("cannot use the lock {0}, which was installed with the manifest: {1}")]
     Lock(String, String),
     /// The machine cannot be looked at.
     #[error(transparent)]
@@ -101,6 +101,7 @@ impl InstalledError {
     pub const fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Untrusted(..) => Some("look at what is in it, then `chown root:root` and `chmod go-w` it"),
+            Self::Lock(..) => Some("write it anew (`fitout lock -f FILE`), and install both (`fitout apply -f FILE --install`)"),
             Self::None => Some("name one with -f FILE, or install one with `fitout apply -f FILE --install`"),
             Self::Unreadable(..) | Self::Probe(_) => None,
         }

@@ -63,12 +63,14 @@ pub(super) fn carry(
         }
     }
     for package in &kept {
-        let stays = foreign(&package.record);
-        let what = if stays { "was added for another Python and is not carried along; install it again" } else { "is carried along" };
-        progress.line(&format!("{package} {what}"));
+        if foreign(&package.record) {
+            progress.note(&format!("{}: {package} was added for another Python and is not carried along; install it again", site.prefix));
+        } else {
+            progress.line(&format!("{package} is carried along"));
+        }
     }
     for package in &replaced {
-        progress.line(&format!("{package} gives way to that of the manifest"));
+        progress.note(&format!("{}: {package}, which was added, gave way to that of the manifest", site.prefix));
     }
     Ok(())
 }

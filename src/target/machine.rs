@@ -236,8 +236,23 @@ pub(super) fn last_words(output: &Output) -> String {
     /// Lines of a program's last words that are shown.
     const LAST: usize = 15;
     let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
-    let lines: Vec<&str> = said.lines().collect();
+    let lines = beside_warnings(said);
     lines[lines.len().saturating_sub(LAST)..].join("\n")
+}
+
+/// What a program said beside its warnings, which stand between it and why it failed; all of it, where that is all.
+pub fn beside_warnings(said: &str) -> Vec<&str> {
+    const WARNING: &str = "warning:";
+    let mut warns = false;
+    let mut tells = |line: &&str| {
+        // A warning goes on in the lines that are indented below it.
+        if !line.starts_with([' ', '\t']) {
+            warns = line.get(..WARNING.len()).is_some_and(|word| word.eq_ignore_ascii_case(WARNING));
+        }
+        !warns && !line.trim().is_empty()
+    };
+    let told: Vec<&str> = said.lines().filter(&mut tells).collect();
+    if told.is_empty() { said.lines().collect() } else { told }
 }
 
 /// How a failed program ended, and its last words.

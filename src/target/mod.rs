@@ -80,7 +80,7 @@ pub use kept::{Document, seal, unseal};
 pub use ledger::{Written, parse as read_ledger};
 pub use lock::{Lock, LockError};
 pub use locked::{PackageFile, PackageFiles};
-pub use machine::{Ground, Machine};
+pub use machine::{Ground, Machine, beside_warnings};
 pub use nvidia::{SecureBoot, driver_libraries, driver_needs_restart, driver_that_runs, nouveau_is_loaded, secure_boot};
 pub use nvml::{DriverSays, GpuDevice, LIBRARY as DRIVER_LIBRARY, ask_driver};
 pub use orders::{Doubt, Writers};
@@ -285,6 +285,10 @@ pub trait Probe: Send + Sync {
 pub trait Progress: Sync {
     /// A line that a program printed, made harmless for terminals.
     fn line(&self, text: &str);
+    /// What is worth knowing when all is done, too.
+    fn note(&self, text: &str) {
+        self.line(text);
+    }
     /// `done` of `total` (bytes, packages) of the step in hand.
     fn advance(&self, done: u64, total: u64);
     /// Why the step must end before its end, if it must.

@@ -352,6 +352,14 @@ mod tests {
     }
 
     #[test]
+    fn why_a_program_failed_is_told_without_its_warnings() {
+        use crate::target::beside_warnings;
+        let said = "warning: Failed to hardlink files\n         If the file systems differ, it is expected\nerror: Failed to install\n  Caused by: full";
+        assert_eq!(beside_warnings(said), ["error: Failed to install", "  Caused by: full"]);
+        assert_eq!(beside_warnings("WARNING: all there is\n"), ["WARNING: all there is"]);
+    }
+
+    #[test]
     fn a_deadline_ends_the_whole_group() {
         let ended = run(&["sh", "-c", "sleep 60 & sleep 60"], Some(Span::parse("0.2s").unwrap()));
         assert!(ended.timed_out);

@@ -61,3 +61,13 @@ fn what_makes_room_is_done_on_a_disk_that_is_too_full() {
     assert_eq!(perform(&work, &low).counts.failed, 0);
     assert!(!low.sight().0.nodes().keys().any(|path| path.as_str() == "/srv/a"));
 }
+
+#[test]
+fn a_disk_without_a_guard_that_is_too_small_is_told_and_no_reason_to_refuse() {
+    let manifest = format!("files: [{{path: /srv/a, content: \"{}\"}}]\n", "x".repeat(10_000));
+    let short = |free| plan(&manifest, &machine(free)).1;
+    let told = short(5_000);
+    assert!(told.disks.is_empty() && told.broken_floors().is_empty());
+    assert!(told.short.len() == 1 && told.short[0].takes.0 >= 10_000 && told.short[0].space.free == ByteSize(5_000), "{:?}", told.short);
+    assert!(short(1_000_000).short.is_empty());
+}
