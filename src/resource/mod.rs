@@ -64,7 +64,7 @@ pub use locale::Locale;
 pub use modules::KernelModules;
 pub use no_environment::NoEnvironment;
 pub use no_unit::NoUnit;
-pub use occupied::{MAKES_ROOM, OF_A_PATH};
+pub use occupied::OF_A_PATH;
 pub use ownership::{OnDrift, Ownership};
 pub use released::Released;
 pub use script::Script;

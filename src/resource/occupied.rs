@@ -15,9 +15,6 @@ const FILE: &str = "file";
 const DIRECTORY: &str = "directory";
 const SYMLINK: &str = "symlink";
 
-/// What is remembered of the presence of a thing while something else makes room for it: so that a run that is cut short is gone on with.
-pub const MAKES_ROOM: &str = "something else makes room";
-
 /// Who put it there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Occupant {
@@ -35,7 +32,7 @@ impl Occupant {
     pub fn of(path: &TargetPath, stat: &Stat, past: &Ownership, on: &dyn Probe) -> Result<Self, ProbeError> {
         if is_ours(path, stat, past, on)? {
             Ok(Self::Ours)
-        } else if past.earlier.contains_key(PRESENT) || !past.former.is_empty() {
+        } else if past.earlier.contains_key(PRESENT) || past.doubtful.contains(PRESENT) || !past.former.is_empty() {
             Ok(Self::Theirs(stat.kind))
         } else {
             Err(in_the_way(path, kind_name(stat.kind)))
@@ -52,7 +49,7 @@ impl Occupant {
             }
             Self::Theirs(kind) => {
                 let what = kind_name(kind);
-                let undoes = if past.earlier.get(PRESENT).is_some_and(|said| said == MAKES_ROOM) {
+                let undoes = if past.doubtful.contains(PRESENT) {
                     Undoes::Nothing
                 } else if past.earlier.get(PRESENT) == claims.get(PRESENT) {
                     make.clone().claim(PRESENT, format!("{path} was replaced by {what}; it stays so")).undoes

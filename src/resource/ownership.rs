@@ -4,7 +4,7 @@
 use crate::step::{Claim, Step, Undoes};
 use crate::target::{Claims, ProbeError};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is done about what people changed.
@@ -27,6 +27,8 @@ pub struct Ownership {
     pub on_drift: OnDrift,
     /// What it asked for when it last was as it should be.
     pub earlier: Arc<Claims>,
+    /// Of that, what a run set out to change and nobody saw it end.
+    pub doubtful: Arc<BTreeSet<String>>,
     /// What lines asked for that made something of another kind of its path, and of which Fitout made it: by kind.
     pub former: BTreeMap<&'static str, Claims>,
 }
@@ -70,7 +72,8 @@ impl Ownership {
 
     /// Whether the same was asked for before, and was there.
     fn is_theirs(&self, wanted: &Claims, claim: &Claim) -> bool {
-        self.earlier.get(&claim.name).is_some_and(|earlier| wanted.get(&claim.name) == Some(earlier))
+        let asked = self.earlier.get(&claim.name).is_some_and(|earlier| wanted.get(&claim.name) == Some(earlier));
+        asked && !self.doubtful.contains(&claim.name)
     }
 }
 

@@ -6,10 +6,10 @@ use crate::apply::{Outcome, Report};
 use crate::graph::Node;
 use crate::model::ResourceId;
 use crate::plan::Plan;
-use crate::resource::{ENABLED, MAKES_ROOM, MASKED, OF_A_PATH, OFF, PRESENT, Released};
+use crate::resource::{ENABLED, MASKED, OF_A_PATH, OFF, PRESENT, Released};
 use crate::step::{Change, Op, Step, UnitVerb, package_name};
-use crate::target::{OpError, Probe, ProbeError, Record, Records, Target};
-use std::collections::{BTreeSet, HashSet};
+use crate::target::{Claims, OpError, Probe, ProbeError, Record, Records, Target};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 impl Work {
     /// Remembers what a run brought about.
@@ -62,8 +62,22 @@ fn is_done(report: &Report) -> bool {
     matches!(report.outcome, Outcome::Unchanged | Outcome::Changed)
 }
 
-/// What is to be remembered before a run that may be cut short: what it is going to make.
+/// Notes what a run sets out to change of what was asked for before: until it is seen to be done, whatever is there is nobody else's doing.
+fn doubt(records: &mut Records, work: &Work) {
+    let wanted: HashMap<&ResourceId, Claims> = work.graph.nodes.iter().map(|node| (&node.id, node.spec.claims())).collect();
+    for (id, record) in records.resources.iter_mut().filter(|(id, _)| !work.program.contains(id)) {
+        let changed: Vec<&String> = match (wanted.get(id), work.scope) {
+            (Some(wanted), _) => record.claims.iter().filter(|(name, was)| wanted.get(*name) != Some(was)).map(|(name, _)| name).collect(),
+            (None, Scope::Machine) => record.claims.keys().collect(),
+            (None, Scope::Beside) => Vec::new(),
+        };
+        record.doubtful.extend(changed.into_iter().cloned());
+    }
+}
+
+/// What is to be remembered before a run that may be cut short: what it is going to make and to change.
 fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
+    doubt(&mut records, work);
     let mine: Vec<_> = plan.resources.iter().filter(|planned| work.may_remember(&planned.id, &records)).collect();
     for planned in mine {
         let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
@@ -78,7 +92,7 @@ fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Res
             let record = records.resources.entry(planned.id.clone()).or_default();
             record.made.extend(made);
             if replaces {
-                record.claims.insert(PRESENT.to_owned(), MAKES_ROOM.to_owned());
+                record.doubtful.insert(PRESENT.to_owned());
             }
             work.settle(&planned.id, record);
         }
@@ -133,6 +147,7 @@ fn remember(records: &mut Records, node: &Node, report: &Report, work: &Work) {
     if is_whole(report) {
         let record = records.resources.entry(id.clone()).or_default();
         record.claims = claims;
+        record.doubtful.clear();
         record.made.retain(|name| record.claims.contains_key(switch(name)) || name.starts_with(FOLDER));
     }
     if let Some(record) = records.resources.get_mut(id) {

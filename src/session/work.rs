@@ -81,7 +81,7 @@ impl Work {
             return true;
         }
         let present: HashSet<&ResourceId> = self.graph.nodes.iter().map(|node| &node.id).collect();
-        records.resources.iter().all(|(id, record)| present.contains(id) && !record.beside && record.on_removal == self.on_removal.of(id))
+        records.resources.iter().all(|(id, record)| present.contains(id) && !record.beside && record.doubtful.is_empty() && record.on_removal == self.on_removal.of(id))
     }
 
     /// What this asks for beside the machine's own manifest, which asks for it otherwise.
@@ -139,19 +139,19 @@ fn removals(policies: &Policies<'_>) -> BTreeMap<ResourceId, OnRemoval> {
 
 /// Tells every resource of its past.
 fn own(graph: &mut Graph, wanted: &Wanted, records: Records, policies: &Policies<'_>) {
-    let (mut claims, mut others) = (HashMap::new(), Others::new());
+    let (mut known, mut others) = (HashMap::new(), Others::new());
     let present: HashSet<&ResourceId> = graph.nodes.iter().map(|node| &node.id).collect();
     for (id, record) in records.resources {
         if present.contains(&id) {
-            claims.insert(id, Arc::new(record.claims));
+            known.insert(id, (Arc::new(record.claims), Arc::new(record.doubtful)));
         } else if record.made.contains(PRESENT) {
             others.insert(id, record.claims);
         }
     }
     let past = |id: &ResourceId| {
         let said = policies.get(id).and_then(|said| said.iter().rev().find_map(|policy| policy.on_drift));
-        let earlier = claims.get(id).cloned().unwrap_or_default();
-        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier, former: former(id, &others) }
+        let (earlier, doubtful) = known.get(id).cloned().unwrap_or_default();
+        Ownership { on_drift: said.unwrap_or(wanted.on_drift), earlier, doubtful, former: former(id, &others) }
     };
     graph.nodes.iter_mut().for_each(|node| node.spec.own(&past));
 }

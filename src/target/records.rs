@@ -28,6 +28,9 @@ pub struct Record {
     /// Of these, what was not there before Fitout made it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub made: BTreeSet<String>,
+    /// Of these, what a run set out to change and nobody saw it end: whatever is there now, it is no change by people.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub doubtful: BTreeSet<String>,
     /// What becomes of it when its line leaves the manifest.
     #[serde(default)]
     pub on_removal: OnRemoval,

@@ -40,6 +40,8 @@ fn other(spec: &Spec) -> String {
 const PAST: &str = "        ownership: Ownership {
             on_drift: Report,
             earlier: {},
+            doubtful: {},
+            former: {},
         },
 ";
 

@@ -82,6 +82,47 @@ fn killed_at_every_event() {
     assert!(events > 40, "only {events} events were killed at: is FITOUT_FAULT heard?");
 }
 
+/// Of each kind something that the other manifest wants otherwise or not at all.
+const ONE: &str = r#"
+schema: 1
+name: lab-one
+user: {name: ada, shell: /bin/bash}
+files:
+  - {path: /srv/gone, content: "gone\n"}
+  - {path: /srv/link, link: one}
+  - {path: /srv/empty, state: directory}
+  - {path: /srv/mode, state: directory}
+"#;
+const OTHER: &str = r#"
+schema: 1
+name: lab-two
+user: {name: ada, shell: /bin/sh}
+files:
+  - {path: /srv/gone, state: absent}
+  - {path: /srv/link, link: two}
+  - {path: /srv/empty, state: absent}
+  - {path: /srv/mode, state: directory, mode: "0700"}
+"#;
+
+#[test]
+fn killed_on_the_way_to_another_manifest_the_former_one_is_gone_back_to() {
+    let base = Root::fresh();
+    let fitout = Fitout::new(&base, ONE);
+    fitout.apply();
+    let expected = canonical(base.path());
+    for event in 1.. {
+        let root = base.copy();
+        let fitout = Fitout::new(&root, OTHER);
+        let cut = Run::of(fitout.command(&["apply"]).env("FITOUT_FAULT", format!("kill@{event}")));
+        if cut.code.is_some() {
+            assert!(event > 20, "only {event} events were killed at: is FITOUT_FAULT heard?");
+            break;
+        }
+        fitout.rewrite(ONE);
+        assert_recovers(&root, &fitout, &expected, &format!("a kill at event {event} and the former manifest"));
+    }
+}
+
 #[test]
 fn killed_at_random_times() {
     const TIMES: u32 = 20;
