@@ -12,9 +12,11 @@ use tracing_subscriber::EnvFilter;
 struct Told {
     document: bool,
     complaint: Option<(String, Option<String>)>,
+    /// Why data did not reach standard output.
+    lost: Option<io::Error>,
 }
 
-static TOLD: Mutex<Told> = Mutex::new(Told { document: false, complaint: None });
+static TOLD: Mutex<Told> = Mutex::new(Told { document: false, complaint: None, lost: None });
 
 fn told<T>(with: impl FnOnce(&mut Told) -> T) -> T {
     with(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner))
@@ -26,7 +28,13 @@ pub fn finish(exit: Exit, form: Form) -> ExitCode {
     if let (Form::Json, Some((message, hint))) = (form, complaint) {
         json(&json!({"version": 1, "error": error(exit, &message, hint.as_deref())}));
     }
-    exit.into()
+    match told(|told| told.lost.take()) {
+        Some(error) if exit == Exit::Done => {
+            say(&format!("{} cannot write to standard output: {error}", paint(Paint::Red, "error:")));
+            Exit::Failed.into()
+        }
+        Some(_) | None => exit.into(),
+    }
 }
 
 /// What went wrong, as every document says it.
@@ -37,8 +45,11 @@ pub fn error(exit: Exit, message: &str, hint: Option<&str>) -> serde_json::Value
 /// Prints data.
 pub fn data(text: &str) {
     let mut out = io::stdout().lock();
-    // Nobody is left to tell when standard output is closed.
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).unwrap_or_default();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    // A reader that went away has what it wanted; a disk that is full has not.
+    if let Some(error) = written.err().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        told(|told| told.lost = Some(error));
+    }
 }
 
 /// Prints a document as JSON.

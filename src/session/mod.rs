@@ -25,9 +25,11 @@ use crate::problem::Sources;
 use crate::recipe::{Answers, Item, Question, Recipe, Want};
 use crate::resolve::{Permission, ResolveError, fresh, resolve};
 use crate::resource::Spec;
-use crate::step::{Beside, Blob, Op, Step, package_name};
+use crate::step::{Beside, Blob, Op, Step, WORKPLACE, package_name};
 use crate::store::Store;
-use crate::target::{LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, read_facts, reboot_required};
+use crate::target::{
+    LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, clear_half_made, read_facts, reboot_required,
+};
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -243,6 +245,7 @@ impl Session {
 
     fn work(&self, only: Option<&Approved>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock_in_time(&|holder| observers.tell(&Event::Waiting { holder: holder.to_owned() }))?;
+        self.clear_away().map_err(SessionError::Own)?;
         let plan = self.plan()?;
         only.map_or(Ok(()), |approved| approved.must_be(&plan))?;
         if let Some(refused) = SessionError::of_plan(&plan) {
@@ -267,6 +270,15 @@ impl Session {
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         journal::tell(self.target.as_ref(), run.map(|run| (run, &report)), drift).map_err(SessionError::Own)?;
         Ok((report, run))
+    }
+
+    /// Removes what killed runs left half made, whether or not it is wanted again: it may be what takes the room.
+    fn clear_away(&self) -> Result<(), OpError> {
+        let on = self.target.as_ref();
+        let workplace = TargetPath::parse(WORKPLACE).map_err(|e| OpError::new(format!("clear {WORKPLACE}"), e))?;
+        on.discard(&workplace)?;
+        let environments = self.work.graph.nodes.iter().filter(|node| matches!(node.id.kind.as_str(), "conda" | "python"));
+        environments.filter_map(|node| node.spec.path()).try_for_each(|prefix| clear_half_made(prefix, on))
     }
 
     /// The forecast, with what only a close look shows.

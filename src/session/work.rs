@@ -81,7 +81,9 @@ impl Work {
             return true;
         }
         let present: HashSet<&ResourceId> = self.graph.nodes.iter().map(|node| &node.id).collect();
-        records.resources.iter().all(|(id, record)| present.contains(id) && !record.beside && record.doubtful.is_empty() && record.on_removal == self.on_removal.of(id))
+        records.resources.iter().all(|(id, record)| {
+            present.contains(id) && !record.beside && record.doubtful.is_empty() && record.on_removal == self.on_removal.of(id)
+        })
     }
 
     /// What this asks for beside the machine's own manifest, which asks for it otherwise.

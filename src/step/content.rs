@@ -47,6 +47,9 @@ impl Blob {
 /// Where Fitout itself is on a machine that was given it; its units name it.
 pub const PROGRAM: &str = "/usr/local/bin/fitout";
 
+/// Where packages lie and are unpacked while an environment is built; nothing stays there.
+pub const WORKPLACE: &str = "/var/cache/fitout/build";
+
 /// The PATH of every command that Fitout runs in a target: Debian's, for root.
 pub const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

@@ -13,7 +13,7 @@ mod work;
 use crate::model::ByteSize;
 use serde::{Deserialize, Serialize};
 
-pub use content::{Blob, Cmd, Content, PATH, PROGRAM};
+pub use content::{Blob, Cmd, Content, PATH, PROGRAM, WORKPLACE};
 pub use lane::Lane;
 pub use look::{Beside, FileKind, Output, Query, SSH_PORT, Space, Stat, Visit};
 pub use op::{Login, Op, Presence, Proof, UnitVerb, package_name};

@@ -9,6 +9,7 @@ mod apart;
 
 use super::background::{FOLLOW, follow};
 use super::policy::ServicePolicy;
+use super::run::when_free;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
@@ -17,6 +18,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode as Bits, mkdirat};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
+use std::convert::Infallible;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -173,7 +175,8 @@ fn join(arguments: &[String]) -> u8 {
 
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 fn replaced_by(command: &[String]) -> io::Error {
-    Command::new(&command[0]).args(&command[1..]).env_remove(PARENT).exec()
+    let Err(error) = when_free(|| Err::<Infallible, _>(Command::new(&command[0]).args(&command[1..]).env_remove(PARENT).exec()));
+    error
 }
 
 #[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
@@ -207,7 +210,7 @@ fn init(entry: &Entry, command: &[String], _: &[String]) -> io::Result<u8> {
     if entry.ids != (0, 0) {
         child.uid(entry.ids.0).gid(entry.ids.1);
     }
-    let spawned = child.spawn().map_err(|e| io::Error::other(format!("cannot start {}: {e}", command[0])))?;
+    let spawned = when_free(|| child.spawn()).map_err(|e| io::Error::other(format!("cannot start {}: {e}", command[0])))?;
     let code = reap(Pid::from_raw(i32::try_from(spawned.id()).map_err(io::Error::other)?));
     policy.withdraw();
     code

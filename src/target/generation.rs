@@ -4,15 +4,12 @@
 //! like, and is made again. The one before stays, so that what runs from it goes on and people can go back; older ones go, unless somebody
 //! put something into them after they were replaced.
 
-use super::fs::Rooted;
-use super::inventory::walk;
 use super::machine::Machine;
 use super::unpack::{below, marker};
-use super::{Depth, Inventory, OpError, Probe, ProbeError, Progress};
+use super::{Depth, Inventory, OpError, Probe, ProbeError, Progress, Target};
 use crate::model::{Invalid, Owner, Sha256, TargetPath};
 use crate::step::{Extras, FileKind, Site};
 use std::collections::BTreeMap;
-use std::time::SystemTime;
 
 /// Where generations are, beside the links to them.
 const FOLDER: &str = ".generations";
@@ -38,6 +35,20 @@ pub fn generations(prefix: &TargetPath, on: &dyn Probe) -> Result<Vec<TargetPath
     let folder = above.join(FOLDER).map_err(cannot)?;
     let names = on.list(&folder)?.unwrap_or_default();
     names.iter().filter(|name| is_generation(prefix, name)).map(|name| folder.join(name).map_err(cannot)).collect()
+}
+
+/// Removes what killed runs left of generations of an environment that are not whole, and that nobody uses.
+///
+/// # Errors
+/// They cannot be looked at or removed.
+pub fn clear_half_made(prefix: &TargetPath, on: &dyn Target) -> Result<(), OpError> {
+    for path in generations(prefix, on)? {
+        let is_used = on.stat(prefix)?.and_then(|stat| stat.link).is_some_and(|link| link.rsplit('/').next() == Some(path.name()));
+        if !is_used && on.stat(&marker(&path)?)?.is_none() && on.stat(&below(&path, KEPT)?)?.is_none() {
+            on.discard(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Removes an environment: nobody finds it first, then what it was.
@@ -100,6 +111,9 @@ impl Generation<'_> {
                 return Err(error);
             }
         }
+        if let Some(name) = before.as_deref().filter(|_| !is_in_use) {
+            note_replaced(machine, &below(&self.folder()?, name)?)?;
+        }
         files.symlink(&site.prefix, &format!("{FOLDER}/{}", site.generation.name()))?;
         self.sweep(machine, before.as_deref(), progress)
     }
@@ -114,7 +128,7 @@ impl Generation<'_> {
         let theirs = match (before, Inventory::read(place, machine)?) {
             // Nobody replaced it: its link was taken away, and all that people did in it is there alone.
             (None, Some(made)) => [made.foreign(place, machine)?, made.damage(place, Depth::Full, machine)?].concat(),
-            (Some(_), _) => got_since(files, &self.all(files)?, place)?,
+            (Some(_), _) => got_since(machine, place)?,
             (None, None) => Vec::new(),
         };
         if theirs.is_empty() {
@@ -123,17 +137,6 @@ impl Generation<'_> {
         let aside = machine.set_aside(place)?;
         progress.line(&format!("{place} was not in use and holds what people put there ({}): it is moved to {aside}", some(&theirs)));
         Ok(Some(aside))
-    }
-
-    /// The generations that there are.
-    fn all(self, files: &Rooted) -> Result<Vec<There>, OpError> {
-        let folder = self.folder()?;
-        let mut all = Vec::new();
-        for name in files.list(&folder)?.unwrap_or_default().into_iter().filter(|name| self.is_generation(name)) {
-            let path = below(&folder, &name)?;
-            all.push(There { made: modified(files, &marker(&path)?)?, name, path });
-        }
-        Ok(all)
     }
 
     /// Makes the generation; what people added to the one `before` comes along.
@@ -162,18 +165,21 @@ impl Generation<'_> {
     /// Removes every generation but this one, the one before, and those into which somebody put something after they were replaced.
     fn sweep(self, machine: &Machine, before: Option<&str>, progress: &dyn Progress) -> Result<(), OpError> {
         let files = &machine.files;
-        let (all, mut swept) = (self.all(files)?, Vec::new());
-        for There { name, path, .. } in all.iter().filter(|one| one.name != self.0.generation.name() && Some(one.name.as_str()) != before) {
-            let late = got_since(files, &all, path)?;
+        let mut swept = Vec::new();
+        for path in generations(&self.0.prefix, machine)? {
+            if path == self.0.generation || Some(path.name()) == before {
+                continue;
+            }
+            let late = got_since(machine, &path)?;
             if late.is_empty() {
                 swept.push(path);
                 continue;
             }
-            files.write_unsynced(&below(path, KEPT)?, &mut "".as_bytes(), 0o644, (0, 0))?;
+            files.write_unsynced(&below(&path, KEPT)?, &mut "".as_bytes(), 0o644, (0, 0))?;
             let what = some(&late);
-            progress.line(&format!("{name} was replaced, and got {what} since: {path} stays; take what you need, and remove it"));
+            progress.line(&format!("{} was replaced, and got {what} since: {path} stays; take what you need, and remove it", path.name()));
         }
-        swept.into_iter().try_for_each(|path| Ok(files.remove_tree(path)?))
+        swept.iter().try_for_each(|path| Ok(files.remove_tree(path)?))
     }
 }
 
@@ -202,46 +208,49 @@ pub(super) fn name_prefix(machine: &Machine, site: &Site) -> Result<BTreeMap<Str
 
 /// Says of a generation that it stays until somebody removes it.
 pub const KEPT: &str = ".fitout-kept";
+/// Says of a generation what people had put into it when another took its place.
+const REPLACED: &str = ".fitout-replaced";
 /// So many files are named.
 const NAMED: usize = 3;
-
-/// A generation that there is.
-struct There {
-    /// When it was whole.
-    made: Option<SystemTime>,
-    name: String,
-    path: TargetPath,
-}
 
 fn some(names: &[String]) -> String {
     names.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The files of one of these generations that were written after another took its place; `files` where an earlier look saw some.
-fn got_since(files: &Rooted, all: &[There], path: &TargetPath) -> Result<Vec<String>, OpError> {
-    let made = all.iter().find(|one| one.path == *path).and_then(|one| one.made);
-    let replaced = made.and_then(|at| all.iter().filter_map(|other| other.made).filter(|other| *other > at).min());
-    let late = replaced.map_or_else(|| Ok(Vec::new()), |replaced| later(files, path, replaced))?;
-    if !late.is_empty() {
-        return Ok(late);
+/// Files that people put into a tree or changed there: by path, with size and time of the last write.
+type Theirs = BTreeMap<String, (u64, i128)>;
+
+/// What people put into a generation, or changed there.
+fn theirs(machine: &Machine, generation: &TargetPath) -> Result<Theirs, OpError> {
+    let Some(made) = Inventory::read(generation, machine)? else { return Ok(Theirs::new()) };
+    let names = [made.foreign(generation, machine)?, made.damage(generation, Depth::Quick, machine)?].concat();
+    let mut all = Theirs::new();
+    for name in names {
+        let stat = machine.files.stat(&below(generation, &name)?)?;
+        all.insert(name, stat.map_or((0, 0), |stat| (stat.size, stat.written)));
     }
-    Ok(files.stat(&below(path, KEPT)?)?.map(|_| "files".to_owned()).into_iter().collect())
+    Ok(all)
 }
 
-/// When a file was last written; `None` where it is not.
-fn modified(files: &Rooted, path: &TargetPath) -> Result<Option<SystemTime>, ProbeError> {
-    let Some(file) = files.open_file(path)? else { return Ok(None) };
-    file.metadata().and_then(|data| data.modified()).map(Some).map_err(|e| ProbeError::new(format!("look at {path}"), e))
+/// Notes in a generation what people had put into it when another took its place. No clock is asked: those of machines go back and forth.
+fn note_replaced(machine: &Machine, generation: &TargetPath) -> Result<(), OpError> {
+    let act = || format!("note what {generation} held when it was replaced");
+    let text = serde_json::to_vec(&theirs(machine, generation)?).map_err(|e| OpError::new(act(), e))?;
+    Ok(machine.files.write_unsynced(&below(generation, REPLACED)?, &mut &text[..], 0o644, (0, 0))?)
 }
 
-/// The files of a generation that were written after a time.
-fn later(files: &Rooted, generation: &TargetPath, than: SystemTime) -> Result<Vec<String>, ProbeError> {
-    let inside = Rooted::open(&files.on_host(generation)?).map_err(|e| ProbeError::new(format!("open {generation}"), e))?;
-    let mut found = Vec::new();
-    for (path, stat) in walk(&inside)? {
-        if stat.kind == FileKind::File && modified(&inside, &path)?.is_some_and(|at| at > than) {
-            found.push(path.relative().to_owned());
+/// What people put into a generation after another took its place, or ever, where nobody noted when that was; `files` where an earlier look
+/// saw some.
+fn got_since(machine: &Machine, generation: &TargetPath) -> Result<Vec<String>, OpError> {
+    if machine.files.stat(&marker(generation)?)?.is_some() {
+        let noted = machine.files.read(&below(generation, REPLACED)?)?;
+        // What was noted and is damaged tells nothing: what people put there stays.
+        let then: Theirs = noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let late = theirs(machine, generation)?.into_iter().filter(|(name, now)| then.get(name) != Some(now));
+        let late: Vec<String> = late.map(|(name, _)| name).collect();
+        if !late.is_empty() {
+            return Ok(late);
         }
     }
-    Ok(found)
+    Ok(machine.files.stat(&below(generation, KEPT)?)?.map(|_| "files".to_owned()).into_iter().collect())
 }

@@ -72,7 +72,7 @@ pub use dpkg::Packages;
 pub use enter::enter_main;
 pub use facts::read_facts;
 pub use fs::Rooted;
-pub use generation::{KEPT, generations};
+pub use generation::{KEPT, clear_half_made, generations};
 use guard::Floors;
 pub use guard::{GUARDS, Guard};
 pub use inventory::{Added, Depth, Installer, Inventory};

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::unpack::{below, is_program_in_wheel, program_in_wheel};
 use super::{OpError, Progress};
 use crate::model::TargetPath;
-use crate::step::{Blob, Cmd, PythonBuild, PythonPackages};
+use crate::step::{Blob, Cmd, PythonBuild, PythonPackages, WORKPLACE};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -13,8 +13,6 @@ use std::sync::PoisonError;
 
 /// Where programs that Fitout uses inside the target are kept.
 const TOOLS: &str = "/var/cache/fitout/tools";
-/// Where wheels lie and are unpacked while an environment is built; removed afterwards.
-const WORK: &str = "/var/cache/fitout/build";
 
 /// Options of every call of uv: nothing from the network, from files of configuration, or from source.
 const STRICT: [&str; 3] = ["--offline", "--no-config", "--no-python-downloads"];
@@ -33,8 +31,6 @@ fn make(machine: &Machine, build: &PythonBuild, progress: &dyn Progress) -> Resu
     let venv =
         [uv.as_str(), "venv", "--no-cache", "--no-project", "--python", interpreter, "--prompt", name, build.site.generation.as_str()];
     machine.must(&Cmd::new(venv.iter().chain(&STRICT).copied()), progress)?;
-    // uv's own lock, which it leaves writable for all.
-    machine.files.remove(&below(&build.site.generation, ".lock")?)?;
     install(machine, &build.packages, &build.site.generation, progress)?;
     name_prefix(machine, &build.site).map(drop)
 }
@@ -47,7 +43,7 @@ pub(super) fn install(
     progress: &dyn Progress,
 ) -> Result<(), OpError> {
     let uv = tool(machine, &packages.uv)?;
-    let work = below(&folder(WORK)?, environment.name())?;
+    let work = below(&folder(WORKPLACE)?, environment.name())?;
     machine.files.remove_tree(&work)?;
     let made = furnish(machine, packages, &work).and_then(|()| run(machine, &uv, &work, environment, progress));
     machine.files.remove_tree(&work)?;
@@ -108,5 +104,7 @@ fn run(machine: &Machine, uv: &TargetPath, work: &TargetPath, environment: &Targ
     // Unpacked beside the wheels, linked into the environment, and the other name removed: every file is written once.
     let cmd = Cmd::new(argv.iter().chain(&STRICT).copied());
     machine.must(&cmd.env("UV_CACHE_DIR", format!("{work}/cache")).env("UV_LINK_MODE", "hardlink"), progress)?;
+    // uv's own lock, which it leaves writable for all.
+    machine.files.remove(&below(environment, ".lock")?)?;
     machine.must(&Cmd::new([python.as_str(), "-c", "import sys"]), progress).map(drop)
 }

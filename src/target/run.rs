@@ -62,6 +62,9 @@ const WAITING: usize = 64;
 const LONGEST_LINE: u64 = 16 * 1024;
 /// How long an ended program's children may hold its output open.
 const GRACE: Duration = Duration::from_secs(2);
+/// How long a program may be open for writing when it is to be started, and between two tries.
+const BUSY: Duration = Duration::from_secs(10);
+const BREATH: Duration = Duration::from_millis(10);
 /// How long a program has between being asked to end and being made to.
 const MERCY: Duration = Duration::from_secs(10);
 
@@ -76,6 +79,18 @@ fn this_program() -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg0(NAME);
     command
+}
+
+/// Starts a program. One that is open for writing cannot be started (`ETXTBSY`, execve(2)): another run may just be putting it there, or a program
+/// that was started at that instant may hold what this one wrote. Neither takes long.
+pub(super) fn when_free<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let end = Instant::now() + BUSY;
+    loop {
+        match start() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < end => std::thread::sleep(BREATH),
+            result => return result,
+        }
+    }
 }
 
 impl Runner {
@@ -124,7 +139,7 @@ impl Runner {
     /// # Errors
     /// It could not be started, or a signal asked Fitout to end and it was ended.
     pub fn run(&self, job: &Job<'_>, progress: &dyn Progress) -> io::Result<Ended> {
-        follow(self.command(job).spawn()?, job.timeout, job.cgroup, progress)
+        follow(when_free(|| self.command(job).spawn())?, job.timeout, job.cgroup, progress)
     }
 }
 
@@ -149,7 +164,7 @@ pub fn run_host(tool: &HostTool, progress: &dyn Progress) -> io::Result<Output> 
     command.args(&tool.argv[1..]).current_dir(&tool.directory).env_clear();
     command.env("PATH", PATH).env("HOME", "/root").env("LC_ALL", "C.UTF-8").envs(tool.env.iter().map(|(k, v)| (k, v)));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    follow(command.spawn()?, None, None, progress).map(|ended| ended.output)
+    follow(when_free(|| command.spawn())?, None, None, progress).map(|ended| ended.output)
 }
 
 /// Starts this program beside everything else; what it says first. It goes on when this process has ended.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
+use std::time::{Duration, SystemTime};
 
 const LAB: &str = "schema: 1\nconda: {prefix: /anaconda}\nenvironments:\n  - {name: lab, from: {conda: environment.yml}}\n";
 const ENVIRONMENT: &str = "channels: [CHANNEL]\ndependencies: [python=3.11, conda, hello]\n";
@@ -47,6 +48,7 @@ fn programs_and_shells_keep_to_the_path_that_stays() {
     fitout.rewrite(&quick("6.0"));
     fitout.apply();
     assert_eq!(first_line(&root, &format!("{QUICK}/bin/cowsay")), format!("#!{QUICK}/bin/python"));
+    assert!(!root.at(&format!("{QUICK}/.lock")).exists(), "uv's lock, which all may write");
     let old = fs::read_link(root.at(QUICK)).unwrap();
     let told = "import importlib.metadata, sys; print(importlib.metadata.version('cowsay'), sys.prefix)";
     let shell = format!(". {QUICK}/bin/activate; read go; python -c \"{told}\"; cowsay -t hi | grep -c hi; echo $VIRTUAL_ENV");
@@ -60,6 +62,11 @@ fn programs_and_shells_keep_to_the_path_that_stays() {
     // What somebody put into the old one meanwhile stays, and is told until it is gone.
     let old = format!("/opt/fitout/envs/{}", old.display());
     root.write(&format!("{old}/results.csv"), "1,2\n");
+    // As a copy that keeps times has it, and a machine whose clock was ahead when it made the environment.
+    for (name, at) in [("results.csv", Duration::from_hours(1)), (".fitout.json", Duration::from_hours(24 * 365 * 80))] {
+        let file = fs::File::options().write(true).open(root.at(&format!("{old}/{name}"))).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + at).unwrap();
+    }
     fitout.rewrite(&quick("6.1, six==1.16.0"));
     let kept = format!("{old} was replaced and got files since, so it stays: take what you need, and remove it");
     assert!(notes(&fitout.apply()).contains(&kept));
@@ -67,6 +74,15 @@ fn programs_and_shells_keep_to_the_path_that_stays() {
     let plan = fitout.run(&["plan", "--detailed-exitcode"]).ended(0).stdout.clone();
     assert!(plan.contains(&kept), "{plan}");
     fitout.run(&["verify"]).ended(0);
+
+    // What a killed run left of builds goes with the next run, whatever is wanted by then.
+    let left = ["/var/cache/fitout/build/quick-0123456789ab/six.whl", "/opt/fitout/envs/.generations/quick-0123456789ab/bin/python"];
+    for path in left {
+        root.write(path, "");
+    }
+    fitout.apply();
+    assert_eq!(left.map(|path| root.at(path).exists()), [false; 2]);
+    assert_eq!(root.read(&format!("{old}/results.csv")), "1,2\n");
 
     // Where its name is wanted again, it is moved aside with what they put there.
     fitout.rewrite(&quick("6.0"));
