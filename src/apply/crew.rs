@@ -4,6 +4,7 @@
 use super::{Outcome, Report};
 use crate::graph::Graph;
 use crate::model::ResourceId;
+use crate::resource::Spec;
 use crate::step::Lane;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,6 +43,8 @@ pub(super) struct Ready {
     pub fallen: Option<(ResourceId, Outcome)>,
     /// What it requires and waits for.
     pub waits: Option<ResourceId>,
+    /// Packages that were to come before it and did not: where it fails, it may be for want of them.
+    pub lacks: Option<ResourceId>,
 }
 
 impl<'a> Crew<'a> {
@@ -152,6 +155,15 @@ impl State {
         let required = || graph.nodes[position].requires.iter().filter_map(|other| self.reports[*other].as_ref());
         let fallen = required().find(|other| matches!(other.outcome, Outcome::Failed | Outcome::Skipped));
         let waits = required().find(|other| !other.deferred.is_empty());
-        Ready { position, fallen: fallen.map(|other| (other.id.clone(), other.outcome)), waits: waits.map(|other| other.id.clone()) }
+        let id = |other: &Report| other.id.clone();
+        Ready { position, fallen: fallen.map(|other| (id(other), other.outcome)), waits: waits.map(id), lacks: self.lacks(graph, position) }
+    }
+
+    /// The first request for packages that failed before a node that leans on packages.
+    fn lacks(&self, graph: &Graph, position: usize) -> Option<ResourceId> {
+        let node = &graph.nodes[position];
+        let before = graph.nodes.iter().zip(&self.reports).take(position).filter(|_| node.spec.leans_on_packages());
+        let mut failed = before.filter(|(other, _)| matches!(other.spec, Spec::Apt(_))).filter_map(|(_, report)| report.as_ref());
+        failed.find(|report| report.outcome == Outcome::Failed).map(|report| report.id.clone())
     }
 }

@@ -110,6 +110,7 @@ struct Engine<'a> {
 struct Job<'a> {
     node: &'a Node,
     waits: Option<ResourceId>,
+    lacks: Option<ResourceId>,
     began: Instant,
     report: Report,
     /// What is to be done; nothing any more once it was done or failed.
@@ -117,10 +118,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// What fails after packages that it may need did has them as its cause; what to do about these is said there.
     fn fail(&mut self, error: OpError) {
-        self.report.outcome = Outcome::Failed;
-        self.report.reason = Some(format!("cannot {}: {}", error.act, error.cause));
-        self.report.hint = error.hint;
+        let cause = format!("cannot {}: {}", error.act, error.cause);
+        (self.report.outcome, self.report.reason, self.report.hint) = match &self.lacks {
+            Some(packages) => (Outcome::Skipped, Some(format!("{packages} failed, and this may need it: {cause}")), None),
+            None => (Outcome::Failed, Some(cause), error.hint),
+        };
     }
 }
 
@@ -167,7 +171,8 @@ impl Engine<'_> {
     fn open<'a>(&self, node: &'a Node, ready: &Ready) -> Job<'a> {
         let report = Report::new(node.id.clone());
         self.observers.tell(&Event::ResourceStarted { id: report.id.clone() });
-        let mut job = Job { node, waits: ready.waits.clone(), began: Instant::now(), report, steps: Vec::new() };
+        let mut job =
+            Job { node, waits: ready.waits.clone(), lacks: ready.lacks.clone(), began: Instant::now(), report, steps: Vec::new() };
         let skipped = match (go_on(), &ready.fallen) {
             (Err(ended), _) => Some(format!("{ended} before its turn")),
             (Ok(()), Some((id, outcome))) => Some(format!("{id} {}", if *outcome == Outcome::Failed { "failed" } else { "was skipped" })),

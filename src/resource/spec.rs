@@ -269,6 +269,41 @@ impl Spec {
         }
     }
 
+    /// Whether programs, files or accounts of packages may have a say in whether this can be brought about.
+    #[must_use]
+    pub fn leans_on_packages(&self) -> bool {
+        match self {
+            Self::File(file) => file.proof.is_some() || file.meta.owner != Owner::Root,
+            Self::Directory(directory) => directory.meta.owner != Owner::Root,
+            Self::Hold(_)
+            | Self::KernelModules(_)
+            | Self::Alternative(_)
+            | Self::User(_)
+            | Self::Locale(_)
+            | Self::PythonEnvironment(_)
+            | Self::SshdPolicy(_)
+            | Self::Containers(_)
+            | Self::Unit(_)
+            | Self::Script(_)
+            | Self::Check(_) => true,
+            Self::HostName(_)
+            | Self::Guard(_)
+            | Self::Debconf(_)
+            | Self::Apt(_)
+            | Self::Uninstalled(_)
+            | Self::GpuPresent(_)
+            | Self::Departed(_)
+            | Self::Absent(_)
+            | Self::Symlink(_)
+            | Self::Archive(_)
+            | Self::Libraries(_)
+            | Self::CondaEnvironment(_)
+            | Self::NoEnvironment(_)
+            | Self::NoUnit(_)
+            | Self::Released(_) => false,
+        }
+    }
+
     /// Whether what is at a path is for this to decide on, although it does not bear its name.
     #[must_use]
     pub fn decides_on(&self, path: &TargetPath) -> bool {
