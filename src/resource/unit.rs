@@ -7,7 +7,8 @@
 use super::written::masks;
 use super::{File, Ownership, Resource, Written};
 use crate::model::{ResourceId, TargetPath, UnitName};
-use crate::step::{Ability, Change, Op, Query, Step, UnitVerb};
+use crate::step::{Ability, Change, Content, FileKind, Op, Query, Step, UnitVerb};
+use crate::target::look::{names, stat, text};
 use crate::target::{Claims, Probe, ProbeError, stale_path};
 use serde::Serialize;
 use std::fmt;
@@ -101,6 +102,18 @@ impl Unit {
         self.act(verb, was, Ability::Exec).claim(MASKED, format!("{} is {was} by hand, and stays so", self.name))
     }
 
+    /// Refuses to enable what systemctl would leave as it is, and say so with success: a unit that is there, and of which nothing says with what
+    /// it starts. One that is still to come is not judged.
+    fn must_say_when_it_starts(&self, on: &dyn Probe) -> Result<(), ProbeError> {
+        let coming = self.reads.iter().filter_map(|file| if let Content::Inline(text) = &file.content { Some(text) } else { None });
+        let there = texts(on, &self.name)?;
+        let mut all = coming.map(|text| &**text).chain(there.iter().map(|(_, text)| text.as_str()));
+        let Some((at, _)) = there.first().filter(|_| !all.any(says_when_it_starts)) else { return Ok(()) };
+        let cause =
+            format!("{at} has no section [Install] that says with what it starts; leave `enabled` out, or add a drop-in with `WantedBy=`");
+        Err(ProbeError::new(format!("enable {}", self.name), cause))
+    }
+
     fn act(&self, verb: UnitVerb, why: &str, needs: Ability) -> Step {
         Step::new(Change::Modify, Op::Unit { verb, unit: self.name.clone() }, why).needs(needs)
     }
@@ -144,6 +157,37 @@ pub(super) fn links(on: &dyn Probe, unit: &UnitName) -> Result<Vec<TargetPath>, 
         let link = system.join(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
         if on.stat(&link)?.is_some() {
             found.push(link);
+        }
+    }
+    Ok(found)
+}
+
+/// Where texts of units are, the administrator's first (systemd.unit(5)).
+const PLACES: [&str; 4] = [SYSTEM, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+
+/// Whether the text of a unit, or of a drop-in of it, says what starts it at boot (systemd.unit(5), "[Install] section options").
+#[must_use]
+pub fn says_when_it_starts(text: &str) -> bool {
+    const STARTERS: [&str; 3] = ["WantedBy", "RequiredBy", "UpheldBy"];
+    let lines = text.lines().map(str::trim).skip_while(|line| *line != "[Install]").skip(1);
+    let mut words = lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('='));
+    words.any(|(key, value)| STARTERS.contains(&key.trim()) && !value.trim().is_empty())
+}
+
+/// The texts of a unit, its template's where it is one of many, and those of its drop-ins; each with where it is.
+fn texts(on: &dyn Probe, unit: &UnitName) -> Result<Vec<(String, String)>, ProbeError> {
+    let template = unit.as_str().split_once('@').and_then(|(name, rest)| Some(format!("{name}@.{}", rest.rsplit_once('.')?.1)));
+    let mut found = Vec::new();
+    for own in PLACES
+        .iter()
+        .flat_map(|folder| [Some(unit.as_str()), template.as_deref()].into_iter().flatten().map(move |name| format!("{folder}/{name}")))
+    {
+        let drop_ins = names(on, &format!("{own}.d"))?.into_iter().map(|name| format!("{own}.d/{name}"));
+        for at in std::iter::once(own.clone()).chain(drop_ins.filter(|name| name.ends_with(".conf"))) {
+            // A masked unit has no text.
+            let is_text = stat(on, &at)?.is_some_and(|stat| stat.kind != FileKind::Directory && stat.link.as_deref() != Some("/dev/null"));
+            let text = if is_text { text(on, &at)? } else { None };
+            found.extend(text.map(|text| (at, text)));
         }
     }
     Ok(found)
@@ -216,8 +260,12 @@ impl Resource for Unit {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let active = running(on, &self.name)?;
         let restart_owed = active.is_some() && on.stat(&stale_path(&self.name)?)?.is_some();
+        let enabled = enabled(on, &self.name)?;
+        if (self.enabled, enabled) == (Some(Switch::On), Switch::Off) {
+            self.must_say_when_it_starts(on)?;
+        }
         let files_change = active.is_some() && self.reads.iter().any(|file| file.will_change(on));
-        Ok(State { enabled: enabled(on, &self.name)?, masked: masked(on, &self.name)?, active, restart_owed, files_change })
+        Ok(State { enabled, masked: masked(on, &self.name)?, active, restart_owed, files_change })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {

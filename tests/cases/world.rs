@@ -159,7 +159,11 @@ impl World {
         nodes.extend(self.files.iter().map(|(path, entry)| (path.clone(), entry.node())));
         nodes.extend(self.links.iter().map(|(path, to)| (path.clone(), Node::link(to))));
         let text = |at: &str, text: String| (path(at), Node::file(text, 0o644, (0, 0)));
-        nodes.extend(self.units.iter().map(|unit| text(&format!("/usr/lib/systemd/system/{unit}"), "[Unit]\n".into())));
+        nodes.extend(
+            self.units
+                .iter()
+                .map(|unit| text(&format!("/usr/lib/systemd/system/{unit}"), "[Install]\nWantedBy=multi-user.target\n".into())),
+        );
         let wants = |unit: &UnitName| path(&format!("/etc/systemd/system/multi-user.target.wants/{unit}"));
         nodes.extend(self.enabled.iter().map(|unit| (wants(unit), Node::link(&format!("/usr/lib/systemd/system/{unit}")))));
         if !self.packages.is_empty() {

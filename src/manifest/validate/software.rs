@@ -8,7 +8,7 @@ use crate::manifest::v1::{self, DebconfType, FileState, Manifest, State};
 use crate::model::{HomePath, Owner, TargetPath, UserName};
 use crate::problem::Code;
 use crate::recipe::{Form, Gone, Jupyter, Locale, ManagedFile, ManagedUnit, Packages, Repository, Sysctl, Timezone, Want};
-use crate::resource::{Policy, Reply, Switch};
+use crate::resource::{Policy, Reply, Switch, says_when_it_starts};
 use crate::step::Content;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -252,6 +252,13 @@ pub fn units(manifest: &Manifest, desk: &mut Desk<'_>) -> Vec<Want> {
         if unit.masked == Some(true) && (unit.enabled == Some(true) || unit.active == Some(true) || unit.content.is_some()) {
             let message = "a masked unit cannot be started, enabled or written";
             desk.say(Code::Conflict, &unit.name.place, message, "keep `masked: true`, or the rest");
+        }
+        if let (Some(true), Some(text)) = (unit.enabled, &unit.content)
+            && !std::iter::once(&text.value).chain(unit.drop_ins.values()).any(|text| says_when_it_starts(text))
+        {
+            let message = "`enabled: true` has this unit start at boot, and its text does not say with what";
+            let help = "add a section [Install] with `WantedBy=multi-user.target` to the text, or remove `enabled`";
+            desk.say(Code::Conflict, &text.place, message, help);
         }
         Want::ManagedUnit(ManagedUnit {
             name: unit.name.value.clone(),
