@@ -2,7 +2,7 @@
 
 use super::SessionError;
 use crate::model::ResourceId;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::step::{DiskForecast, Op, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -35,11 +35,13 @@ impl Approved {
     /// The machine or the manifest is not what it was; says where.
     pub fn must_be(&self, plan: &Plan) -> Result<(), SessionError> {
         let now = Self::of(plan);
-        if now.0.is_empty() && !self.0.is_empty() {
+        let open = |id: &ResourceId| plan.resources.iter().find(|planned| planned.id == *id).and_then(in_the_way);
+        if now.0.is_empty() && !self.0.is_empty() && self.0.iter().all(|one| open(&one.id).is_none()) {
             return Err(SessionError::Moved(vec!["nothing is left to do: was the plan performed already?".into()]));
         }
         let ids: BTreeSet<&ResourceId> = self.0.iter().chain(&now.0).map(|one| &one.id).collect();
-        let moved: Vec<String> = ids.into_iter().filter(|id| self.steps(id) != now.steps(id)).map(|id| self.told(&now, id)).collect();
+        let moved = ids.into_iter().filter(|id| self.steps(id) != now.steps(id));
+        let moved: Vec<String> = moved.map(|id| self.told(&now, id, open(id))).collect();
         if moved.is_empty() { Ok(()) } else { Err(SessionError::Moved(moved)) }
     }
 
@@ -47,12 +49,15 @@ impl Approved {
         self.0.iter().find(|one| one.id == *id).map_or(&[], |one| &one.steps)
     }
 
-    fn told(&self, now: &Self, id: &ResourceId) -> String {
+    fn told(&self, now: &Self, id: &ResourceId, open: Option<String>) -> String {
         let said = |steps: &[Step]| {
             let each: Vec<String> = steps.iter().map(|step| format!("{} ({})", step.op.summary(), step.why)).collect();
             if each.is_empty() { "nothing to do".to_owned() } else { each.join(", ") }
         };
         let (then, today) = (said(self.steps(id)), said(now.steps(id)));
+        if let Some(open) = open {
+            return format!("{id}: approved was {then}; today {open}");
+        }
         if then == today { format!("{id}: {then}, with other content") } else { format!("{id}: approved was {then}; today it is {today}") }
     }
 
@@ -67,6 +72,12 @@ impl Approved {
         }
         all().any(|approved| approved == op || narrowed(approved, op).as_ref() == Some(op))
     }
+}
+
+/// Why what was approved for a resource is not to be done today, where it is open still: it cannot be, or people changed it.
+fn in_the_way(planned: &Planned) -> Option<String> {
+    let theirs = (planned.steps.is_empty() && !planned.drift.is_empty()).then(|| format!("it is left alone: {}", planned.drift.join("; ")));
+    planned.problem.as_ref().map(|problem| format!("it cannot be: {problem}")).or(theirs)
 }
 
 /// What is approved for an account, without what is not asked for any more.
