@@ -48,7 +48,7 @@ pub(super) fn conflicts(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
 }
 
 /// Two parts that contradict each other, the later of which is shown first.
-fn between(message: String, first: Option<&Place>, second: Option<&Place>) -> Problem {
+pub(super) fn between(message: String, first: Option<&Place>, second: Option<&Place>) -> Problem {
     let problem = match (first, second) {
         (None, None) => Problem::general(Code::Conflict, message),
         (Some(one), None) | (None, Some(one)) => Problem::at(Code::Conflict, one, message),
@@ -105,7 +105,7 @@ const fn is_no_folder(spec: &Spec) -> bool {
 }
 
 /// The kernel follows no more links than these (`path_resolution(7)`): longer ones lead nowhere, round or not.
-const MOST_LINKS: usize = 40;
+pub(super) const MOST_LINKS: usize = 40;
 
 /// A link that leads back to itself.
 fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
@@ -123,7 +123,7 @@ fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
 }
 
 /// Where a link leads, its `.` and `..` worked out.
-fn leads_to(path: &TargetPath, to: &str) -> Option<TargetPath> {
+pub(super) fn leads_to(path: &TargetPath, to: &str) -> Option<TargetPath> {
     let mut at = if to.starts_with('/') { TargetPath::root() } else { path.parent()? };
     for part in to.split('/').filter(|part| !matches!(*part, "" | ".")) {
         at = if part == ".." { at.parent().unwrap_or_else(TargetPath::root) } else { at.join(part).ok()? };

@@ -17,6 +17,9 @@ fn is_own(id: &ResourceId) -> bool {
 /// The kind of a request for packages, whose things have names of their own.
 const APT: &str = "apt";
 
+/// Why a thing stays although the manifest says `delete` by now.
+const LATE: &str = " (`on_removal: delete` came in the edit that took its line; it reaches what goes after an apply with it)";
+
 /// Whether a thing that nobody asks for any more is there: what never came cannot stay.
 fn is_there(of: &ResourceId, on: &dyn Probe) -> Result<bool, ProbeError> {
     let path = TargetPath::parse(&of.name).ok().filter(|_| OF_A_PATH.contains(&of.kind.as_str()));
@@ -24,7 +27,14 @@ fn is_there(of: &ResourceId, on: &dyn Probe) -> Result<bool, ProbeError> {
 }
 
 /// What the manifest asked for once and does so no longer: what stays is named, what is to be deleted is work.
-pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Result<(Vec<String>, Vec<Spec>), ProbeError> {
+///
+/// What is to become of a thing is remembered from before its line went: `says` tells what the manifest says of such things by now.
+pub(super) fn released(
+    specs: &[Spec],
+    records: &Records,
+    says: &dyn Fn(&ResourceId) -> OnRemoval,
+    on: &dyn Probe,
+) -> Result<(Vec<String>, Vec<Spec>), ProbeError> {
     let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
     let packages: BTreeSet<String> =
         specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
@@ -47,11 +57,15 @@ pub(super) fn released(specs: &[Spec], records: &Records, on: &dyn Probe) -> Res
             go.push(Released { of: id.clone(), things, inside: Vec::new() });
             let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
             go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
-        } else if id.kind == APT {
-            let known = on.packages()?;
-            stay.extend(gone.keys().filter(|name| known.installed.contains_key(*name)).map(|name| format!("package {name}")));
-        } else if !wanted.contains_key(id) && is_there(id, on)? {
-            stay.push(id.to_string());
+        } else {
+            let made = gone.keys().any(|name| record.made.contains(name));
+            let late = if made && record.on_removal == OnRemoval::Release && says(id) == OnRemoval::Delete { LATE } else { "" };
+            if id.kind == APT {
+                let known = on.packages()?;
+                stay.extend(gone.keys().filter(|name| known.installed.contains_key(*name)).map(|name| format!("package {name}{late}")));
+            } else if !wanted.contains_key(id) && is_there(id, on)? {
+                stay.push(format!("{id}{late}"));
+            }
         }
     }
     go.sort_by(|a, b| a.of.cmp(&b.of).then(b.things.len().cmp(&a.things.len())));

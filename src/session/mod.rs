@@ -8,6 +8,7 @@ mod gone;
 mod health;
 mod installed;
 mod lock;
+mod meeting;
 mod memory;
 mod owners;
 mod program;
@@ -131,6 +132,9 @@ pub struct Session {
     network: Network,
 }
 
+/// What is done under the lock of a run, before its first step.
+pub type First<'a> = &'a dyn Fn(&Machine) -> Result<(), OpError>;
+
 /// What a check said.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CheckResult {
@@ -232,7 +236,15 @@ impl Session {
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(None, observers)
+        self.work(None, &|_| Ok(()), observers)
+    }
+
+    /// Does the work, after something that is to be done only where nothing speaks against the work any more.
+    ///
+    /// # Errors
+    /// The work did not begin. What failed while it was done is in the report.
+    pub fn apply_after(&self, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+        self.work(None, first, observers)
     }
 
     /// Does the approved work and nothing else, unless a forecast of now has other steps.
@@ -240,10 +252,10 @@ impl Session {
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
     pub fn apply_approved(&self, steps: &Approved, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(Some(steps), observers)
+        self.work(Some(steps), &|_| Ok(()), observers)
     }
 
-    fn work(&self, only: Option<&Approved>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+    fn work(&self, only: Option<&Approved>, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         let _lock = self.target.lock_in_time(&|holder| observers.tell(&Event::Waiting { holder: holder.to_owned() }))?;
         self.clear_away().map_err(SessionError::Own)?;
         let plan = self.plan()?;
@@ -256,6 +268,7 @@ impl Session {
         let packages = asked(&plan);
         self.hold_packages(&packages)?;
         self.bind(&packages).map_err(SessionError::Own)?;
+        first(self.target.as_ref()).map_err(SessionError::Own)?;
         self.work.intend(&plan, self.target.as_ref()).map_err(SessionError::Own)?;
         let mut report = apply(&self.work.graph, &plan, self.target.as_ref(), &supply::Only(self, only), observers, Workers::usual());
         PackageFiles::release(self.target.as_ref()).map_err(SessionError::Own)?;

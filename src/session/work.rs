@@ -1,6 +1,7 @@
 //! What a manifest comes to on a machine: plain resources in order, each with its past.
 
 use super::conflicts::{Asked, conflicts};
+use super::meeting::meeting;
 use super::{SessionError, foreseen, gone, owners};
 use crate::graph::{Graph, Node, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
@@ -57,17 +58,18 @@ impl Work {
         let Lowered { asked, said, policies, program } =
             lower(wanted, &context(wanted, facts, answers, (&home, &settings))).map_err(refused)?;
         let found = conflicts(wanted, &asked);
+        let found = if found.is_empty() { meeting(&asked, on) } else { found };
         if !found.is_empty() {
             return Err(refused(found));
         }
         let mut specs: Vec<Spec> = asked.into_iter().map(|one| one.spec).collect();
+        let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let (released, deleted) = match scope {
-            Scope::Machine => gone::released(&specs, &records, on)?,
+            Scope::Machine => gone::released(&specs, &records, &|id| on_removal.of(id), on)?,
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);
         let graph = Graph::order_as(specs, &said).map_err(refused)?;
-        let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let mut work = Self { graph, released, scope, on_removal, program, disputed: BTreeSet::new(), is_settled: true };
         work.disputed = work.disputed(&records);
         work.is_settled = work.is_current(&records);
