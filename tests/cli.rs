@@ -175,6 +175,25 @@ fn wrong_usage_is_64() {
     }
 }
 
+/// Manifests are named with -f everywhere: whoever leaves it out is told, by verbs that take one.
+#[test]
+fn a_manifest_without_its_option_is_told_by_its_name() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    for verb in ["validate", "plan", "verify"] {
+        let ended = desk.run(&format!("{verb} m.yaml"));
+        assert!(ended.code == 64 && ended.err.contains(&format!("`fitout {verb} -f m.yaml`")), "{ended:?}");
+    }
+    let ended = desk.run("status m.yaml");
+    assert!(ended.code == 64 && !ended.err.contains("-f"), "{ended:?}");
+    let told = desk.json("validate m.yaml -o json");
+    assert!(told["error"]["hint"].as_str().unwrap().contains("-f m.yaml"), "{told}");
+    let ended = desk.run("init absent/m.yaml");
+    assert!(ended.code == 1 && ended.err.contains("there is no folder absent") && !ended.err.contains(".tmp"), "{ended:?}");
+    let ended = desk.run("validate -f m.yaml --set size=5");
+    assert!(ended.err.contains("--set size='\"5\"'"), "{ended:?}");
+}
+
 #[test]
 fn a_valid_manifest() {
     let desk = Desk::new();
@@ -267,6 +286,10 @@ fn what_is_not_there_is_66() {
         assert!(ended.out.is_empty() && ended.err.starts_with("error: "), "{ended:?}");
     }
     insta::assert_snapshot!(page(&desk.run("plan --root root")));
+    assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
+    for words in ["why file:/none --root root", "history 9 --root root", "explain nonsense", "script logs none --root root"] {
+        assert_eq!(desk.run(words).code, 66, "{words}");
+    }
 }
 
 #[test]
@@ -286,7 +309,7 @@ fn a_machine_from_plan_to_verify() {
     both("why_motd", "why file:/etc/motd --root root");
     assert_eq!(desk.run("why /etc/motd --root root").out, desk.run("why file:/etc/motd --root root").out);
     let unknown = desk.run("why file:/etc/mtod --root root");
-    assert_eq!((unknown.code, unknown.err.contains("did you mean `file:/etc/motd`?")), (64, true), "{unknown:?}");
+    assert_eq!((unknown.code, unknown.err.contains("did you mean `file:/etc/motd`?")), (66, true), "{unknown:?}");
     both("verify", "verify -f m.yaml --root root");
     desk.write("root/etc/motd", "mine\n");
     both("verify_drift", "verify -f m.yaml --root root");
@@ -307,6 +330,12 @@ fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
     fs::remove_file(desk.path().join("root/etc/motd")).unwrap();
     assert_eq!(desk.json("apply lab.plan -o json --progress none")["changed"], 2);
     insta::assert_snapshot!("saved_again", page(&desk.run("apply lab.plan")));
+    desk.write("m.yaml", "files: [{path: /etc/motd, content: new}]\n");
+    assert_eq!(desk.run("plan -f m.yaml --root root --out lab.plan").code, 0);
+    desk.write("root/etc/motd", "by hand\n");
+    let ended = desk.run("apply lab.plan");
+    let open = "file:/etc/motd: approved was write /etc/motd (3 B) (content differs); today it cannot be: cannot decide about /etc/motd";
+    assert!(ended.code == 76 && ended.err.contains(open) && !ended.err.contains("nothing is left"), "{ended:?}");
     insta::assert_snapshot!("saved_is_none", page(&desk.run("apply m.yaml")));
     for words in [
         "apply lab.plan -f m.yaml",
@@ -444,6 +473,34 @@ fn damaged_memory_is_told() {
     fs::write(state("ledger.jsonl"), &ledger).unwrap();
     assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
     assert_eq!(fs::read_to_string(desk.path().join("root/srv/data/a")).unwrap(), "edited\n");
+}
+
+/// The machine's manifest changes when nothing speaks against the work any more; what fails after that is said.
+#[test]
+fn a_manifest_is_installed_when_its_work_begins() {
+    let desk = Desk::new();
+    let own = || fs::read_link(desk.path().join("root/etc/fitout/manifest.yaml")).ok();
+    desk.write("full.yaml", "disk: {guards: [{mount: /, minimum_free: 900TB}]}\nfiles: [{path: /etc/motd, content: x}]\n");
+    assert_eq!((desk.run("apply -f full.yaml --root root --install").code, own()), (73, None));
+    desk.write("m.yaml", BROKEN);
+    let ended = desk.run("apply -f m.yaml --root root --install");
+    assert!(ended.code == 1 && ended.err.contains("it is the machine's manifest now, though not all of it is done"), "{ended:?}");
+    assert!(own().is_some_and(|to| to.ends_with("m.yaml")), "{:?}", own());
+}
+
+#[test]
+fn what_mends_drift_is_named_where_it_is_told() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.run("apply -f m.yaml --root root");
+    desk.write("root/etc/motd", "by hand\n");
+    for verb in ["plan", "verify", "apply"] {
+        let ended = desk.run(&format!("{verb} -f m.yaml --root root"));
+        assert!(format!("{}{}", ended.out, ended.err).contains("`fitout apply --repair`"), "{ended:?}");
+    }
+    assert!(desk.run("status --root root").out.contains("`fitout apply --repair`"));
+    let ended = desk.run("apply -f m.yaml --root root --repair");
+    assert!(ended.code == 0 && !ended.err.contains("--repair"), "{ended:?}");
 }
 
 #[test]
@@ -818,7 +875,7 @@ fn explains() {
     insta::assert_snapshot!("explain_field", page(&desk.run("explain user.sudo")));
     insta::assert_snapshot!("explain_typo", page(&desk.run("explain user.suod")));
     assert!(desk.run("explain chekcs").err.contains("did you mean `checks`?"));
-    assert_eq!(desk.run("explain nonsense").code, 64);
+    assert_eq!(desk.run("explain nonsense").code, 66);
     assert_eq!(desk.run("explain").code, 0);
 }
 
@@ -867,8 +924,8 @@ fn a_reader_of_json_is_told_what_went_wrong() {
     for (words, code) in [
         ("plan -f nosuch", 66),
         ("history 77 --root root", 66),
-        ("why nosuch --root root", 64),
-        ("explain nosuch", 64),
+        ("why nosuch --root root", 66),
+        ("explain nosuch", 66),
         ("plan --bogus", 64),
         ("init --from-azure nosuch", 66),
         ("diff nosuch root", 66),

@@ -3,11 +3,12 @@
 use super::output::{self, Paint, paint, say};
 use super::source::{self, Becomes, Opened, Purpose};
 use super::ssh::tell_pending;
-use super::{Exit, Form, Global, Ground, progress, saved};
+use super::{Exit, Form, Global, Ground, REPAIR, progress, saved};
 use crate::agent::Page;
 use crate::apply::{Observers, Outcome, RunReport};
 use crate::journal::Journal;
 use crate::model::{ResourceId, Span};
+use crate::session::First;
 use crate::step::Ability;
 use crate::target::{Machine, Patience, Probe, Verdict};
 use clap::Args;
@@ -67,15 +68,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     };
     let (lock, packages) = (arguments.lock_timeout, arguments.install_timeout);
     session.target.be_patient(Patience { run: lock, lock, packages });
-    if arguments.install
-        && let Err(refusal) = manifest.install(session.target.as_ref())
-    {
-        return refusal.tell(global);
-    }
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&session.target))));
     let observers = Observers::new(watching);
-    let result = saved.map_or_else(|| session.apply(&observers), |saved| session.apply_approved(&saved.steps, &observers));
+    let install: First<'_> = &|on| if arguments.install { manifest.install(on) } else { Ok(()) };
+    let result = match &saved {
+        None => session.apply_after(install, &observers),
+        Some(saved) => session.apply_approved(&saved.steps, &observers),
+    };
     let (report, run) = match result {
         Ok(done) => done,
         Err(error) => return source::Refusal::from(error).tell(global),
@@ -86,6 +86,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Form::Json => output::json(&Document { report: &report, scripts }),
         Form::Human => {
             say(&recap(&report, run));
+            if !ground.repair && report.resources.iter().any(|one| !one.drift.is_empty()) {
+                say(&format!("{} {REPAIR}", paint(Paint::Yellow, "note:")));
+            }
             warn(&scripts);
             if let Err(error) = tell_pending(session.target.as_ref()) {
                 output::complain(&error.to_string(), None);
@@ -93,8 +96,8 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             for what in session.released() {
                 say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));
             }
-            if arguments.install && report.counts.failed == 0 {
-                installed(session.target.as_ref());
+            if arguments.install {
+                installed(session.target.as_ref(), &report);
             }
             if arguments.ground.file.is_some() && !arguments.install && report.counts.failed == 0 {
                 say("Applied once; with --install it becomes the machine's manifest.");
@@ -119,8 +122,12 @@ fn warn(scripts: &BTreeMap<String, String>) {
     }
 }
 
-/// Says when the agent begins, where it does not run already.
-fn installed(on: &Machine) {
+/// Says that the manifest is installed although not all of it is done, or when the agent begins, where it does not run already.
+fn installed(on: &Machine, report: &RunReport) {
+    if report.counts.failed > 0 {
+        let more = "it is the machine's manifest now, though not all of it is done: `fitout apply` tries again";
+        return say(&format!("{} {more}", paint(Paint::Yellow, "note:")));
+    }
     if Page::read(on).is_ok_and(|page| page.is_some()) {
         return;
     }

@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let near = manifest::meant(what).or_else(code);
     let hint = near.map_or_else(|| "`fitout explain` lists the fields".to_owned(), |near| format!("did you mean `{near}`?"));
     complain(&format!("`{what}` is neither a field of the manifest nor the code of a problem"), Some(&hint));
-    Exit::Usage
+    Exit::NoInput
 }
 
 /// What there is to say of a code, for programs.

@@ -100,7 +100,12 @@ fn write(path: &Path, text: &str, arguments: &Arguments) -> Result<(), Exit> {
             complain(&format!("{} is there already", path.display()), Some("name another file, or add --force to replace it"));
             return Exit::Usage;
         }
-        complain(&format!("cannot write {}: {error}", path.display()), None);
+        if error.kind() == io::ErrorKind::NotFound {
+            complain(&format!("cannot write {}: there is no folder {}", path.display(), folder.display()), Some("make it first"));
+            return Exit::Failed;
+        }
+        // Its own words name a file that nobody asked for.
+        complain(&format!("cannot write {}: {}", path.display(), error.kind()), None);
         Exit::Failed
     })
 }

@@ -34,7 +34,8 @@ mod verify;
 mod why;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -79,6 +80,10 @@ enum Form {
     Human,
     Json,
 }
+
+/// What can be done about what people changed.
+const REPAIR: &str =
+    "what people changed stays; `fitout apply --repair` brings back what it can, and `fitout plan --repair` shows that first";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ProgressForm {
@@ -187,7 +192,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let asked = !error.use_stderr();
-            output::usage(&error);
+            output::usage(&error, named_by_place(&error, arguments).as_deref());
             return if asked { Exit::Done.into() } else { output::finish(Exit::Usage, form(arguments)) };
         }
     };
@@ -221,6 +226,17 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Completions(arguments) => completions::run(&arguments),
     };
     output::finish(exit, global.output)
+}
+
+/// What was meant where a file stands where a verb takes none: manifests are named with -f everywhere, for other things have their place
+/// on the line (a saved plan, a resource, a run).
+fn named_by_place(error: &clap::Error, arguments: &[String]) -> Option<String> {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg) else { return None };
+    let is_file = [".yaml", ".yml"].iter().any(|ending| word.ends_with(ending)) && !word.starts_with('-');
+    let cli = Cli::command();
+    let verb = arguments.iter().skip(1).find_map(|word| cli.find_subcommand(word))?;
+    let takes_one = verb.get_arguments().any(|argument| argument.get_id() == "file");
+    (is_file && takes_one).then(|| format!("a manifest is named with -f: `fitout {} -f {word}`", verb.get_name()))
 }
 
 /// The form that is asked for by words that cannot be understood as a whole.

@@ -74,12 +74,15 @@ pub fn complain(message: &str, hint: Option<&str>) {
     }
 }
 
-/// Shows clap's own words.
-pub fn usage(error: &clap::Error) {
+/// Shows clap's own words, and what may have been meant.
+pub fn usage(error: &clap::Error, hint: Option<&str>) {
     let text = error.to_string();
     let message = text.lines().next().unwrap_or_default();
-    told(|told| told.complaint = Some((message.trim_start_matches("error: ").to_owned(), None)));
+    told(|told| told.complaint = Some((message.trim_start_matches("error: ").to_owned(), hint.map(str::to_owned))));
     error.print().unwrap_or_default();
+    if let Some(hint) = hint {
+        say(&format!("  {} {hint}", paint(Paint::Bold, "hint:")));
+    }
 }
 
 /// What is logged where nobody asks for more. Of a damaged cache rattler warns at each of its layers, and then does what is to be done: fetches

@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Becomes, Opened, Purpose, Refusal};
-use super::{Exit, Form, Global, Ground, saved};
+use super::{Exit, Form, Global, Ground, REPAIR, saved};
 use crate::plan::{DiskPlan, Plan, Planned};
 use crate::session::{Approved, SessionError};
 use crate::step::{Change, Step, Sure};
@@ -66,9 +66,10 @@ fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, E
         Err(refusal) => return Err(refusal.tell(global)),
     };
     let refused = SessionError::of_plan(&plan);
+    let repairs = if ground.repair { None } else { Some(REPAIR) };
     match global.output {
         Form::Json => output::json(&Document { plan: &plan, refused: refused.as_ref().map(ToString::to_string) }),
-        Form::Human => output::data(&show(&plan)),
+        Form::Human => output::data(&show(&plan, repairs)),
     }
     if let Some(refused) = refused {
         return Err(Refusal::from(refused).tell(global));
@@ -127,13 +128,15 @@ fn too_little(disk: &DiskPlan) -> String {
     format!("{} this takes {at_most}{takes} where {mount} will be, and {free} is free there", paint_data(Paint::Yellow, "warning:"))
 }
 
-/// The plan as a person reads it.
-pub fn show(plan: &Plan) -> String {
+/// The plan as a person reads it, with what can be done about what people changed.
+fn show(plan: &Plan, repairs: Option<&str>) -> String {
     let mut lines: Vec<String> = plan.resources.iter().flat_map(show_one).collect();
     if !plan.released.is_empty() {
         lines.push(paint_data(Paint::Bold, "No longer in the manifest; what is there stays"));
         lines.extend(plan.released.iter().map(|what| format!("  {} {what}", paint_data(Paint::Dim, "  i"))));
     }
+    let is_drifted = plan.resources.iter().any(|planned| !planned.drift.is_empty());
+    lines.extend(repairs.filter(|_| is_drifted).map(|repairs| format!("{} {repairs}", paint_data(Paint::Yellow, "note:"))));
     if !lines.is_empty() {
         lines.push(String::new());
     }

@@ -304,8 +304,8 @@ impl Held {
     ///
     /// # Errors
     /// It was not.
-    pub fn install(&self, on: &Machine) -> Result<(), Refusal> {
-        self.0.as_ref().map_or(Ok(()), |bundle| bundle.install(on).map_err(Refusal::Own))
+    pub fn install(&self, on: &Machine) -> Result<(), OpError> {
+        self.0.as_ref().map_or(Ok(()), |bundle| bundle.install(on))
     }
 }
 

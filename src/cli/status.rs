@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint_data};
 use super::source;
-use super::{Exit, Form, Global};
+use super::{Exit, Form, Global, REPAIR};
 use crate::agent::Page;
 use crate::apply::Counts;
 use crate::journal;
@@ -156,6 +156,7 @@ fn show(status: &Status) -> String {
     lines.extend(status.scripts.iter().map(|(name, told)| format!("script:    {name}: {told} (`fitout script logs {name}`)")));
     lines.extend(status.too_full.iter().map(|mount| format!("too full:  {mount} (`fitout disk`)")));
     lines.extend(status.drift.iter().map(|what| format!("drifted:   {what} (`fitout verify` looks again)")));
+    lines.extend((!status.drift.is_empty()).then(|| format!("note:      {REPAIR}")));
     lines.extend(status.added.iter().map(|(place, added)| format!("added:     {place}: {}", added.join(", "))));
     lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

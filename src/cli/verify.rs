@@ -3,7 +3,7 @@
 use super::apply::unhappy;
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Becomes, Opened, Purpose};
-use super::{Exit, Form, Global, Ground};
+use super::{Exit, Form, Global, Ground, REPAIR};
 use crate::plan::{Plan, Planned};
 use crate::session::{CheckResult, Session, SessionError};
 use clap::Args;
@@ -98,6 +98,9 @@ fn show(plan: &Plan, checks: &[CheckResult], scripts: &BTreeMap<String, String>)
         lines.push(format!("{word} {}{tail}", check.id));
     }
     lines.extend(scripts.iter().map(|(name, told)| format!("{} script:{name}: {told}", paint_data(Paint::Yellow, "  warning"))));
+    if looked_at.iter().any(|planned| !planned.drift.is_empty()) {
+        lines.push(format!("{} {REPAIR}", paint_data(Paint::Yellow, "note:")));
+    }
     let fine = looked_at.iter().filter(|planned| is_fine(planned)).count();
     let passed = checks.iter().filter(|check| check.problem.is_none()).count();
     lines.push(format!("{fine} of {} resources as they should be, {passed} of {} checks passed", looked_at.len(), checks.len()));

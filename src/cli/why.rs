@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Answer::Unknown { name, near } => {
             let hint = near.map(|near| format!("did you mean `{near}`?"));
             complain(&format!("no run on this machine tells of `{name}`"), hint.as_deref());
-            return Exit::Usage;
+            return Exit::NoInput;
         }
         Answer::Stories(found) if global.output == Form::Json => {
             let found: Vec<_> = found.iter().map(|(run, report)| json!({"run": run, "report": report})).collect();

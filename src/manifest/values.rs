@@ -2,10 +2,14 @@
 
 use super::later;
 use super::node::{Kind, Node, Scalar, Style, Value};
+use super::setting::is_setting;
 use super::write::word;
 use crate::problem::{Code, Place, Problem, nearest};
 use serde::de;
 use std::fmt;
+
+/// What to do about text that reads as something else.
+const QUOTE: &str = "put it in quotes: ";
 
 /// Why a value could not be made.
 #[derive(Debug)]
@@ -27,6 +31,12 @@ impl Error {
     /// As a problem of what is called `what`, unless it is written down elsewhere.
     pub fn at(self, place: &Place, what: impl fmt::Display) -> Option<Problem> {
         let Self::Said(code, message, suggestion) = self else { return None };
+        // What a shell is given loses its quotes.
+        let for_shell = |help: String| match help.strip_prefix(QUOTE) {
+            Some(quoted) if is_setting(&place.file) => format!("{help}, and once more for the shell: {}='{quoted}'", place.file),
+            _ => help,
+        };
+        let suggestion = suggestion.map(for_shell);
         Some(Problem { suggestion, ..Problem::at(code, place, format!("`{what}`: {message}")) })
     }
 }
@@ -86,7 +96,7 @@ pub fn not_a_list(node: &Node) -> Error {
 /// The text of a scalar that is to be text, and no number or truth value in disguise.
 pub fn text(scalar: &Scalar) -> Result<&str, Error> {
     let shown = &scalar.text;
-    let quote = || format!("put it in quotes: \"{shown}\"");
+    let quote = || format!("{QUOTE}\"{shown}\"");
     match scalar.kind() {
         Kind::Text => Ok(shown),
         Kind::Null if shown == "~" => Err(Error::said(Code::WrongType, "text was expected, and ~ without quotes is nothing", quote())),

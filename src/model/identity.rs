@@ -76,7 +76,9 @@ fn check_compute_name(text: &str) -> Result<(), Invalid> {
         return wrong("it must start with a letter");
     }
     match text.rsplit_once('-') {
-        Some((_, tail)) if !tail.contains(|c: char| c.is_ascii_alphabetic()) => wrong("a letter must follow the last `-`"),
+        Some((head, tail)) if !tail.contains(|c: char| c.is_ascii_alphabetic()) => {
+            wrong(&format!("a letter must follow the last `-`, as in `{head}-n{tail}` or `{head}{tail}`"))
+        }
         _ => Ok(()),
     }
 }
