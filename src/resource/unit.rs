@@ -183,7 +183,7 @@ fn texts(on: &dyn Probe, unit: &UnitName) -> Result<Vec<(String, String)>, Probe
         .flat_map(|folder| [Some(unit.as_str()), template.as_deref()].into_iter().flatten().map(move |name| format!("{folder}/{name}")))
     {
         let drop_ins = names(on, &format!("{own}.d"))?.into_iter().map(|name| format!("{own}.d/{name}"));
-        for at in std::iter::once(own.clone()).chain(drop_ins.filter(|name| name.ends_with(".conf"))) {
+        for at in std::iter::once(own.clone()).chain(drop_ins.filter(|name| matches!(name.rsplit_once('.'), Some((_, "conf"))))) {
             // A masked unit has no text.
             let is_text = stat(on, &at)?.is_some_and(|stat| stat.kind != FileKind::Directory && stat.link.as_deref() != Some("/dev/null"));
             let text = if is_text { text(on, &at)? } else { None };

@@ -16,7 +16,7 @@ const THINGS: [(&str, &str); 9] = [
         "files: [{path: /etc/lab.conf, state: absent}, {path: /etc/lab, state: absent}]",
     ),
     (
-        "units: [{name: lab.service, enabled: true, active: true, content: \"[Service]\\n\", drop_ins: {a.conf: \"[Service]\\n\"}}, {name: old.service, masked: true}]",
+        "units: [{name: lab.service, enabled: true, active: true, content: \"[Install]\\nWantedBy=multi-user.target\\n\", drop_ins: {a.conf: \"[Service]\\n\"}}, {name: old.service, masked: true}]",
         "units: [{name: lab.service, state: absent}, {name: old.service, state: absent}]",
     ),
     (

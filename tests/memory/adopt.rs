@@ -9,7 +9,7 @@ use fitout::target::fake::{Behaviour, Fake, Node};
 use std::collections::BTreeMap;
 
 const ABILITIES: [Ability; 3] = [Ability::Files, Ability::Exec, Ability::Instance];
-const UNIT: &str = "[Service]\nExecStart=/bin/true\n";
+const UNIT: &str = "[Service]\nExecStart=/bin/true\n\n[Install]\nWantedBy=multi-user.target\n";
 
 fn package(name: &str, more: &str) -> String {
     format!("Package: {name}\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n{more}\n")
