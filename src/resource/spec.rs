@@ -281,12 +281,13 @@ impl Spec {
             | Self::User(_)
             | Self::Locale(_)
             | Self::PythonEnvironment(_)
-            | Self::SshdPolicy(_)
             | Self::Containers(_)
             | Self::Unit(_)
             | Self::Script(_)
             | Self::Check(_) => true,
-            Self::HostName(_)
+            // It says itself what it lacks.
+            Self::SshdPolicy(_)
+            | Self::HostName(_)
             | Self::Guard(_)
             | Self::Debconf(_)
             | Self::Apt(_)
