@@ -164,7 +164,8 @@ fn version() {
 fn wrong_usage_is_64() {
     let desk = Desk::new();
     desk.write("m.yaml", MANIFEST);
-    let wrong = ["", "aply", "plan --root", "plan -o xml", "completions", "plan -f m.yaml --root root --set name"];
+    let wrong =
+        ["", "aply", "plan --root", "plan -o xml", "completions", "plan -f m.yaml --root root --set name", "plan -f m.yaml --cache m.yaml"];
     for words in wrong {
         assert_eq!(desk.run(words).code, 64, "fitout {words}");
     }
@@ -914,6 +915,10 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(0));
+    // A disk that is full is none that goes away.
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = desk.command("schema").stdout(full).stderr(Stdio::piped()).output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).contains("No space left")), (Some(1), true), "{output:?}");
 }
 
 #[test]

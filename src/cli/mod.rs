@@ -64,15 +64,16 @@ struct Global {
     progress: ProgressForm,
     /// Folder of downloads and caches
     #[arg(long, global = true, env = "FITOUT_CACHE", default_value = crate::store::DEFAULT, value_name = "DIR",
-        value_parser = OsStringValueParser::new().map(folder))]
+        value_parser = OsStringValueParser::new().try_map(folder))]
     cache: PathBuf,
 }
 
 /// An empty variable of the environment is one that is not set. The folder is meant from where the command was given: the tools that are
 /// handed it run elsewhere.
-fn folder(text: OsString) -> PathBuf {
+fn folder(text: OsString) -> Result<PathBuf, String> {
     let folder: PathBuf = if text.is_empty() { crate::store::DEFAULT.into() } else { text.into() };
-    std::path::absolute(&folder).unwrap_or(folder)
+    let folder = std::path::absolute(&folder).unwrap_or(folder);
+    if folder.exists() && !folder.is_dir() { Err("it is a file, not a folder".into()) } else { Ok(folder) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -158,7 +158,17 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             let hint = format!("{} cannot be written; use sudo, or name another folder with --cache DIR", global.cache.display());
             say(&message, Some(&hint), Exit::NotRoot)
         }
-        SessionError::Resolve(error) => say(&message, None, failing(&message, unresolved(&error.cause))),
+        SessionError::Resolve(error) => {
+            let work = || {
+                format!(
+                    "Fitout works in {} and {}: both must stay while it runs, and have room",
+                    global.cache.display(),
+                    std::env::temp_dir().display()
+                )
+            };
+            let hint = matches!(error.cause, Cause::Host(_)).then(work);
+            say(&message, hint.as_deref(), failing(&message, unresolved(&error.cause)))
+        }
         SessionError::Own(cause) => say(&message, cause.hint.as_deref(), failing(&message, Exit::Failed)),
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
