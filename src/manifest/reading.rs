@@ -254,6 +254,9 @@ fn meant(key: &str, path: &Path<'_>, fields: &[&'static str], holder: &str) -> S
     if let Some(ours) = arm::renamed(key, holder, fields) {
         return format!("write `{ours}`: this is the name in Azure Resource Manager, and manifests use that of `az ml`");
     }
+    if key == "state" && path.document() == Document::Manifest {
+        return "apply with `on_removal: delete` at the top of the manifest, then take this part out: what it made is removed".to_owned();
+    }
     if let Some(near) = nearest(key, fields.iter().copied().chain(later::names(holder)).chain(composed::known_at(path))) {
         return format!("did you mean `{near}`?");
     }

@@ -2,10 +2,11 @@
 
 use super::archive::marker;
 use super::{OnDrift, Ownership, PRESENT, Resource, changed, in_the_way, named};
-use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath, counted};
+use crate::model::{ByteSize, Owner, ResourceId, Sha256, TargetPath, counted, project_name};
 use crate::step::{Ability, Blob, Change, CondaBuild, DiskForecast, Extras, Op, PythonBuild, PythonPackages, Site, Stat, Step};
-use crate::target::{Added, Claims, Depth, Inventory, KEPT, Probe, ProbeError, generations};
+use crate::target::{Added, Claims, Depth, Installer, Inventory, KEPT, Probe, ProbeError, generations};
 use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An environment of an interpreter of the target.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +47,14 @@ pub struct State {
     worn: Option<String>,
     /// What people changed in it, where it is made anew for another reason.
     lost: Option<String>,
+    /// The packages that it was made of, where these may be others now.
+    had: Packages,
     /// Generations that were replaced, and got files since.
     kept: Vec<TargetPath>,
 }
+
+/// Versions of packages, by their names.
+type Packages = BTreeMap<String, String>;
 
 impl State {
     fn observe(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Self, ProbeError> {
@@ -62,12 +68,13 @@ impl State {
         };
         let worn = if built == Some(site.digest) { worn(site, ownership, on)? } else { None };
         let lost = if built.is_some_and(|built| built != site.digest) { lost(site, on)? } else { None };
+        let had = if built.is_some_and(|built| built != site.digest) { had(site, on)? } else { Packages::new() };
         let mut kept = Vec::new();
         for generation in if link.is_some() { generations(&site.prefix, on)? } else { Vec::new() } {
             let mark = generation.join(KEPT).map_err(|e| ProbeError::new(format!("look into {generation}"), e))?;
             kept.extend(on.stat(&mark)?.map(|_| generation));
         }
-        Ok(Self { link, built, worn, lost, kept })
+        Ok(Self { link, built, worn, lost, had, kept })
     }
 
     fn notes(&self) -> Vec<String> {
@@ -76,13 +83,16 @@ impl State {
     }
 
     /// How the environment is made anew, `None` where it is as it should be.
-    fn change(&self, site: &Site) -> Result<Option<(Change, String, Site)>, crate::model::Invalid> {
+    fn change(&self, site: &Site, wants: &Packages) -> Result<Option<(Change, String, Site)>, crate::model::Invalid> {
         let (change, why) = match (&self.link, &self.worn) {
             (Some(_), None) if self.built == Some(site.digest) => return Ok(None),
             (Some(_), Some(worn)) => (Change::Replace, worn.clone()),
             (Some(_), None) => {
                 let lost = self.lost.iter().map(|lost| format!("; {lost}"));
-                (Change::Replace, lost.fold("made from another resolution".to_owned(), |why, lost| why + &lost))
+                let moved = moved(&self.had, wants);
+                let why = "made from another resolution";
+                let why = if moved.is_empty() { why.to_owned() } else { named(why, &moved) };
+                (Change::Replace, lost.fold(why, |why, lost| why + &lost))
             }
             (None, _) => (Change::Add, "absent".to_owned()),
         };
@@ -126,6 +136,50 @@ fn lost(site: &Site, on: &dyn Probe) -> Result<Option<String>, ProbeError> {
     Ok((!damaged.is_empty()).then(|| named(&format!("{what} changed by hand will be as the manifest says"), names)))
 }
 
+/// What stands behind the name of a package of pip in an environment of conda.
+const PIP: &str = " (pip)";
+
+/// What an environment was made of.
+fn had(site: &Site, on: &dyn Probe) -> Result<Packages, ProbeError> {
+    let inventory = Inventory::read(&site.prefix, on)?.unwrap_or_default();
+    let has_conda = inventory.packages().any(|package| package.installer == Installer::Conda);
+    let name =
+        |package: &Added| if has_conda && package.installer == Installer::Pip { package.name.clone() + PIP } else { package.name.clone() };
+    Ok(inventory.packages().map(|package| (name(&package), package.version)).collect())
+}
+
+/// What packages become others, in words.
+fn moved(had: &Packages, wants: &Packages) -> Vec<String> {
+    if had.is_empty() || wants.is_empty() {
+        return Vec::new();
+    }
+    let names: BTreeSet<&String> = had.keys().chain(wants.keys()).collect();
+    let one = |name: &String| match (had.get(name), wants.get(name)) {
+        (Some(old), Some(new)) => (old != new).then(|| format!("{name} {old} -> {new}")),
+        (None, Some(new)) => Some(format!("+ {name} {new}")),
+        // A package of conda tells of itself to pip as well, by a name that may be another.
+        (old, None) => old.filter(|_| !name.ends_with(PIP)).map(|old| format!("- {name} {old}")),
+    };
+    names.into_iter().filter_map(one).collect()
+}
+
+/// The packages of Python's index that an environment is made of, by their pins: `six==1.17.0 --hash=…`.
+fn pinned(packages: &PythonPackages) -> Packages {
+    let one = |line: &str| line.split(' ').next()?.split_once("==").map(|(name, version)| (project_name(name), version.to_owned()));
+    packages.requirements.lines().filter_map(one).collect()
+}
+
+/// The packages of an environment of conda: those of channels by the names of their files, `…/six-1.17.0-py311_0.conda`.
+fn of_conda(build: &CondaBuild) -> Packages {
+    let one = |blob: &Blob| {
+        let mut parts = blob.url.rsplit('/').next()?.rsplitn(3, '-').skip(1);
+        let (version, name) = (parts.next()?.to_owned(), project_name(parts.next()?));
+        Some((name, version))
+    };
+    let by_pip = build.pip.iter().flat_map(pinned).map(|(name, version)| (name + PIP, version));
+    build.packages.iter().filter_map(one).chain(by_pip).collect()
+}
+
 /// The files of an environment that are not as they were made.
 fn damage(site: &Site, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
     Inventory::read(&site.prefix, on)?.map_or_else(|| Ok(Vec::new()), |inventory| inventory.damage(&site.prefix, Depth::Full, on))
@@ -145,7 +199,9 @@ fn examined(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Vec<St
         return Ok(Vec::new());
     }
     let damaged = damage(site, on)?;
-    Ok(if damaged.is_empty() { Vec::new() } else { vec![format!("{}: {}", site.prefix, changed(&damaged))] })
+    let replaced = added(&site.prefix, on)?.into_iter().filter(|package| package.instead_of.is_some());
+    let what = std::iter::once(changed(&damaged)).chain(replaced.map(|package| format!("there is {package}")));
+    Ok(if damaged.is_empty() { Vec::new() } else { vec![format!("{}: {}", site.prefix, what.collect::<Vec<_>>().join("; "))] })
 }
 
 /// What an environment asks for, as it is remembered: its place.
@@ -215,7 +271,7 @@ impl Resource for PythonEnvironment {
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let op = |site| Op::BuildPython(PythonBuild { site, ..self.build.clone() });
-        steps(now, &self.build.site, op, room(Some(&self.build.packages), ByteSize(0)))
+        steps(now, (&self.build.site, &pinned(&self.build.packages)), op, room(Some(&self.build.packages), ByteSize(0)))
     }
 
     fn claims(&self) -> Claims {
@@ -260,7 +316,7 @@ impl Resource for CondaEnvironment {
 
     fn diff(&self, now: &State) -> Vec<Step> {
         let op = |site| Op::BuildConda(CondaBuild { site, ..self.build.clone() });
-        steps(now, &self.build.site, op, room(self.build.pip.as_ref(), self.size))
+        steps(now, (&self.build.site, &of_conda(&self.build)), op, room(self.build.pip.as_ref(), self.size))
     }
 
     fn claims(&self) -> Claims {
@@ -280,8 +336,8 @@ impl Resource for CondaEnvironment {
     }
 }
 
-fn steps(now: &State, site: &Site, op: impl FnOnce(Site) -> Op, room: DiskForecast) -> Vec<Step> {
+fn steps(now: &State, (site, wants): (&Site, &Packages), op: impl FnOnce(Site) -> Op, room: DiskForecast) -> Vec<Step> {
     // A path that was parsed once has a generation beside it.
-    let change = now.change(site).unwrap_or_default();
+    let change = now.change(site, wants).unwrap_or_default();
     change.map(|(change, why, site)| Step::new(change, op(site), why).needs(Ability::Exec).disk(room)).into_iter().collect()
 }

@@ -70,7 +70,7 @@ pub(super) fn carry(
         }
     }
     for package in &replaced {
-        progress.note(&format!("{}: {package}, which was added, gave way to that of the manifest", site.prefix));
+        progress.note(&format!("{}: {package}, added by hand, gave way to that of the manifest", site.prefix));
     }
     Ok(())
 }

@@ -60,6 +60,8 @@ pub struct Added {
     pub version: String,
     /// What installed it.
     pub installer: Installer,
+    /// The version that Fitout had put there, where that is another.
+    pub instead_of: Option<String>,
     /// The file or folder that tells of it, in the environment.
     pub record: String,
 }
@@ -67,7 +69,8 @@ pub struct Added {
 impl fmt::Display for Added {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let by = if self.installer == Installer::Conda { "conda" } else { "pip" };
-        write!(f, "{} {} ({by})", self.name, self.version)
+        write!(f, "{} {} ({by})", self.name, self.version)?;
+        self.instead_of.iter().try_for_each(|version| write!(f, " in place of {version}"))
     }
 }
 
@@ -189,6 +192,10 @@ impl Inventory {
         // A package of conda tells of itself to pip as well.
         let of_conda: BTreeSet<String> = added.iter().filter(|one| one.installer == Installer::Conda).map(|one| one.name.clone()).collect();
         added.retain(|one| one.installer == Installer::Conda || !of_conda.contains(&one.name));
+        let made: BTreeMap<String, String> = self.packages().map(|package| (package.name, package.version)).collect();
+        for package in &mut added {
+            package.instead_of = made.get(&package.name).filter(|version| **version != package.version).cloned();
+        }
         Ok(added)
     }
 
@@ -199,9 +206,14 @@ impl Inventory {
         told.into_iter().collect()
     }
 
+    /// The packages that Fitout put there, each as often as files tell of it.
+    pub fn packages(&self) -> impl Iterator<Item = Added> {
+        self.0.keys().filter_map(|path| of_record(path))
+    }
+
     /// The names of the packages that Fitout put there.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        self.0.keys().filter_map(|path| of_record(path)).map(|package| package.name).collect()
+        self.packages().map(|package| package.name).collect()
     }
 }
 
@@ -277,10 +289,10 @@ fn package(folder: &str, name: &str) -> Option<Added> {
         // `name-version-build.json`; names hold hyphens, versions and builds do not.
         let mut parts = name.strip_suffix(".json")?.rsplitn(3, '-').skip(1);
         let (version, name) = (parts.next()?.to_owned(), project_name(parts.next()?));
-        return Some(Added { name, version, installer: Installer::Conda, record });
+        return Some(Added { name, version, installer: Installer::Conda, instead_of: None, record });
     }
     let (name, version) = name.strip_suffix(".dist-info").filter(|_| folder.ends_with("/site-packages"))?.split_once('-')?;
-    Some(Added { name: project_name(name), version: version.to_owned(), installer: Installer::Pip, record })
+    Some(Added { name: project_name(name), version: version.to_owned(), installer: Installer::Pip, instead_of: None, record })
 }
 
 #[cfg(test)]

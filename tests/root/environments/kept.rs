@@ -81,8 +81,9 @@ fn what_the_owner_added_stays_and_goes_along() {
     root.write(&format!("{MODULES}/six_more.py"), "");
     describe(&fitout, &ENVIRONMENT.replace("libfoo=1.0", "libfoo=1.1"));
     let rebuilt = fitout.apply();
-    let note = format!("{PREFIX}: six 1.99 (pip), which was added, gave way to that of the manifest");
+    let note = format!("{PREFIX}: six 1.99 (pip) in place of 1.16.0, added by hand, gave way to that of the manifest");
     assert!(rebuilt["resources"].to_string().contains(&note), "{rebuilt:#}");
+    assert!(rebuilt["resources"].to_string().contains("made from another resolution (libfoo 1.0 -> 1.1);"), "{rebuilt:#}");
     assert_ne!(generation(&root), first);
     assert!(root.at(&format!("{PREFIX}/conda-meta/libfoo-1.1-0.json")).exists());
     assert_eq!(inside(&root, &[&format!("{PREFIX}/bin/mine")]), "mine\n");
