@@ -66,12 +66,14 @@ fn is_done(report: &Report) -> bool {
 fn doubt(records: &mut Records, work: &Work) {
     let wanted: HashMap<&ResourceId, Claims> = work.graph.nodes.iter().map(|node| (&node.id, node.spec.claims())).collect();
     for (id, record) in records.resources.iter_mut().filter(|(id, _)| !work.program.contains(id)) {
-        let changed: Vec<&String> = match (wanted.get(id), work.scope) {
-            (Some(wanted), _) => record.claims.iter().filter(|(name, was)| wanted.get(*name) != Some(was)).map(|(name, _)| name).collect(),
-            (None, Scope::Machine) => record.claims.keys().collect(),
-            (None, Scope::Beside) => Vec::new(),
+        let wanted = wanted.get(id);
+        let differs = |(name, was): &(&String, &String)| match wanted.and_then(|wanted| wanted.get(*name)) {
+            Some(now) => now != *was,
+            // What is applied beside the machine's manifest takes nothing away.
+            None => work.scope == Scope::Machine,
         };
-        record.doubtful.extend(changed.into_iter().cloned());
+        let changed: Vec<String> = record.claims.iter().filter(differs).map(|(name, _)| name.clone()).collect();
+        record.doubtful.extend(changed);
     }
 }
 
