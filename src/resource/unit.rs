@@ -165,7 +165,7 @@ pub(super) fn links(on: &dyn Probe, unit: &UnitName) -> Result<Vec<TargetPath>, 
 /// Where texts of units are, the administrator's first (systemd.unit(5)).
 const PLACES: [&str; 4] = [SYSTEM, "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
 
-/// Whether the text of a unit, or of a drop-in of it, says what starts it at boot (systemd.unit(5), "[Install] section options").
+/// Whether the text of a unit, or of a drop-in of it, says what starts it at boot (systemd.unit(5), "Install section options").
 #[must_use]
 pub fn says_when_it_starts(text: &str) -> bool {
     const STARTERS: [&str; 3] = ["WantedBy", "RequiredBy", "UpheldBy"];
