@@ -90,6 +90,10 @@ const SET: [&str; 19] = [
     "nvidia-utils*",
 ];
 
+/// Says when the daemon starts, where its package does not.
+const AT_BOOT: &str = "/etc/systemd/system/nvidia-persistenced.service.d/fitout.conf";
+const INSTALL: &str = "[Install]\nWantedBy=multi-user.target\n";
+
 /// Kept out of the kernel, which would give it the GPU first: now, and in the initramfs.
 const NOUVEAU: &str = "blacklist nouveau\noptions nouveau modeset=0\n";
 
@@ -217,10 +221,18 @@ impl Recipe for Driver {
         // The rest of the driver asks for these in their very version.
         let hold = Hold { name: "gpu-driver".into(), packages: names, requires: installed.clone(), ownership: None };
         let unit = UnitName::parse("nvidia-persistenced.service").map_err(|e| fail(e.0))?;
-        let requires = if daemon.packages.is_empty() { installed } else { vec![ResourceId::new("apt", &daemon.name)] };
-        let unit = Unit { enabled: Some(Switch::On), requires, ..Unit::new(unit) };
+        let mut requires = if daemon.packages.is_empty() { installed } else { vec![ResourceId::new("apt", &daemon.name)] };
+        // The daemon among Ubuntu's packages of the driver has a unit that udev starts, and that nothing can enable.
+        let at_boot = if daemon.packages.is_empty() {
+            Some(File { read_by: vec![unit.clone()], ..file(AT_BOOT, format!("# {HEADER}\n{INSTALL}"), Vec::new())? })
+        } else {
+            None
+        };
+        requires.extend(at_boot.iter().map(File::id));
+        let unit = Unit { enabled: Some(Switch::On), requires, reads: at_boot.iter().cloned().collect(), ..Unit::new(unit) };
         specs.extend([Spec::File(pin), Spec::File(nouveau), Spec::Apt(driver)]);
         specs.extend((!daemon.packages.is_empty()).then_some(Spec::Apt(daemon)));
+        specs.extend(at_boot.map(Spec::File));
         specs.extend([Spec::KernelModules(modules), Spec::Hold(hold), Spec::Unit(unit)]);
         specs.extend(self.check(context.facts));
         Ok(specs)
