@@ -4,6 +4,9 @@ use super::{ENVIRONMENT, MANIFEST, lab};
 use crate::support::Root;
 use std::fs;
 
+/// What was said is with whoever listens before the kernel is gone.
+const DIES: &str = "import os, sys, time; print('last words', file=sys.stderr, flush=True); time.sleep(2); os._exit(7)";
+
 #[test]
 fn a_kernel_that_dies_is_told_with_its_last_words() {
     let root = Root::fresh();
@@ -12,7 +15,7 @@ fn a_kernel_that_dies_is_told_with_its_last_words() {
     let manifest = format!("{}checks:\n{}", &MANIFEST[..MANIFEST.find("checks:").unwrap()], check("works", "print(1)"));
     let fitout = lab(&root, &manifest, ENVIRONMENT);
     fitout.apply();
-    fitout.rewrite(&format!("{manifest}{}", check("dies", "import os; os.write(2, b'last words'); os._exit(7)")));
+    fitout.rewrite(&format!("{manifest}{}", check("dies", DIES)));
     let failed = fitout.run(&["apply"]).ended(1).stdout.clone();
     assert!(failed.contains("last words") && failed.contains("the kernel python-lab died"), "{failed}");
 

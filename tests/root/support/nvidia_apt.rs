@@ -131,6 +131,7 @@ impl Maker {
         let parts = [
             ("cuda-nvcc-12-4", "12.4.131-1", "cuda_nvcc/linux-x86_64/cuda_nvcc-linux-x86_64-12.4.131-archive.tar.xz"),
             ("cuda-cudart-dev-12-4", "12.4.127-1", "cuda_cudart/linux-x86_64/cuda_cudart-linux-x86_64-12.4.127-archive.tar.xz"),
+            ("cuda-cccl-12-4", "12.4.127-1", "cuda_cccl/linux-x86_64/cuda_cccl-linux-x86_64-12.4.127-archive.tar.xz"),
             ("cuda-cuobjdump-12-4", "12.4.127-1", "cuda_cuobjdump/linux-x86_64/cuda_cuobjdump-linux-x86_64-12.4.127-archive.tar.xz"),
         ];
         for (name, version, archive) in parts {
@@ -148,7 +149,8 @@ impl Maker {
             if name.contains("cudart") {
                 std::os::unix::fs::symlink("lib", place.join("lib64")).unwrap();
             }
-            self.tree(tree.path(), name, version, "", &[]);
+            let needs = if name.contains("cudart") { "Depends: cuda-cccl-12-4\n" } else { "" };
+            self.tree(tree.path(), name, version, needs, &[]);
         }
         for line in ["12-2", "12-4"] {
             let dotted = line.replace('-', ".");
