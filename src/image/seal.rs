@@ -237,7 +237,7 @@ mod tests {
         let left: Vec<String> =
             read().resources.iter().map(|(id, one)| format!("{id} {:?} {:?} {:?}", one.claims, one.made, one.on_removal)).collect();
         let expected =
-            [r#"file:/etc/lab {} {"present"} Delete"#.to_owned(), r#"symlink:/srv/a {"target": "/srv/b"} {"target"} Release"#.to_owned()];
+            [r#"file:/etc/lab {} ["present"] Delete"#.to_owned(), r#"symlink:/srv/a {"target": "/srv/b"} ["target"] Release"#.to_owned()];
         assert_eq!(left, expected);
         // What was damaged is not sealed as if it were whole.
         root.write(&Records::path().unwrap(), &mut b"{".as_slice(), 0o600, (0, 0)).unwrap();

@@ -51,14 +51,14 @@ pub(super) fn released(
         let made = record.made.iter().map(|name| (name.clone(), String::new()));
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
         let deletable = is_own(id) && !wanted.contains_key(id) && !record.beside
-            || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.made.contains(name));
+            || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.has_made(name));
         if deletable {
-            let things = gone.into_iter().filter(|(name, _)| record.made.contains(name)).collect();
+            let things = gone.into_iter().filter(|(name, _)| record.has_made(name)).collect();
             go.push(Released { of: id.clone(), things, inside: Vec::new() });
             let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
             go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
         } else {
-            let made = gone.keys().any(|name| record.made.contains(name));
+            let made = gone.keys().any(|name| record.has_made(name));
             let late = if made && record.on_removal == OnRemoval::Release && says(id) == OnRemoval::Delete { LATE } else { "" };
             if id.kind == APT {
                 let known = on.packages()?;

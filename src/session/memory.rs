@@ -87,12 +87,12 @@ fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Res
             made.extend(folders(&step.op, on)?);
         }
         let replaces = planned.steps.iter().any(|step| step.change == Change::Replace);
-        if replaces && of_path(&planned.id).any(|id| records.resources.get(&id).is_some_and(|record| record.made.contains(PRESENT))) {
+        if replaces && of_path(&planned.id).any(|id| records.resources.get(&id).is_some_and(|record| record.has_made(PRESENT))) {
             made.push(PRESENT.to_owned());
         }
         if replaces || !made.is_empty() {
             let record = records.resources.entry(planned.id.clone()).or_default();
-            record.made.extend(made);
+            record.make(made);
             if replaces {
                 record.doubtful.insert(PRESENT.to_owned());
             }

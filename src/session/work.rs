@@ -145,10 +145,13 @@ fn removals(policies: &Policies<'_>) -> BTreeMap<ResourceId, OnRemoval> {
 fn own(graph: &mut Graph, wanted: &Wanted, records: Records, policies: &Policies<'_>) {
     let (mut known, mut others) = (HashMap::new(), Others::new());
     let present: HashSet<&ResourceId> = graph.nodes.iter().map(|node| &node.id).collect();
+    // Of most resources nothing is in doubt: they share one of that.
+    let certain = Arc::default();
     for (id, record) in records.resources {
         if present.contains(&id) {
-            known.insert(id, (Arc::new(record.claims), Arc::new(record.doubtful)));
-        } else if record.made.contains(PRESENT) {
+            let doubtful = if record.doubtful.is_empty() { Arc::clone(&certain) } else { Arc::new(record.doubtful) };
+            known.insert(id, (Arc::new(record.claims), doubtful));
+        } else if record.has_made(PRESENT) {
             others.insert(id, record.claims);
         }
     }

@@ -25,9 +25,9 @@ pub enum OnRemoval {
 pub struct Record {
     /// What it asked for.
     pub claims: Claims,
-    /// Of these, what was not there before Fitout made it.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub made: BTreeSet<String>,
+    /// Of these, what was not there before Fitout made it, in order: a list, for sets of one take a quarter of a KiB, and there are ten thousand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub made: Vec<String>,
     /// Of these, what a run set out to change and nobody saw it end: whatever is there now, it is no change by people.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub doubtful: BTreeSet<String>,
@@ -37,6 +37,21 @@ pub struct Record {
     /// Whether the machine's manifest never asked for it: only one that was applied beside it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub beside: bool,
+}
+
+impl Record {
+    /// Whether Fitout made a thing.
+    #[must_use]
+    pub fn has_made(&self, name: &str) -> bool {
+        self.made.iter().any(|made| made == name)
+    }
+
+    /// Notes things that Fitout makes.
+    pub fn make(&mut self, names: impl IntoIterator<Item = String>) {
+        self.made.extend(names);
+        self.made.sort_unstable();
+        self.made.dedup();
+    }
 }
 
 /// All records of a machine.
