@@ -161,8 +161,10 @@ impl State {
 
     /// The first request for packages that failed before a node that leans on packages.
     fn lacks(&self, graph: &Graph, position: usize) -> Option<ResourceId> {
-        let node = &graph.nodes[position];
-        let before = graph.nodes.iter().zip(&self.reports).take(position).filter(|_| node.spec.leans_on_packages());
+        if !graph.nodes[position].spec.leans_on_packages() {
+            return None;
+        }
+        let before = graph.nodes.iter().zip(&self.reports).take(position);
         let mut failed = before.filter(|(other, _)| matches!(other.spec, Spec::Apt(_))).filter_map(|(_, report)| report.as_ref());
         failed.find(|report| report.outcome == Outcome::Failed).map(|report| report.id.clone())
     }

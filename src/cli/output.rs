@@ -85,8 +85,8 @@ pub fn usage(error: &clap::Error, hint: Option<&str>) {
     }
 }
 
-/// What is logged where nobody asks for more. Of a damaged cache rattler warns at each of its layers, and then does what is to be done: fetches
-/// the package again, which is told as progress.
+/// What is logged where nobody asks for more. Of a damaged cache rattler warns at each of its layers, and then does what is to be done: unpacks
+/// the package again, of which nobody need know.
 const LOGGED: &str = "warn,rattler=error";
 
 /// Starts the log of developers, on standard error, by `FITOUT_LOG` (as `RUST_LOG` elsewhere).

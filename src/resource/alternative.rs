@@ -32,11 +32,11 @@ impl Resource for Alternative {
         self.requires.clone()
     }
 
-    /// Whether it is so, and by an administrator's choice.
     fn writes(&self) -> Vec<Written> {
         [CHOICES, DATABASE].map(|folder| Written::alone(format!("{folder}/{}", self.name))).into()
     }
 
+    /// Whether it is so, and by an administrator's choice.
     fn observe(&self, on: &dyn Probe) -> Result<bool, ProbeError> {
         let link = path(&format!("{CHOICES}/{}", self.name))?;
         let leads = on.stat(&link)?.and_then(|stat| stat.link).is_some_and(|to| to == self.to.as_str());

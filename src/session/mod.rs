@@ -290,8 +290,9 @@ impl Session {
         let on = self.target.as_ref();
         let workplace = TargetPath::parse(WORKPLACE).map_err(|e| OpError::new(format!("clear {WORKPLACE}"), e))?;
         on.discard(&workplace)?;
-        let environments = self.work.graph.nodes.iter().filter(|node| matches!(node.id.kind.as_str(), "conda" | "python"));
-        environments.filter_map(|node| node.spec.path()).try_for_each(|prefix| clear_half_made(prefix, on))
+        let specs = self.work.graph.nodes.iter().map(|node| &node.spec);
+        let environments = specs.filter(|spec| matches!(spec, Spec::CondaEnvironment(_) | Spec::PythonEnvironment(_)));
+        environments.filter_map(Spec::path).try_for_each(|prefix| clear_half_made(prefix, on))
     }
 
     /// The forecast, with what only a close look shows.

@@ -8,8 +8,8 @@
 mod apart;
 
 use super::background::{FOLLOW, follow};
+use super::busy::when_free;
 use super::policy::ServicePolicy;
-use super::run::when_free;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::mount::{MsFlags, mount};
@@ -122,8 +122,16 @@ pub fn enter_main(arguments: &[String]) -> Option<ExitCode> {
     Some(ExitCode::from(code))
 }
 
+/// This very program, whatever became of the file that it was started from: another release may stand there by now.
+#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
+pub(super) fn this_program() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.arg0(NAME);
+    command
+}
+
 /// What lists of processes call a stage.
-pub(super) const NAME: &str = "fitout";
+const NAME: &str = "fitout";
 const NAME_OF_PROCESS: &std::ffi::CStr = c"fitout";
 
 /// Names the process that started a stage, as `/proc` numbers it.
@@ -179,7 +187,6 @@ fn replaced_by(command: &[String]) -> io::Error {
     error
 }
 
-#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
 fn outer(entry: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
     die_with_parent()?;
     for_the_command().thread_block()?;
@@ -188,7 +195,7 @@ fn outer(entry: &Entry, _: &[String], arguments: &[String]) -> io::Result<u8> {
         apart::own_network()?;
     }
     mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    let status = Command::new("/proc/self/exe").arg0(NAME).arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
+    let status = this_program().arg(INIT).args(arguments).env(PARENT, own_number()).status()?;
     Ok(status_code(status))
 }
 

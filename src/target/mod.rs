@@ -8,6 +8,7 @@
 mod account;
 mod apt;
 mod background;
+mod busy;
 mod cgroup;
 mod changes;
 mod clock;

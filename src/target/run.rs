@@ -3,8 +3,9 @@
 //! Every program gets a fixed, small environment, no standard input, and a process group of its own, killed whole at its deadline.
 //! Output is streamed line by line, made harmless for terminals, and kept to a bound.
 
+use super::busy::when_free;
 use super::cgroup::Cgroup;
-use super::enter::{Entry, FAILED, JOIN, NAME, PARENT, View, own_number};
+use super::enter::{Entry, FAILED, JOIN, PARENT, View, own_number, this_program};
 use super::stop::{Group, asked_to_end, ended_by};
 use super::tail::Tail;
 use super::{Progress, Silent};
@@ -62,35 +63,12 @@ const WAITING: usize = 64;
 const LONGEST_LINE: u64 = 16 * 1024;
 /// How long an ended program's children may hold its output open.
 const GRACE: Duration = Duration::from_secs(2);
-/// How long a program may be open for writing when it is to be started, and between two tries.
-const BUSY: Duration = Duration::from_secs(10);
-const BREATH: Duration = Duration::from_millis(10);
 /// How long a program has between being asked to end and being made to.
 const MERCY: Duration = Duration::from_secs(10);
 
 enum Line {
     Out(String),
     Err(String),
-}
-
-/// This very program, whatever became of the file that it was started from: another release may stand there by now.
-#[expect(clippy::disallowed_methods, reason = "one of the two doors for programs")]
-fn this_program() -> Command {
-    let mut command = Command::new("/proc/self/exe");
-    command.arg0(NAME);
-    command
-}
-
-/// Starts a program. One that is open for writing cannot be started (`ETXTBSY`, execve(2)): another run may just be putting it there, or a program
-/// that was started at that instant may hold what this one wrote. Neither takes long.
-pub(super) fn when_free<T>(mut start: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let end = Instant::now() + BUSY;
-    loop {
-        match start() {
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < end => std::thread::sleep(BREATH),
-            result => return result,
-        }
-    }
 }
 
 impl Runner {

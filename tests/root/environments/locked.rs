@@ -93,16 +93,21 @@ fn a_lock_binds() {
     assert!(!sockets.contains("AF_INET"), "{sockets}");
 }
 
+/// A root with a package of a server's, and the lock of both.
+fn locked_packages(root: &Root) -> (Server, Fitout<'_>) {
+    let server = Server::of(&root.at("/srv/repository"));
+    let repository = format!("{{name: tiny, uri: {}, suite: ./, signed_by: tiny.asc}}", server.url);
+    let fitout = Fitout::new(root, &format!("schema: 1\npackages:\n  repositories: [{repository}]\n  install: [tiny-tool]\n"));
+    fitout.apply();
+    fitout.run(&["lock"]).ended(0);
+    (server, fitout)
+}
+
 /// Packages that the lock names come out of the cache: on a machine that apt knows nothing of, without a network.
 #[test]
 fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
-    const PACKAGES: &str =
-        "schema: 1\npackages:\n  repositories: [{name: tiny, uri: URI, suite: ./, signed_by: tiny.asc}]\n  install: [tiny-tool]\n";
     let root = Root::fresh();
-    let server = Server::of(&root.at("/srv/repository"));
-    let fitout = Fitout::new(&root, &PACKAGES.replace("URI", &server.url));
-    fitout.apply();
-    fitout.run(&["lock"]).ended(0);
+    let (server, fitout) = locked_packages(&root);
     let after = fs::read_to_string(lock_file(&fitout)).unwrap();
     root.run(&["dpkg", "--purge", "tiny-tool", "tiny-data"]);
     fitout.run(&["lock"]).ended(0);
@@ -135,13 +140,8 @@ fn a_filled_cache_installs_packages_where_apt_has_no_lists() {
 /// What a package needs is as much a part of a locked run as the package: where the cache has it damaged, or not, nothing begins.
 #[test]
 fn a_package_that_the_cache_has_in_part_is_refused_before_anything_is_done() {
-    const PACKAGES: &str =
-        "schema: 1\npackages:\n  repositories: [{name: tiny, uri: URI, suite: ./, signed_by: tiny.asc}]\n  install: [tiny-tool]\n";
     let root = Root::fresh();
-    let server = Server::of(&root.at("/srv/repository"));
-    let fitout = Fitout::new(&root, &PACKAGES.replace("URI", &server.url));
-    fitout.apply();
-    fitout.run(&["lock"]).ended(0);
+    let (server, fitout) = locked_packages(&root);
     root.run(&["dpkg", "--purge", "tiny-tool", "tiny-data"]);
     let cache = tempfile::tempdir_in(kept("")).unwrap();
     let run = |verb: &[&str]| Run::of(command(env!("CARGO_BIN_EXE_fitout")).args(verb).arg("--cache").arg(cache.path()));
