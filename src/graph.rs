@@ -102,29 +102,29 @@ impl AsRef<[usize]> for Node {
 type Ids<'s> = HashMap<&'s ResourceId, usize>;
 
 /// One of each name, and the names; two that contradict each other are a problem.
-fn distinct(specs: Vec<Spec>) -> Result<(Vec<ResourceId>, Vec<Spec>), Vec<Problem>> {
-    let mut seen: HashMap<ResourceId, usize> = HashMap::new();
-    let (mut kept, mut problems): (Vec<Spec>, Vec<Problem>) = (Vec::new(), Vec::new());
-    for spec in specs {
-        let n = match seen.entry(spec.id()) {
-            Entry::Occupied(known) => *known.get(),
+fn distinct(mut specs: Vec<Spec>) -> Result<(Vec<ResourceId>, Vec<Spec>), Vec<Problem>> {
+    let mut seen: HashMap<ResourceId, usize> = HashMap::with_capacity(specs.len());
+    let mut problems = Vec::new();
+    for n in 0..specs.len() {
+        let next = seen.len();
+        match seen.entry(specs[n].id()) {
             Entry::Vacant(new) => {
-                new.insert(kept.len());
-                kept.push(spec);
-                continue;
+                new.insert(next);
+                specs.swap(next, n);
             }
-        };
-        match kept[n].join(&spec) {
-            Some(joined) => kept[n] = joined,
-            None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", spec.id()))),
+            Entry::Occupied(known) => match specs[*known.get()].join(&specs[n]) {
+                Some(joined) => specs[*known.get()] = joined,
+                None => problems.push(Problem::general(Code::Conflict, format!("{} is asked for twice, differently", known.key()))),
+            },
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
+    specs.truncate(seen.len());
     let mut names: Vec<(ResourceId, usize)> = seen.into_iter().collect();
     names.sort_unstable_by_key(|(_, n)| *n);
-    Ok((names.into_iter().map(|(id, _)| id).collect(), kept))
+    Ok((names.into_iter().map(|(id, _)| id).collect(), specs))
 }
 
 fn unknown(own: &ResourceId, id: &ResourceId, names: &[ResourceId]) -> Problem {
@@ -258,14 +258,21 @@ fn laid_out(named: impl Iterator<Item = (ResourceId, Spec)>, requires: &[Vec<usi
     for (at, n) in order.iter().enumerate() {
         position[*n] = at;
     }
-    let mut slots: Vec<Option<(ResourceId, Spec)>> = named.map(Some).collect();
-    let node = |n: &usize| {
-        let (id, spec) = slots[*n].take()?;
-        let from = spec.from().min(stage[*n]);
+    let node = |(n, (id, spec)): (usize, (ResourceId, Spec))| {
+        let from = spec.from().min(stage[n]);
         let after = order.partition_point(|other| stage[*other] < from);
-        Some(Node { id, spec, requires: requires[*n].iter().map(|edge| position[*edge]).collect(), after })
+        Node { id, spec, requires: requires[n].iter().map(|edge| position[*edge]).collect(), after }
     };
-    Graph { nodes: order.iter().filter_map(node).collect() }
+    let mut nodes: Vec<Node> = named.enumerate().map(node).collect();
+    // Each to its place, without another ten thousand beside them.
+    for at in 0..nodes.len() {
+        while position[at] != at {
+            let to = position[at];
+            nodes.swap(at, to);
+            position.swap(at, to);
+        }
+    }
+    Graph { nodes }
 }
 
 #[cfg(test)]

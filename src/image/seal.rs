@@ -182,6 +182,8 @@ pub fn seal(root: &Rooted) -> Result<(), OpError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::target::Record;
+    use std::collections::BTreeMap;
     use std::fs;
 
     #[test]
@@ -234,8 +236,9 @@ mod tests {
         let records: Records = serde_json::from_str(text).unwrap();
         root.write(&Records::path().unwrap(), &mut records.to_bytes().unwrap().as_slice(), 0o600, (0, 0)).unwrap();
         seal(&root).unwrap();
+        let claims = |one: &Record| -> BTreeMap<String, String> { one.claims.clone().into_iter().collect() };
         let left: Vec<String> =
-            read().resources.iter().map(|(id, one)| format!("{id} {:?} {:?} {:?}", one.claims, one.made, one.on_removal)).collect();
+            read().resources.iter().map(|(id, one)| format!("{id} {:?} {:?} {:?}", claims(one), one.made, one.on_removal)).collect();
         let expected =
             [r#"file:/etc/lab {} ["present"] Delete"#.to_owned(), r#"symlink:/srv/a {"target": "/srv/b"} ["target"] Release"#.to_owned()];
         assert_eq!(left, expected);

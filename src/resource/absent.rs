@@ -116,7 +116,7 @@ impl Resource for Absent {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(ABSENT.to_owned(), "yes".to_owned())])
+        Claims::from_iter([(ABSENT.to_owned(), "yes".to_owned())])
     }
 
     fn ownership(&self) -> Option<&Ownership> {

@@ -99,7 +99,7 @@ impl Resource for Archive {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(PRESENT.to_owned(), self.unpack.into.to_string())])
+        Claims::from_iter([(PRESENT.to_owned(), self.unpack.into.to_string())])
     }
 
     fn path(&self) -> Option<&TargetPath> {

@@ -170,7 +170,7 @@ impl Resource for Departed {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(LOGIN.to_owned(), format!("{:?}", self.end).to_lowercase())])
+        Claims::from_iter([(LOGIN.to_owned(), format!("{:?}", self.end).to_lowercase())])
     }
 
     fn writes(&self) -> Vec<Written> {

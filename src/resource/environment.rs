@@ -206,7 +206,7 @@ fn examined(site: &Site, ownership: &Ownership, on: &dyn Probe) -> Result<Vec<St
 
 /// What an environment asks for, as it is remembered: its place.
 fn claims(site: &Site) -> Claims {
-    Claims::from([(PRESENT.to_owned(), site.prefix.to_string())])
+    Claims::from_iter([(PRESENT.to_owned(), site.prefix.to_string())])
 }
 
 /// The text of the link to a generation beside it: `.generations/NAME-DIGEST`.

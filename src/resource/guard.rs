@@ -21,7 +21,7 @@ impl Resource for Guard {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(PRESENT.to_owned(), self.minimum_free.0.to_string())])
+        Claims::from_iter([(PRESENT.to_owned(), self.minimum_free.0.to_string())])
     }
 
     fn writes(&self) -> Vec<Written> {

@@ -96,7 +96,7 @@ impl Resource for Libraries {
 
     fn claims(&self) -> Claims {
         let all: Vec<&str> = self.directories.iter().map(TargetPath::as_str).collect();
-        Claims::from([(PRESENT.to_owned(), all.join(":"))])
+        Claims::from_iter([(PRESENT.to_owned(), all.join(":"))])
     }
 
     fn writes(&self) -> Vec<Written> {

@@ -57,7 +57,7 @@ impl Resource for Locale {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(LANG.to_owned(), self.name.clone())])
+        Claims::from_iter([(LANG.to_owned(), self.name.clone())])
     }
 
     fn ownership(&self) -> Option<&Ownership> {

@@ -172,7 +172,7 @@ pub const PRESENT: &str = "present";
 
 /// What mode and owner of a path ask for.
 fn meta_claims(meta: &Meta) -> Claims {
-    Claims::from([(PRESENT.to_owned(), "yes".to_owned()), ("meta".to_owned(), format!("{} {}", meta.mode, meta.owner))])
+    Claims::from_iter([(PRESENT.to_owned(), "yes".to_owned()), ("meta".to_owned(), format!("{} {}", meta.mode, meta.owner))])
 }
 
 /// What brings mode and owner of a path to what they should be.

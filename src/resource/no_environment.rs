@@ -34,7 +34,7 @@ impl Resource for NoEnvironment {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([("absent".to_owned(), "yes".to_owned())])
+        Claims::from_iter([("absent".to_owned(), "yes".to_owned())])
     }
 
     fn path(&self) -> Option<&TargetPath> {

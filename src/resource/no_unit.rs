@@ -56,7 +56,7 @@ impl Resource for NoUnit {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([("absent".to_owned(), "yes".to_owned())])
+        Claims::from_iter([("absent".to_owned(), "yes".to_owned())])
     }
 
     fn writes(&self) -> Vec<Written> {

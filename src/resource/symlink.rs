@@ -51,7 +51,7 @@ impl Resource for Symlink {
     }
 
     fn claims(&self) -> Claims {
-        Claims::from([(PRESENT.to_owned(), self.to.clone())])
+        Claims::from_iter([(PRESENT.to_owned(), self.to.clone())])
     }
 
     fn ownership(&self) -> Option<&Ownership> {

@@ -37,7 +37,7 @@ pub(super) fn released(
 ) -> Result<(Vec<String>, Vec<Spec>), ProbeError> {
     let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
     let packages: BTreeSet<String> =
-        specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(|spec| spec.claims().into_keys()).collect();
+        specs.iter().filter(|spec| matches!(spec, Spec::Apt(_))).flat_map(Spec::claims).map(|(name, _)| name).collect();
     let (mut stay, mut go) = (Vec::new(), Vec::new());
     // A path that is to be something else now, or nothing, is named as well.
     let paths: BTreeSet<&str> = specs.iter().filter_map(Spec::path).map(TargetPath::as_str).collect();

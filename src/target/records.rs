@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a resource asks for, thing by thing: `enabled` is `on`, the package `git` is wanted as `git=1:2.*`.
-pub type Claims = BTreeMap<String, String>;
+///
+/// A map as a sorted list: there are ten thousand of one or two entries, and a tree of one takes half a KiB.
+pub type Claims = litemap::LiteMap<String, String>;
 
 /// What becomes of a thing whose line left the manifest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -24,8 +26,9 @@ pub enum OnRemoval {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Record {
     /// What it asked for.
+    #[serde(default, skip_serializing_if = "Claims::is_empty")]
     pub claims: Claims,
-    /// Of these, what was not there before Fitout made it, in order: a list, for sets of one take a quarter of a KiB, and there are ten thousand.
+    /// Of these, what was not there before Fitout made it, in order: a list, as claims are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<String>,
     /// Of these, what a run set out to change and nobody saw it end: whatever is there now, it is no change by people.

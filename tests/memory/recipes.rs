@@ -2,7 +2,7 @@
 
 use crate::pipeline::order;
 use fitout::graph::{Graph, Node};
-use fitout::resource::{File, Spec};
+use fitout::resource::{File, Ownership, Spec};
 use fitout::step::{Ability, Content};
 use fitout::target::fake::{Behaviour, Fake};
 use std::collections::BTreeMap;
@@ -37,13 +37,11 @@ fn other(spec: &Spec) -> String {
 }
 
 /// What every resource has and no recipe gives.
-const PAST: &str = "        ownership: Ownership {
-            on_drift: Report,
-            earlier: {},
-            doubtful: {},
-            former: {},
-        },
-";
+/// What is printed, without the past of what has none: it says nothing, wherever it stands.
+fn without_past(text: &str) -> String {
+    let past = format!("\nownership: {:#?},", Ownership::default());
+    [4, 8, 12, 16].iter().fold(text.to_owned(), |text, depth| text.replace(&past.replace('\n', &format!("\n{}", " ".repeat(*depth))), ""))
+}
 
 fn page(graph: &Graph) -> String {
     let one = |node: &Node| {
@@ -51,7 +49,7 @@ fn page(graph: &Graph) -> String {
         let requires = if requires.is_empty() { String::new() } else { format!("requires: {}\n", requires.join(" ")) };
         format!("== {}\n{requires}{}\n", node.spec.id(), other(&node.spec))
     };
-    graph.nodes.iter().map(one).collect::<String>().replace(PAST, "")
+    without_past(&graph.nodes.iter().map(one).collect::<String>())
 }
 
 /// What a manifest becomes on a fresh Debian 12, but for the owner's account, which most of them need.
