@@ -16,7 +16,7 @@ use crate::model::{Facts, ResourceId, TargetPath};
 use crate::problem::Problem;
 use crate::resource::Guard;
 use crate::schedule::{POWER, Power};
-use crate::session::{InstalledError, Scope, Session, SessionError, TargetFiles, Terms, installed, installed_lock};
+use crate::session::{Alone, Scope, Session, SessionError, TargetFiles, Terms, installed, installed_lock, is_installed};
 use crate::store::Store;
 use crate::target::{
     Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, since_boot, tell_terminals,
@@ -84,21 +84,22 @@ impl Workstation {
 
     fn apply(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> Result<SetUp, SetUp> {
         let refused = |error: &dyn std::fmt::Display| SetUp::Refused(error.to_string());
-        let sheets = match installed(self.machine.as_ref()) {
-            Err(InstalledError::None) => return Ok(SetUp::NoManifest),
-            sheets => sheets.map_err(|e| refused(&e))?,
-        };
-        let manifest =
-            load(&sheets, TargetFiles(Arc::clone(&self.machine))).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
+        if !is_installed(self.machine.as_ref()).map_err(|e| refused(&e))? {
+            return Ok(SetUp::NoManifest);
+        }
         let journal = Journal::new(Arc::clone(&self.machine) as Arc<dyn Target>);
         let observers = Observers::new(vec![Box::new(journal), Box::new(Watch(tell))]);
+        let alone = Alone::on(&self.machine, &observers).map_err(|e| ended(&e))?;
+        let sheets = installed(self.machine.as_ref()).map_err(|e| refused(&e))?;
+        let manifest =
+            load(&sheets, TargetFiles(Arc::clone(&self.machine))).map_err(|rejected| refused(&first_problem(&rejected.problems)))?;
         let wanted = |facts: &Facts| manifest.into_machine(facts);
         // What the manifest's author wrote down is taken as far as it fits.
         let lock = installed_lock(self.machine.as_ref()).map_err(|e| refused(&e))?.unwrap_or_default();
         let terms = Terms { lock, ..Terms::default() };
         let session = Session::prepare(wanted, |_| {}, (Scope::Machine, terms), Arc::clone(&self.machine), self.store.clone(), &observers)
             .map_err(|e| ended(&e))?;
-        let (report, _) = session.apply(&observers).map_err(|e| ended(&e))?;
+        let (report, _) = session.apply(&alone, &observers).map_err(|e| ended(&e))?;
         let name = session.name.as_ref().map(ToString::to_string);
         Ok(SetUp::Done { name, counts: report.counts, faults: faults(report) })
     }

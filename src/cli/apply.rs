@@ -1,7 +1,7 @@
 //! `fitout apply`: does the work, and ends with a recap.
 
 use super::output::{self, Paint, paint, say};
-use super::source::{self, Becomes, Opened, Purpose};
+use super::source::{self, Becomes, Opened};
 use super::ssh::tell_pending;
 use super::{Exit, Form, Global, Ground, REPAIR, progress, saved};
 use crate::agent::Page;
@@ -62,19 +62,22 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     let ground = saved.as_ref().map_or(&arguments.ground, |saved| &saved.ground);
-    let Opened { session, manifest } = match source::open(ground, global, arguments.becomes(), Purpose::Act) {
+    let (lock, packages) = (arguments.lock_timeout, arguments.install_timeout);
+    let opened = source::machine(ground.root.as_deref(), global).and_then(|machine| {
+        machine.be_patient(Patience { run: lock, lock, packages });
+        source::open_alone(machine, ground, global, arguments.becomes())
+    });
+    let (Opened { session, manifest }, alone) = match opened {
         Ok(opened) => opened,
         Err(refusal) => return refusal.tell(global),
     };
-    let (lock, packages) = (arguments.lock_timeout, arguments.install_timeout);
-    session.target.be_patient(Patience { run: lock, lock, packages });
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&session.target))));
     let observers = Observers::new(watching);
     let install: First<'_> = &|on| if arguments.install { manifest.install(on) } else { Ok(()) };
     let result = match &saved {
-        None => session.apply_after(install, &observers),
-        Some(saved) => session.apply_approved(&saved.steps, &observers),
+        None => session.apply_after(&alone, install, &observers),
+        Some(saved) => session.apply_approved(&alone, &saved.steps, &observers),
     };
     let (report, run) = match result {
         Ok(done) => done,

@@ -1,7 +1,7 @@
 //! `fitout rehearse`: the whole apply on an overlay that is thrown away, and what it really did.
 
 use super::output::{self, Paint, paint, say};
-use super::source::{self, Becomes, Opened, Purpose, Refusal};
+use super::source::{self, Becomes, Opened, Refusal};
 use super::{Exit, Form, Global, Ground, apply, differences, progress};
 use crate::apply::{Observers, RunReport};
 use crate::journal::{Difference, Journal, NOISE, OWN, Snapshot, files_of};
@@ -85,10 +85,10 @@ fn rehearse(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let real = Real { before: Snapshot::read(&machine).map_err(SessionError::Probe)?, machine, still };
     let ground = On::Rehearsal { stage: rehearsal.root(), real: rehearsal.real().to_owned() };
     let target = Arc::new(Machine::open(&ground, Store::at(&global.cache)).map_err(stage)?);
-    let Opened { session, .. } = source::open_on(Arc::clone(&target), &arguments.ground, global, Becomes::Nothing, Purpose::Act)?;
+    let (Opened { session, .. }, alone) = source::open_alone(Arc::clone(&target), &arguments.ground, global, Becomes::Nothing)?;
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&target))));
-    let (report, _) = match session.apply(&Observers::new(watching)) {
+    let (report, _) = match session.apply(&alone, &Observers::new(watching)) {
         Err(_) if rehearsal.is_full() => return Err(Refusal::Stage(FULL.into())),
         other => other?,
     };

@@ -9,8 +9,8 @@ use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::{Service, Want};
 use crate::resolve::{Cause, Permission};
 use crate::session::{
-    Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms, contradictions,
-    foresee, installed, installed_lock, is_installed, names, own_program,
+    Alone, Bond, Installable, InstalledError, LOCK, Lock, MANIFEST, Recall, Scope, Session, SessionError, TargetFiles, Terms,
+    contradictions, foresee, installed, installed_lock, is_installed, names, own_program,
 };
 use crate::store::Store;
 use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
@@ -282,9 +282,13 @@ pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal>
 }
 
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
-    let refused = |error| if on.is_offline() && matches!(error, InstalledError::None) { Refusal::Bare } else { Refusal::Installed(error) };
-    let sheets = installed(on.as_ref()).map_err(refused)?;
+    let sheets = own_sheets(on)?;
     load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
+}
+
+fn own_sheets(on: &Machine) -> Result<Sheets, Refusal> {
+    let refused = |error| if on.is_offline() && matches!(error, InstalledError::None) { Refusal::Bare } else { Refusal::Installed(error) };
+    installed(on).map_err(refused)
 }
 
 /// The manifest that is named, or the machine's own.
@@ -395,21 +399,46 @@ fn terms(ground: &Ground, on: &Machine, purpose: Purpose) -> Result<Terms, Refus
 
 /// Opens the machine, reads the manifest, resolves and orders the work.
 pub fn open(ground: &Ground, global: &Global, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
-    open_on(machine(ground.root.as_deref(), global)?, ground, global, becomes, purpose)
+    let target = machine(ground.root.as_deref(), global)?;
+    let named = handed_over(ground, becomes, purpose)?;
+    open_on(target, named, ground, global, becomes, purpose)
 }
 
-/// The same, for a machine that is open.
-pub fn open_on(target: Arc<Machine>, ground: &Ground, global: &Global, becomes: Becomes, purpose: Purpose) -> Result<Opened, Refusal> {
-    let bundle = |manifest: &Manifest, sheets: &Sheets, name: &str| {
+/// The same, for a machine that is open and is to be changed: alone on it before anything is read of it.
+pub fn open_alone(target: Arc<Machine>, ground: &Ground, global: &Global, becomes: Becomes) -> Result<(Opened, Alone), Refusal> {
+    let named = handed_over(ground, becomes, Purpose::Act)?;
+    if named.is_none() {
+        // Where none is installed, nothing is waited for, or written.
+        own_sheets(&target)?;
+    }
+    let alone = Alone::on(&target, &Observers::new(progress::observers(global)))?;
+    Ok((open_on(target, named, ground, global, becomes, Purpose::Act)?, alone))
+}
+
+/// The manifest that is named, and what is installed of it, if it is to be.
+type HandedOver = (Manifest, Option<Installable>);
+
+fn handed_over(ground: &Ground, becomes: Becomes, purpose: Purpose) -> Result<Option<HandedOver>, Refusal> {
+    let Some(name) = &ground.file else { return Ok(None) };
+    let (manifest, sheets) = named(name, &ground.set, purpose)?;
+    let bundle = || {
         let lock = if name == "-" { None } else { lock_text(&lock_of(name), purpose)? };
-        Ok::<_, Refusal>(Installable::new(sheets, &manifest.files()).with_lock(lock))
+        Ok::<_, Refusal>(Installable::new(&sheets, &manifest.files()).with_lock(lock))
     };
-    let (manifest, bundle) = match &ground.file {
-        Some(name) => {
-            let (manifest, sheets) = named(name, &ground.set, purpose)?;
-            let bundle = (becomes == Becomes::Installed).then(|| bundle(&manifest, &sheets, name)).transpose()?;
-            (manifest, bundle)
-        }
+    let bundle = (becomes == Becomes::Installed).then(bundle).transpose()?;
+    Ok(Some((manifest, bundle)))
+}
+
+fn open_on(
+    target: Arc<Machine>,
+    handed_over: Option<HandedOver>,
+    ground: &Ground,
+    global: &Global,
+    becomes: Becomes,
+    purpose: Purpose,
+) -> Result<Opened, Refusal> {
+    let (manifest, bundle) = match handed_over {
+        Some(named) => named,
         None => (own(&target, &ground.set)?, None),
     };
     warn(&manifest, global);

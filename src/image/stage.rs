@@ -12,7 +12,7 @@ use crate::graph::Graph;
 use crate::manifest::Machine as Wanted;
 use crate::model::{ByteSize, Facts, ResourceId};
 use crate::plan::Plan;
-use crate::session::{Scope, Session, SessionError, Terms, own_program};
+use crate::session::{Alone, Scope, Session, SessionError, Terms, own_program};
 use crate::step::Op;
 use crate::target::{Ground, Machine, OpError, Progress, Rooted};
 use std::os::unix::fs::MetadataExt;
@@ -99,9 +99,10 @@ impl Bake<'_> {
         let manifest = self.recipe.manifest;
         let wanted = |facts: &Facts| Ok((manifest.on(facts)?, manifest.sources().clone()));
         let amend = |wanted: &mut Wanted| wanted.wants.extend(wants(program));
+        let alone = Alone::on(&machine, self.observers)?;
         let session =
             Session::prepare(wanted, amend, (Scope::Machine, Terms::default()), Arc::clone(&machine), store.clone(), self.observers)?;
-        done(&session.apply(self.observers)?.0)?;
+        done(&session.apply(&alone, self.observers)?.0)?;
         Ok(self.recipe.bundle.install(machine.as_ref())?)
     }
 

@@ -136,12 +136,17 @@ fn touched(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
     let patterns: Vec<(Pattern, &Place)> =
         wanted.unmanaged.iter().filter_map(|(text, place)| Some((Pattern::new(text).ok()?, place))).collect();
+    if patterns.is_empty() {
+        return Vec::new();
+    }
     let hit = |path: &TargetPath| {
         let around = |pattern: &Pattern| path.ancestors().chain([path.clone()]).any(|one| pattern.matches_with(one.as_str(), options));
         patterns.iter().find(|(pattern, _)| around(pattern))
     };
     let problem = |one: &Asked| {
-        let (path, (pattern, place)) = one.spec.path().and_then(|path| Some((path, hit(path)?)))?;
+        let written = one.spec.writes().into_iter().filter_map(|written| TargetPath::parse(&written.path).ok());
+        let (path, (pattern, place)) =
+            one.spec.path().cloned().into_iter().chain(written).find_map(|path| Some((path.clone(), hit(&path)?)))?;
         let message = format!("{} is asked for, and `{pattern}` of `unmanaged` says that {path} is never touched", one.spec.id());
         Some(between(message, Some(place), one.place.as_ref()))
     };

@@ -29,7 +29,8 @@ use crate::resource::Spec;
 use crate::step::{Beside, Blob, Op, Step, WORKPLACE, package_name};
 use crate::store::Store;
 use crate::target::{
-    LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, clear_half_made, read_facts, reboot_required,
+    Lock as RunLock, LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, clear_half_made, read_facts,
+    reboot_required,
 };
 use serde::Serialize;
 use std::cell::Cell;
@@ -132,7 +133,23 @@ pub struct Session {
     network: Network,
 }
 
-/// What is done under the lock of a run, before its first step.
+/// That no other run is at work on a machine, and none begins: what is read of the machine and of its manifest under it is not
+/// what another run is about to change.
+#[derive(Debug)]
+pub struct Alone(#[expect(dead_code, reason = "holding it is all it is for")] RunLock);
+
+impl Alone {
+    /// Waits for other runs, as long as the machine's patience goes.
+    ///
+    /// # Errors
+    /// Another run is still at work, or no lock can be had.
+    pub fn on(target: &Machine, observers: &Observers) -> Result<Self, SessionError> {
+        let waiting = |holder: &str| observers.tell(&Event::Waiting { holder: holder.to_owned() });
+        Ok(Self(target.lock_in_time(&waiting)?))
+    }
+}
+
+/// What is done before the first step of a run.
 pub type First<'a> = &'a dyn Fn(&Machine) -> Result<(), OpError>;
 
 /// What a check said.
@@ -231,11 +248,11 @@ impl Session {
         Ok(self.work.plan(self.target.as_ref(), &self.store)?)
     }
 
-    /// Does the work, one run at a time, unless the forecast breaks a floor.
+    /// Does the work, alone on the machine since before it was looked at, unless the forecast breaks a floor.
     ///
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply(&self, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+    pub fn apply(&self, _: &Alone, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         self.work(None, &|_| Ok(()), observers)
     }
 
@@ -243,7 +260,7 @@ impl Session {
     ///
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply_after(&self, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+    pub fn apply_after(&self, _: &Alone, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         self.work(None, first, observers)
     }
 
@@ -251,12 +268,11 @@ impl Session {
     ///
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply_approved(&self, steps: &Approved, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+    pub fn apply_approved(&self, _: &Alone, steps: &Approved, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         self.work(Some(steps), &|_| Ok(()), observers)
     }
 
     fn work(&self, only: Option<&Approved>, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        let _lock = self.target.lock_in_time(&|holder| observers.tell(&Event::Waiting { holder: holder.to_owned() }))?;
         self.clear_away().map_err(SessionError::Own)?;
         let plan = self.plan()?;
         only.map_or(Ok(()), |approved| approved.must_be(&plan))?;

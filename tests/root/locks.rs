@@ -2,8 +2,8 @@
 //! is done.
 
 use crate::support::{Fitout, Root, Run, canonical, command, must, wait_until};
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::io::{self, BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const HOLDING: &str = "schema: 1\nsetup_scripts: {creation_script: {inline: \"touch /srv/began; sleep 300\\n\"}}\n";
@@ -17,6 +17,16 @@ fn holder(root: &Root) -> (Fitout<'_>, Child) {
     (fitout, child)
 }
 
+/// A run that says that it waits, and what else it says.
+fn waits(quiet: &Command) -> (Child, impl Iterator<Item = io::Result<String>> + use<>) {
+    let mut loud = command(quiet.get_program());
+    loud.args(quiet.get_args().map(|word| if word == "none" { "json".as_ref() } else { word }));
+    let mut waiting = loud.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("\"waiting\"")), "it did not wait");
+    (waiting, said)
+}
+
 #[test]
 fn who_waits_goes_on_within_a_second_of_a_kill() {
     const SOON: Duration = Duration::from_secs(1);
@@ -26,12 +36,7 @@ fn who_waits_goes_on_within_a_second_of_a_kill() {
         std::fs::remove_file(root.at("/srv/began")).ok();
         let (_fitout, mut holder) = holder(&root);
         let other = Fitout::new(&root, SMALL);
-        let quiet = other.command(&["apply", "--lock-timeout", "60s"]);
-        let mut loud = command(quiet.get_program());
-        loud.args(quiet.get_args().map(|word| if word == "none" { "json".as_ref() } else { word }));
-        let mut waiting = loud.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(waiting.stderr.take().unwrap()).lines();
-        assert!(said.any(|line| line.unwrap().contains("\"waiting\"")), "it did not wait");
+        let (mut waiting, said) = waits(&other.command(&["apply", "--lock-timeout", "60s"]));
         let began = Instant::now();
         holder.kill().unwrap();
         let mine = format!("process {} (", waiting.id());
@@ -44,6 +49,24 @@ fn who_waits_goes_on_within_a_second_of_a_kill() {
     });
     let quickest = quickest.min().unwrap();
     assert!(quickest < SOON, "{quickest:?}");
+}
+
+/// Until it has the lock, another run may change anything, the manifest too: all that a run works from is read afterwards.
+#[test]
+fn who_waited_goes_by_what_the_other_left() {
+    let root = Root::fresh();
+    let fitout = Fitout::new(&root, SMALL);
+    fitout.run(&["apply", "--install"]).succeeded();
+    let (_fitout, mut holder) = holder(&root);
+    let (mut waiting, said) = waits(&fitout.question(&["apply", "--lock-timeout", "60s"]));
+    let installed = root.at("/etc/fitout/manifest.yaml");
+    std::fs::remove_file(&installed).unwrap();
+    std::fs::write(&installed, SMALL.replace("hello", "later")).unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    said.for_each(|line| drop(line.unwrap()));
+    assert!(waiting.wait().unwrap().success());
+    assert_eq!(root.read("/etc/motd"), "later\n");
 }
 
 /// Many runs at once on a machine that has nothing of Fitout's yet, so that each makes the folder of the lock: none is refused for another's.
