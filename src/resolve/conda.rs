@@ -17,7 +17,7 @@ use rattler_conda_types::{
 use rattler_lock::{LockFile, PlatformData};
 use rattler_repodata_gateway::{Gateway, RepoData};
 use rattler_solve::{SolveError, SolverImpl, SolverTask, resolvo};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::str::FromStr;
 use url::Url;
@@ -162,28 +162,21 @@ impl Desk<'_> {
     /// Completes the packages of an explicit list from their channels, which know what they need and their digests.
     fn explicit(&self, text: &str, subdir: Subdir) -> Result<Chosen, Cause> {
         let list = ExplicitEnvironmentSpec::from_str(text).map_err(Cause::unsatisfiable)?;
+        let listed = list.packages.into_iter().map(|entry| Listed::of(entry.url)).collect::<Result<Vec<_>, _>>()?;
         let mut chosen = Chosen::default();
-        for entry in list.packages {
-            let mut url = entry.url;
-            let pinned = url.fragment().map(|text| text.trim_start_matches("sha256:").to_owned());
-            url.set_fragment(None);
-            let channel = url.join("..").map(Channel::from_url).map_err(Cause::unsatisfiable)?;
-            let file = url.path_segments().and_then(Iterator::last).unwrap_or_default();
-            // `name-version-build.conda`; names hold hyphens, versions and builds do not.
-            let name = file.rsplitn(3, '-').nth(2).unwrap_or_default();
-            let spec = MatchSpec::from_str(name, ParseStrictness::Lenient).map_err(Cause::unsatisfiable)?;
-            let found = self.records(std::slice::from_ref(&channel), subdir, &[spec], Reach::Themselves)?;
-            let record = found.iter().flatten().find(|record| record.url == url).cloned();
-            let record = record.ok_or_else(|| Cause::unsatisfiable(format!("{url} is not in its channel's index")))?;
-            let digests = [record.package_record.sha256.map(hex::encode), record.package_record.md5.map(hex::encode)];
-            if let Some(pinned) = pinned.filter(|pinned| !digests.iter().flatten().any(|digest| digest == pinned)) {
-                return Err(Cause::unsatisfiable(format!("the list pins {url} to {pinned}, which is not its digest in the channel")));
+        for one in &listed {
+            if !chosen.channels.contains(&one.channel) {
+                chosen.channels.push(one.channel.clone());
             }
-            if !chosen.channels.contains(&channel) {
-                chosen.channels.push(channel);
-            }
-            chosen.records.push(record);
         }
+        // Each index is read once, whatever many packages are from it: that of a large channel takes seconds.
+        let mut known: HashMap<Url, RepoDataRecord> = HashMap::new();
+        for channel in &chosen.channels {
+            let specs: Vec<MatchSpec> = listed.iter().filter(|one| one.channel == *channel).map(|one| one.spec.clone()).collect();
+            let found = self.records(std::slice::from_ref(channel), subdir, &specs, Reach::Themselves)?;
+            known.extend(found.iter().flatten().map(|record| (record.url.clone(), record.clone())));
+        }
+        chosen.records = listed.into_iter().map(|one| one.record(&known)).collect::<Result<_, _>>()?;
         Ok(chosen)
     }
 
@@ -195,6 +188,40 @@ impl Desk<'_> {
         };
         let found = self.http.wait(ask);
         Ok(found.map_err(|e| Cause::Unreachable(format!("the channel's index cannot be had: {}", chain(&e))))?.repodata)
+    }
+}
+
+/// A package of an explicit list.
+struct Listed {
+    url: Url,
+    /// The digest that the list pins it to.
+    pinned: Option<String>,
+    channel: Channel,
+    /// All packages of its name.
+    spec: MatchSpec,
+}
+
+impl Listed {
+    fn of(mut url: Url) -> Result<Self, Cause> {
+        let pinned = url.fragment().map(|text| text.trim_start_matches("sha256:").to_owned());
+        url.set_fragment(None);
+        let channel = url.join("..").map(Channel::from_url).map_err(Cause::unsatisfiable)?;
+        let file = url.path_segments().and_then(Iterator::last).unwrap_or_default();
+        // `name-version-build.conda`; names hold hyphens, versions and builds do not.
+        let name = file.rsplitn(3, '-').nth(2).unwrap_or_default();
+        let spec = MatchSpec::from_str(name, ParseStrictness::Lenient).map_err(Cause::unsatisfiable)?;
+        Ok(Self { url, pinned, channel, spec })
+    }
+
+    /// What its channel says of it.
+    fn record(self, known: &HashMap<Url, RepoDataRecord>) -> Result<RepoDataRecord, Cause> {
+        let Self { url, pinned, .. } = self;
+        let record = known.get(&url).ok_or_else(|| Cause::unsatisfiable(format!("{url} is not in its channel's index")))?;
+        let digests = [record.package_record.sha256.map(hex::encode), record.package_record.md5.map(hex::encode)];
+        if let Some(pinned) = pinned.filter(|pinned| !digests.iter().flatten().any(|digest| digest == pinned)) {
+            return Err(Cause::unsatisfiable(format!("the list pins {url} to {pinned}, which is not its digest in the channel")));
+        }
+        Ok(record.clone())
     }
 }
 
