@@ -6,7 +6,7 @@ use crate::fetch::{Near, Question, Verb};
 use crate::model::{TargetPath, UnitName};
 use crate::recipe::APPLICATION;
 use crate::schedule::{Power, Weight};
-use crate::step::Query;
+use crate::step::{FileKind, Query};
 use crate::target::look::{names, stat, text};
 use crate::target::{Account, DRIVER_LIBRARY, DriverSays, GpuDevice, Probe, ProbeError, ask_driver};
 use serde::Deserialize;
@@ -237,8 +237,8 @@ fn notebooks(on: &dyn Probe, person: &Account, processes: &Processes, seen: &mut
     let servers = files.iter().filter(|file| file.starts_with("jpserver-") && matches!(file.rsplit_once('.'), Some((_, "json"))));
     for file in servers.take(MOST_SERVERS) {
         let at = TargetPath::parse(&format!("{folder}/{file}")).map_err(|e| ProbeError::new("look at a Jupyter server", e))?;
-        // The file is the person's: what it says is used for loopback only.
-        if on.stat(&at)?.is_none_or(|stat| stat.size > LARGEST) {
+        // The file is the person's: what it says is used for loopback only, and no link of theirs to something endless is followed.
+        if on.stat(&at)?.is_none_or(|stat| stat.kind != FileKind::File || stat.size > LARGEST) {
             continue;
         }
         let server = on.read(&at)?.and_then(|bytes| serde_json::from_slice::<Server>(&bytes).ok());
@@ -327,6 +327,24 @@ mod tests {
             let wanted = Sign { what: "VS Code of ada (process 77)".into(), life: Life::Changing("2".into(), EDITOR) };
             assert_eq!(found, is_window.then_some(wanted), "{line}");
         }
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_server_is_not_followed() {
+        let fake = Fake::debian(&[Ability::Files], Behaviour::default()).unwrap();
+        let at = |path: &str| TargetPath::parse(path).unwrap();
+        let put = |tree: &mut Tree| {
+            tree.make_directories(&at("/home/ada/.local/share/jupyter/runtime"), 0o755)?;
+            tree.put(&at("/srv/large"), Node::file(r#"{"pid": 77, "port": 1}"#, 0o644, (1000, 1000)))?;
+            tree.put(&at("/home/ada/.local/share/jupyter/runtime/jpserver-77.json"), Node::link("/srv/large"))
+        };
+        fake.arrange(put).unwrap();
+        let person = Account { name: "ada".into(), uid: 1000, gid: 1000, home: "/home/ada".into(), shell: "/bin/bash".into() };
+        let process = Process { name: "jupyter".into(), uid: 1000, ticks: 0 };
+        let processes = Processes { at: Duration::ZERO, all: BTreeMap::from([((77, 1), process)]) };
+        let mut seen = Seen::default();
+        notebooks(&fake, &person, &processes, &mut seen).unwrap();
+        assert_eq!(seen, Seen::default());
     }
 
     #[test]

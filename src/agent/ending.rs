@@ -48,6 +48,8 @@ pub const HOOKS: &str = "/etc/fitout/stop.d";
 /// How long each of them may take, and each share, in seconds (timeout(1)).
 const HOOK: &str = "60";
 const SHARE: &str = "30";
+/// How long one that was told to end may take to do so, before it is ended: what heeds no signal holds up no stop.
+const MERCY: &str = "--kill-after=10";
 /// What journals may keep when room is made.
 const JOURNAL: &str = "--vacuum-size=200M";
 
@@ -107,7 +109,7 @@ impl Stop {
         }
         before.extend(hooks(on)?);
         let of = |unit: &String| {
-            let step = |what: &str, verb: &str| Step::new(format!("{what} {unit}"), &["timeout", SHARE, "systemctl", verb, unit]);
+            let step = |what: &str, verb: &str| Step::new(format!("{what} {unit}"), &["timeout", MERCY, SHARE, "systemctl", verb, unit]);
             (step("unmount", "stop"), step("mount", "start"))
         };
         Ok(Self { how, too_full, before, shares: shares(on)?.iter().map(of).collect() })
@@ -156,7 +158,7 @@ impl Stop {
 
 fn deallocate(azure: &Azure, leave: &Leave) -> Result<(), String> {
     // What was written is on the disk before the disk is taken away.
-    Step::new("write everything to the disks", &["timeout", HOOK, "sync"]).perform().unwrap_or_default();
+    Step::new("write everything to the disks", &["timeout", MERCY, HOOK, "sync"]).perform().unwrap_or_default();
     azure.deallocate(leave).map_err(|e| e.to_string())
 }
 
@@ -170,7 +172,7 @@ fn hooks(on: &dyn Probe) -> Result<Vec<Step>, ProbeError> {
         let is_roots = stat(on, &at)?
             .is_some_and(|stat| stat.kind == FileKind::File && stat.uid == 0 && stat.mode & 0o022 == 0 && stat.mode & 0o100 != 0);
         if is_roots {
-            steps.push(Step::new(format!("run {at}"), &["timeout", HOOK, &at]));
+            steps.push(Step::new(format!("run {at}"), &["timeout", MERCY, HOOK, &at]));
         }
     }
     Ok(steps)
@@ -225,6 +227,7 @@ mod tests {
         let stop = Stop::plan(&machine(4_000_000_000, (0o755, 0)), How::PowerOff).unwrap();
         assert_eq!(stop.too_full, ["/ has 4.0 GB free; 5.0 GB must stay free"]);
         assert_eq!(stop.words()[..3], ["remove downloaded packages", "shorten the journal", "remove Fitout's downloads"]);
+        assert_eq!(stop.before[3].argv, ["timeout", "--kill-after=10", "60", "/etc/fitout/stop.d/10-save"]);
     }
 
     #[test]

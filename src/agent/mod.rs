@@ -31,7 +31,7 @@ pub use guard::{Disk, HOLD, MARGIN, Room, Sample};
 pub use idle::{IdleLine, Idleness, Life, Seen, Sign};
 pub use page::{DiskLine, PAGE, Page};
 pub use state::{Effect, Event, Fault, Look, Phase, SetUp, State, Told, next};
-pub use stops::{Act, Answer, Ask, Cause, Clocks, Stops, StopsLine};
+pub use stops::{Act, Answer, Ask, Cause, Clocks, Owed, Stops, StopsLine};
 pub use work::{Work, Workstation, read_power};
 
 /// How often the disks are looked at: a disk that fills at 500 MB/s is seen before a floor of 5 GB is used up.
@@ -63,7 +63,7 @@ async fn serve(work: &Arc<dyn Work>) -> io::Result<()> {
     if let Err(error) = asks::serve(Path::new(SOCKET), work, agent.sender.clone(), agent.waiting.clone()) {
         tracing::error!(%error, "nobody can ask the agent anything at {SOCKET}");
     }
-    let (mut state, mut event) = (State::default(), Event::Begun);
+    let (mut state, mut event) = (State::after(work.owed()), Event::Begun);
     tracing::info!("state: {}", state.phase);
     loop {
         let before = state.phase;
@@ -109,7 +109,12 @@ impl Agent {
                 let began = self.began;
                 self.aside(move |work, _| Event::Sampled(work.sample(), began.elapsed()));
             }
-            Effect::Look(signs) => self.aside(move |work, _| Event::Looked(Box::new(work.look(signs)))),
+            Effect::Look => self.aside(|work, _| Event::Looked(Box::new(work.look()))),
+            Effect::Watch => self.aside(|work, _| {
+                let (seen, boot) = work.watch();
+                Event::Saw(seen, boot)
+            }),
+            Effect::Owe(owed) => self.work.owe(owed.as_ref()),
             Effect::Tell(text) => self.work.tell(&text),
             Effect::Answer(number, answer) => self.waiting.answer(number, answer),
             Effect::StopMachine(_) => self.aside(|work, _| Event::Ended(work.stop())),

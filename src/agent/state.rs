@@ -11,7 +11,7 @@
 
 use super::guard::{Disk, Sample};
 use super::idle::{Life, Seen, Sign};
-use super::stops::{Act, Answer, Ask, Cause, Clocks, Signs, Stops};
+use super::stops::{Act, Answer, Ask, Cause, Clocks, Owed, Stops};
 use crate::apply::Counts;
 use crate::model::{ResourceId, TargetPath};
 use crate::schedule::Power;
@@ -103,9 +103,11 @@ pub enum Event {
     /// Time for a look at the disks.
     Tick,
     /// The disks were looked at, at this time of a monotonic clock.
-    Sampled(Result<Vec<Sample>, String>, Duration),
-    /// The clocks were read, and perhaps signs of use were looked for.
+    Sampled(Vec<Result<Sample, String>>, Duration),
+    /// The clocks were read.
     Looked(Box<Look>),
+    /// Signs of use were looked for, until this time since boot.
+    Saw(Seen, Duration),
     /// Somebody asks something of the machine's stops; the answer goes to this number.
     Asked(u64, Ask),
     /// Stopping the machine was begun, or failed.
@@ -121,8 +123,6 @@ pub struct Look {
     pub clocks: Clocks,
     /// What the manifest says of stops; nothing where it says nothing.
     pub power: Result<Option<Power>, String>,
-    /// Signs of use, if they were looked for.
-    pub seen: Option<Seen>,
 }
 
 /// Something to be done.
@@ -134,8 +134,12 @@ pub enum Effect {
     SetUp,
     /// Look at the disks; [`Event::Sampled`] follows.
     Sample,
-    /// Read the clocks, and perhaps look for signs of use; [`Event::Looked`] follows.
-    Look(Signs),
+    /// Read the clocks; [`Event::Looked`] follows.
+    Look,
+    /// Look for signs of use; [`Event::Saw`] follows.
+    Watch,
+    /// Keep what the agent after this one owes.
+    Owe(Option<Owed>),
     /// Tell everyone on the machine.
     Tell(String),
     /// Answer whoever has this number.
@@ -156,14 +160,27 @@ pub enum Effect {
     Exit,
 }
 
-/// Whether a look at the disks is under way.
+/// Whether something that may take long, or hang, is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sampling {
+enum Asking {
     /// No.
     Idle,
     /// Yes, and so many ticks have passed since it began.
     Busy(u32),
 }
+
+impl Asking {
+    /// A tick later; what was not under way has begun.
+    fn tick(&mut self) {
+        *self = match self {
+            Self::Idle => Self::Busy(0),
+            Self::Busy(ticks) => Self::Busy(ticks.saturating_add(1)),
+        };
+    }
+}
+
+/// Ticks that a look for signs of use may take: servers of Jupyter that do not answer take it half a minute.
+const WATCH: u32 = 12;
 
 /// Whether an attempt to set up is under way or wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,8 +191,6 @@ pub enum Attempt {
     Running,
     /// Wanted after so many ticks.
     After(u32),
-    /// Wanted when a file system that is low has room again.
-    WhenRoom,
 }
 
 /// What the agent knows.
@@ -193,23 +208,19 @@ pub struct State {
     pub counts: Option<Counts>,
     /// Guarded file systems.
     pub disks: BTreeMap<TargetPath, Disk>,
+    /// Guards that cannot be checked, and why.
+    pub unchecked: Vec<String>,
     /// What people should know and nobody has to act on.
     pub warnings: Vec<String>,
     /// What is known of its stops.
     pub stops: Stops,
-    looking: Looking,
-    sampling: Sampling,
+    looking: Asking,
+    watching: Asking,
+    sampling: Asking,
     attempt: Attempt,
     failures: u32,
     /// The phase before it began to stop.
     before: Option<(Phase, Option<String>)>,
-}
-
-/// Whether a look is under way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Looking {
-    No,
-    Yes,
 }
 
 impl Default for State {
@@ -221,10 +232,12 @@ impl Default for State {
             instance: None,
             counts: None,
             disks: BTreeMap::new(),
+            unchecked: Vec::new(),
             warnings: Vec::new(),
             stops: Stops::default(),
-            looking: Looking::No,
-            sampling: Sampling::Idle,
+            looking: Asking::Idle,
+            watching: Asking::Idle,
+            sampling: Asking::Idle,
             attempt: Attempt::None,
             failures: 0,
             before: None,
@@ -233,10 +246,16 @@ impl Default for State {
 }
 
 impl State {
+    /// That of an agent which comes after one that owed this.
+    #[must_use]
+    pub fn after(owed: Option<Owed>) -> Self {
+        Self { stops: owed.map(Stops::resumed).unwrap_or_default(), ..Self::default() }
+    }
+
     /// What is the matter with the disks, and with stops.
     #[must_use]
     pub fn complaints(&self) -> Vec<String> {
-        self.disks.values().filter_map(Disk::complaint).chain(self.stops.complaints()).collect()
+        self.disks.values().filter_map(Disk::complaint).chain(self.unchecked.iter().cloned()).chain(self.stops.complaints()).collect()
     }
 
     /// The state in a line: `fitout: lab is Running`.
@@ -259,7 +278,8 @@ const SCRIPT: &str = "script";
 /// What follows from an event.
 #[must_use]
 pub fn next(mut state: State, event: Event) -> (State, Vec<Effect>) {
-    let effects = match event {
+    let owed = state.stops.owed();
+    let mut effects = match event {
         Event::Begun => vec![Effect::ReadDatasource, Effect::Publish],
         Event::Told(told) => told_of(&mut state, told),
         Event::Working(id) => working(&mut state, &id),
@@ -267,10 +287,13 @@ pub fn next(mut state: State, event: Event) -> (State, Vec<Effect>) {
         Event::Tick => tick(&mut state),
         Event::Sampled(samples, now) => sampled(&mut state, samples, now),
         Event::Looked(look) => looked(&mut state, *look),
+        Event::Saw(seen, boot) => saw(&mut state, seen, boot),
         Event::Asked(who, ask) => vec![Effect::Answer(who, state.stops.ask(ask)), Effect::Publish],
         Event::Ended(end) => ended(&mut state, end),
         Event::Stop => vec![Effect::Exit],
     };
+    let now = state.stops.owed();
+    effects.extend((now != owed).then_some(Effect::Owe(now)));
     (state, effects)
 }
 
@@ -322,14 +345,13 @@ fn set_up(state: &mut State, end: SetUp) -> Vec<Effect> {
 /// Ticks before the first and the longest pause after a failure: a minute, and an hour.
 const PAUSES: (u32, u32) = (6, 360);
 
-/// Whether to try again by itself. What failed without a script of the owner's may pass, as a network does; a script is not run again
-/// unasked, and a manifest does not mend itself.
+/// Whether to try again by itself. What failed without a script of the owner's may pass, as a network does, and room may be made; a script
+/// is not run again unasked, and a manifest does not mend itself.
 fn again(state: &mut State, end: &SetUp) -> Attempt {
     let passing = match end {
         SetUp::Busy(_) => return Attempt::After(0),
-        SetUp::NoRoom(_) => return Attempt::WhenRoom,
         SetUp::Refused(_) | SetUp::NoManifest => return Attempt::None,
-        SetUp::Unanswered(_) => true,
+        SetUp::Unanswered(_) | SetUp::NoRoom(_) => true,
         SetUp::Done { faults, .. } => !faults.is_empty() && !faults.iter().any(is_script),
     };
     if !passing {
@@ -360,7 +382,7 @@ fn judge(faults: &[Fault]) -> (Phase, Option<String>) {
 }
 
 fn looked(state: &mut State, look: Look) -> Vec<Effect> {
-    state.looking = Looking::No;
+    state.looking = Asking::Idle;
     let mut effects = Vec::new();
     match look.power {
         Ok(power) => state.stops.set_power(power.unwrap_or_default()),
@@ -370,11 +392,7 @@ fn looked(state: &mut State, look: Look) -> Vec<Effect> {
     if let Some(why) = state.stops.overdue(look.clocks.boot) {
         effects.extend(ended(state, Err(why)));
     }
-    let mut seen = look.seen;
-    if let (Some(seen), Attempt::Running) = (&mut seen, state.attempt) {
-        seen.signs.push(Sign { what: "setting up".into(), life: Life::Now });
-    }
-    for act in state.stops.tick(look.clocks, seen) {
+    for act in state.stops.tick(look.clocks) {
         effects.extend(match act {
             Act::Tell(text) => vec![Effect::Warn(text.clone()), Effect::Tell(text), Effect::Publish],
             Act::Log(text) => vec![Effect::Warn(text)],
@@ -386,6 +404,15 @@ fn looked(state: &mut State, look: Look) -> Vec<Effect> {
         });
     }
     effects
+}
+
+fn saw(state: &mut State, mut seen: Seen, boot: Duration) -> Vec<Effect> {
+    state.watching = Asking::Idle;
+    if state.attempt == Attempt::Running {
+        seen.signs.push(Sign { what: "setting up".into(), life: Life::Now });
+    }
+    state.stops.saw(seen, boot);
+    Vec::new()
 }
 
 /// A stop that was begun ends this process soon; one that failed is an alarm.
@@ -412,34 +439,53 @@ fn tick(state: &mut State) -> Vec<Effect> {
             state.attempt = Attempt::After(ticks - 1);
             Vec::new()
         }
-        Attempt::None | Attempt::Running | Attempt::WhenRoom => Vec::new(),
+        Attempt::None | Attempt::Running => Vec::new(),
     };
-    if state.looking == Looking::No {
-        state.looking = Looking::Yes;
-        effects.push(Effect::Look(state.stops.signs_wanted()));
+    if state.looking == Asking::Idle {
+        state.looking = Asking::Busy(0);
+        effects.push(Effect::Look);
     }
-    match state.sampling {
-        Sampling::Idle => {
-            state.sampling = Sampling::Busy(0);
-            effects.push(Effect::Sample);
-        }
-        Sampling::Busy(ticks) => {
-            state.sampling = Sampling::Busy(ticks.saturating_add(1));
-            // Said once: a share that hangs may hang for hours.
-            effects.extend((ticks == 0).then(|| Effect::Warn("a guarded file system does not answer".into())));
-        }
-    }
+    effects.extend(watch(state));
+    effects.extend(match state.sampling {
+        Asking::Idle => Some(Effect::Sample),
+        // Said once: a share that hangs may hang for hours.
+        Asking::Busy(0) => Some(Effect::Warn("a guarded file system does not answer".into())),
+        Asking::Busy(_) => None,
+    });
+    state.sampling.tick();
     effects
 }
 
-fn sampled(state: &mut State, samples: Result<Vec<Sample>, String>, now: Duration) -> Vec<Effect> {
-    state.sampling = Sampling::Idle;
-    let samples = match samples {
-        Ok(samples) => samples,
-        Err(why) => return vec![Effect::Warn(format!("the disk guards cannot be checked: {why}"))],
+/// Looks for signs of use. They are looked for beside the clocks, for a home on a server that is away hangs whoever looks at it, and a schedule goes on.
+fn watch(state: &mut State) -> Option<Effect> {
+    let effect = match state.watching {
+        Asking::Idle if !state.stops.wants_signs() => return None,
+        Asking::Idle => Effect::Watch,
+        Asking::Busy(WATCH) => {
+            let why = "the look for signs of use does not come back: a file system or a server hangs";
+            state.stops.is_blind(why);
+            Effect::Warn(format!("{why}; nobody can tell whether this machine is idle"))
+        }
+        Asking::Busy(_) => {
+            state.watching.tick();
+            return None;
+        }
     };
-    let (mut effects, mut disks, mut recovered) = (Vec::new(), BTreeMap::new(), false);
+    state.watching.tick();
+    Some(effect)
+}
+
+fn sampled(state: &mut State, samples: Vec<Result<Sample, String>>, now: Duration) -> Vec<Effect> {
+    state.sampling = Asking::Idle;
+    let (mut effects, mut disks, mut unchecked, mut recovered) = (Vec::new(), BTreeMap::new(), Vec::new(), false);
     for sample in samples {
+        let sample = match sample {
+            Ok(sample) => sample,
+            Err(why) => {
+                unchecked.push(format!("a disk guard cannot be checked: {why}"));
+                continue;
+            }
+        };
         let mount = sample.mount.clone();
         let before = state.disks.get(&mount);
         let disk = before.map_or_else(|| Disk::new(sample.clone(), now), |disk| disk.after(sample.clone(), now));
@@ -453,9 +499,11 @@ fn sampled(state: &mut State, samples: Result<Vec<Sample>, String>, now: Duratio
         }
         disks.insert(mount, disk);
     }
-    let roomy = disks.values().all(|disk| disk.low_since.is_none());
-    state.disks = disks;
-    if state.attempt == Attempt::WhenRoom && recovered && roomy {
+    effects.extend(unchecked.iter().filter(|why| !state.unchecked.contains(why)).cloned().map(Effect::Warn));
+    let roomy = unchecked.is_empty() && disks.values().all(|disk| disk.low_since.is_none());
+    (state.disks, state.unchecked) = (disks, unchecked);
+    let waits = state.phase == Phase::Unusable && matches!(state.attempt, Attempt::After(_));
+    if waits && recovered && roomy {
         effects.extend(begin(state));
     } else {
         effects.push(Effect::Publish);

@@ -6,6 +6,7 @@
 use super::idle::{IdleLine, Idleness, Seen};
 use crate::model::Span;
 use crate::schedule::{Action, Firing, Power};
+use crate::target::Document;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -84,7 +85,7 @@ pub enum Act {
 }
 
 /// A stop that has come due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Due {
     cause: Cause,
     since: Duration,
@@ -104,6 +105,24 @@ pub struct Stops {
     failed: Option<(String, Duration)>,
 }
 
+/// What outlives the agent's process until the machine starts again: an agent that is restarted owes what it promised. Its clock is the one since boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    version: u32,
+    /// What the manifest said then: where it says something else by now, a stop that came due may be none.
+    power: Power,
+    put_off: Option<Duration>,
+    due: Option<Due>,
+}
+
+impl Document for Owed {
+    const VERSION: u32 = 1;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 /// What everyone may know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StopsLine {
@@ -117,23 +136,37 @@ pub struct StopsLine {
     pub notice: Option<String>,
 }
 
-/// Whether a look is for signs of use as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Signs {
-    /// It is.
-    Wanted,
-    /// It is for the clocks alone.
-    Unwanted,
-}
-
 impl Stops {
+    /// What an agent that ended before this one owed.
+    #[must_use]
+    pub fn resumed(Owed { power, put_off, due, .. }: Owed) -> Self {
+        Self { power, put_off, due, ..Self::default() }
+    }
+
+    /// What the agent that comes after this one owes; nothing where no stop is put off or due.
+    #[must_use]
+    pub fn owed(&self) -> Option<Owed> {
+        let owes = self.put_off.is_some() || self.due.is_some();
+        owes.then(|| Owed { version: Owed::VERSION, power: self.power.clone(), put_off: self.put_off, due: self.due })
+    }
+
     /// Whether it is time to look for signs of use.
     #[must_use]
-    pub fn signs_wanted(&self) -> Signs {
-        let (Some(limit), Some(clocks)) = (self.limit(), self.clocks) else { return Signs::Unwanted };
+    pub fn wants_signs(&self) -> bool {
+        let (Some(limit), Some(clocks)) = (self.limit(), self.clocks) else { return false };
         let every = LOOK.min(limit / 5);
-        let due = self.idle.looked().is_none_or(|looked| clocks.boot.saturating_sub(looked) + TICK >= every);
-        if due { Signs::Wanted } else { Signs::Unwanted }
+        self.idle.looked().is_none_or(|looked| clocks.boot.saturating_sub(looked) + TICK >= every)
+    }
+
+    /// Nobody can look for signs of use, for this reason.
+    pub fn is_blind(&mut self, why: &str) {
+        let boot = self.clocks.map_or(Duration::ZERO, |clocks| clocks.boot);
+        self.saw(Seen { signs: Vec::new(), unknown: vec![why.to_owned()] }, boot);
+    }
+
+    /// What a look for signs of use showed, which ended at this time since boot.
+    pub fn saw(&mut self, seen: Seen, boot: Duration) {
+        self.idle = std::mem::take(&mut self.idle).after(seen, boot);
     }
 
     fn limit(&self) -> Option<Duration> {
@@ -149,18 +182,17 @@ impl Stops {
         if let Some(clocks) = self.clocks.filter(|_| power.idle_seconds != self.power.idle_seconds) {
             self.idle.restart(clocks.boot);
         }
+        // A schedule that is gone stops nothing; one that stays does, whatever else was changed.
+        if power.rules != self.power.rules && self.stopping.is_none() {
+            self.due = self.due.filter(|due| due.cause != Cause::Schedule);
+        }
         self.power = power;
         self.next = None;
-        // A schedule that is gone stops nothing.
-        self.due = self.due.filter(|_| self.stopping.is_some());
     }
 
-    /// What follows from the clocks, and from a look for signs of use if there was one.
-    pub fn tick(&mut self, clocks: Clocks, seen: Option<Seen>) -> Vec<Act> {
+    /// What follows from the clocks.
+    pub fn tick(&mut self, clocks: Clocks) -> Vec<Act> {
         let mut acts = Vec::new();
-        if let Some(seen) = seen {
-            self.idle = std::mem::take(&mut self.idle).after(seen, clocks.boot);
-        }
         self.fire(clocks, &mut acts);
         self.idle_out(clocks.boot);
         self.clocks = Some(clocks);
@@ -297,8 +329,8 @@ impl Stops {
 
     fn postpone(&mut self, by: Duration, now: Clocks) -> Answer {
         let longest = Duration::from_secs(self.power.longest_postponement_seconds);
-        let bound = self.due.map_or(now.boot, |due| due.since) + longest;
-        let until = now.boot + by;
+        let bound = self.due.map_or(now.boot, |due| due.since).saturating_add(longest);
+        let until = now.boot.saturating_add(by);
         let at = |boot: Duration| {
             let left = SignedDuration::try_from(boot.saturating_sub(now.boot)).unwrap_or_default();
             now.wall.saturating_add(left).unwrap_or(now.wall).strftime("%Y-%m-%d %H:%M UTC").to_string()

@@ -7,7 +7,7 @@ use super::idle::Seen;
 use super::instance::Instance;
 use super::page::{self, Page};
 use super::state::{Fault, Look, SetUp, Told};
-use super::stops::{Clocks, Signs};
+use super::stops::{Clocks, Owed};
 use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
 use crate::datasource::{self, MACHINE, Overlay, is_own};
 use crate::journal::Journal;
@@ -19,11 +19,15 @@ use crate::schedule::{POWER, Power};
 use crate::session::{Alone, Scope, Session, SessionError, TargetFiles, Terms, installed, installed_lock, is_installed};
 use crate::store::Store;
 use crate::target::{
-    Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, since_boot, tell_terminals,
+    Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, seal, since_boot, tell_terminals, unseal,
 };
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-/// What the loop asks for. Everything may take long, except the last two.
+/// Where the agent keeps what it owes, until the machine starts again.
+const OWED: &str = "/run/fitout/owed.json";
+
+/// What the loop asks for. Everything may take long, except what is told, owed and published.
 pub trait Work: Send + Sync {
     /// Reads the datasources and keeps what they say.
     ///
@@ -34,14 +38,20 @@ pub trait Work: Send + Sync {
     /// Applies the installed manifest; tells which resource is worked on.
     fn set_up(&self, tell: Box<dyn Fn(ResourceId) + Send>) -> SetUp;
 
-    /// Looks at the guarded file systems.
-    ///
-    /// # Errors
-    /// The guards cannot be read, or a file system does not answer.
-    fn sample(&self) -> Result<Vec<Sample>, String>;
+    /// Looks at the guarded file systems; for each that cannot be looked at, why.
+    fn sample(&self) -> Vec<Result<Sample, String>>;
 
-    /// Reads the clocks and what the manifest says of stops, and looks for signs of use where these are wanted.
-    fn look(&self, signs: Signs) -> Look;
+    /// Reads the clocks and what the manifest says of stops.
+    fn look(&self) -> Look;
+
+    /// Looks for signs of use; and the time since boot when that ended.
+    fn watch(&self) -> (Seen, Duration);
+
+    /// What the agent before this one owed.
+    fn owed(&self) -> Option<Owed>;
+
+    /// Keeps what this agent owes.
+    fn owe(&self, owed: Option<&Owed>);
 
     /// Whether somebody may put a stop off.
     ///
@@ -199,25 +209,48 @@ impl Work for Workstation {
         self.apply(tell).unwrap_or_else(|end| end)
     }
 
-    fn sample(&self) -> Result<Vec<Sample>, String> {
+    fn sample(&self) -> Vec<Result<Sample, String>> {
         let machine = self.machine.as_ref();
         let sample = |guard: Guard| -> Result<Sample, ProbeError> {
             Ok(Sample { free: machine.space(&guard.mount)?.free, mount: guard.mount, minimum_free: guard.minimum_free })
         };
-        let samples: Result<Vec<Sample>, ProbeError> = Guard::all(machine).and_then(|guards| guards.into_iter().map(sample).collect());
-        samples.map_err(|e| e.to_string())
+        match Guard::all(machine) {
+            Ok(guards) => guards.into_iter().map(|guard| sample(guard).map_err(|e| e.to_string())).collect(),
+            Err(error) => vec![Err(error.to_string())],
+        }
     }
 
-    fn look(&self, signs: Signs) -> Look {
-        let clocks = Clocks { wall: now(), boot: since_boot() };
-        let power = read_power(self.machine.as_ref());
-        let said = power.as_ref().ok().and_then(Option::as_ref).filter(|_| signs == Signs::Wanted);
-        let seen = said.map(|power| {
+    fn look(&self) -> Look {
+        Look { clocks: Clocks { wall: now(), boot: since_boot() }, power: read_power(self.machine.as_ref()) }
+    }
+
+    fn watch(&self) -> (Seen, Duration) {
+        let look = |power: Power| {
             let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
-            let looked = activity::look(self.machine.as_ref(), power, &mut processes, clocks.boot);
-            looked.unwrap_or_else(|error| Seen { signs: Vec::new(), unknown: vec![error.to_string()] })
-        });
-        Look { clocks, power, seen }
+            activity::look(self.machine.as_ref(), &power, &mut processes, since_boot()).map_err(|e| e.to_string())
+        };
+        let seen = read_power(self.machine.as_ref()).and_then(|power| look(power.unwrap_or_default()));
+        (seen.unwrap_or_else(|why| Seen { signs: Vec::new(), unknown: vec![why] }), since_boot())
+    }
+
+    fn owed(&self) -> Option<Owed> {
+        let read = || {
+            let at = TargetPath::parse(OWED).map_err(|e| ProbeError::new("use a path", e))?;
+            self.machine.read(&at)?.map(|bytes| unseal(&at, &bytes)).transpose()
+        };
+        read().unwrap_or_else(|error| {
+            tracing::warn!(%error, "a stop that was put off may come all the same");
+            None
+        })
+    }
+
+    fn owe(&self, owed: Option<&Owed>) {
+        let keep = || -> Result<(), OpError> {
+            let at = TargetPath::parse(OWED).map_err(|e| OpError::new("use a path", e))?;
+            let Some(owed) = owed else { return self.machine.discard(&at) };
+            self.machine.publish(&at, &seal(owed).map_err(|e| OpError::new("write what is owed", e))?)
+        };
+        keep().unwrap_or_else(|error| tracing::warn!(%error, "an agent that is restarted will not know that a stop is put off"));
     }
 
     fn may_ask(&self, uid: u32) -> Result<(), String> {

@@ -12,8 +12,8 @@ fn done(faults: &[(&str, &str)]) -> Event {
     Event::SetUp(SetUp::Done { name: Some("lab".into()), counts: Counts::default(), faults })
 }
 
-fn sample(free: u64) -> Vec<Sample> {
-    vec![Sample { mount: TargetPath::root(), free: ByteSize(free), minimum_free: ByteSize(5_000_000_000) }]
+fn sample(free: u64) -> Vec<Result<Sample, String>> {
+    vec![Ok(Sample { mount: TargetPath::root(), free: ByteSize(free), minimum_free: ByteSize(5_000_000_000) })]
 }
 
 fn run(events: impl IntoIterator<Item = Event>) -> (State, Vec<Vec<Effect>>) {
@@ -112,8 +112,8 @@ fn sets_up_again_when_the_other_run_ended_or_the_disk_has_room() {
     let hour = Duration::from_hours(1);
     let (state, effects) = run([
         Event::SetUp(SetUp::NoRoom("/ is full".into())),
-        Event::Sampled(Ok(sample(1)), Duration::ZERO),
-        Event::Sampled(Ok(sample(9_000_000_000)), hour),
+        Event::Sampled(sample(1), Duration::ZERO),
+        Event::Sampled(sample(9_000_000_000), hour),
     ]);
     assert!(!effects[1].contains(&Effect::SetUp) && effects[2].contains(&Effect::SetUp));
     assert_eq!(state.complaints(), Vec::<String>::new());
@@ -141,6 +141,68 @@ fn a_failure_that_may_pass_is_tried_again_ever_more_rarely() {
 #[test]
 fn a_disk_that_hangs_is_asked_once_and_told_once() {
     let (_, effects) = run([Event::Tick, Event::Tick, Event::Tick]);
-    assert_eq!(effects[0], [Effect::Look(Signs::Unwanted), Effect::Sample]);
+    assert_eq!(effects[0], [Effect::Look, Effect::Sample]);
     assert!(matches!(effects[1][..], [Effect::Warn(_)]) && effects[2].is_empty());
+}
+
+#[test]
+fn room_that_was_lacked_by_the_plan_alone_is_asked_for_again() {
+    // No file system is low: what was planned would have made one so.
+    let (mut state, _) =
+        run([Event::Sampled(sample(8_000_000_000), Duration::ZERO), Event::SetUp(SetUp::NoRoom("4 GB are wanted".into()))]);
+    assert_eq!(state.phase, Phase::Unusable);
+    let tries = (0..7).filter(|_| {
+        let (after, effects) = next(state.clone(), Event::Tick);
+        state = after;
+        effects.contains(&Effect::SetUp)
+    });
+    assert_eq!(tries.count(), 1);
+}
+
+#[test]
+fn a_guard_that_cannot_be_checked_is_told_once_and_hides_no_other() {
+    let broken = || Err("look at /data: Stale file handle".to_owned());
+    let samples = |free| [vec![broken()], sample(free)].concat();
+    let (state, effects) = run([1, 1].map(|free| Event::Sampled(samples(free), Duration::ZERO)));
+    let both = ["/ has 1 B free; 5.0 GB must stay free", "a disk guard cannot be checked: look at /data: Stale file handle"];
+    assert_eq!(state.complaints(), both);
+    let warned = |effects: &[Effect]| effects.iter().filter(|effect| matches!(effect, Effect::Warn(_))).count();
+    assert_eq!(effects.iter().map(|effects| warned(effects)).collect::<Vec<_>>(), [2, 0]);
+}
+
+#[test]
+fn a_look_for_signs_of_use_that_hangs_holds_up_no_schedule() {
+    let looked = |seconds: u64| {
+        let wall = "2026-03-27T16:00:00Z".parse::<jiff::Timestamp>().unwrap() + Duration::from_secs(seconds);
+        let clocks = Clocks { wall, boot: Duration::from_secs(seconds) };
+        Event::Looked(Box::new(Look { clocks, power: Ok(Some(Power { idle_seconds: Some(900), ..Power::default() })) }))
+    };
+    let (mut state, mut looks, mut watches) = (State::default(), 0, 0);
+    for tick in 0..100 {
+        let (ticked, effects) = next(state, Event::Tick);
+        looks += effects.iter().filter(|effect| **effect == Effect::Look).count();
+        watches += effects.iter().filter(|effect| **effect == Effect::Watch).count();
+        state = next(ticked, looked(tick * 10)).0;
+    }
+    assert_eq!((looks, watches), (100, 1));
+    assert_eq!(state.phase, Phase::Creating);
+    let idle = state.stops.line().unwrap().idle.unwrap();
+    assert_eq!((idle.quiet_seconds, idle.unknown.len()), (None, 1));
+    // What it brings in the end counts from then on.
+    let (state, _) = next(state, Event::Saw(Seen::default(), Duration::from_secs(995)));
+    assert_eq!(state.stops.line().unwrap().idle.unwrap().unknown, [""; 0]);
+}
+
+#[test]
+fn what_is_put_off_is_kept_for_the_agent_that_comes_after() {
+    let look = |seconds| {
+        let clocks = Clocks { wall: "2026-03-27T16:00:00Z".parse().unwrap(), boot: Duration::from_secs(seconds) };
+        Event::Looked(Box::new(Look { clocks, power: Ok(None) }))
+    };
+    let (state, effects) = run([look(10), Event::Asked(1, Ask::Postpone(600)), Event::Tick]);
+    let kept: Vec<&Effect> = effects.iter().flatten().filter(|effect| matches!(effect, Effect::Owe(_))).collect();
+    assert_eq!(kept, [&Effect::Owe(state.stops.owed())]);
+    assert_eq!(State::after(state.stops.owed()).stops.owed(), state.stops.owed());
+    let (_, effects) = next(state, Event::Asked(2, Ask::Cancel));
+    assert!(effects.contains(&Effect::Owe(None)));
 }

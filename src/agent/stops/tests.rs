@@ -50,9 +50,10 @@ impl Day {
 
     fn look(&mut self) {
         let clocks = Clocks { wall: Timestamp::from_second(self.wall).unwrap(), boot: Duration::from_secs(self.boot) };
-        let wanted = self.stops.signs_wanted() == Signs::Wanted;
-        let seen = wanted.then(|| Seen { signs: self.busy.clone(), unknown: self.unknown.clone() });
-        let acts = self.stops.tick(clocks, seen);
+        if self.stops.wants_signs() {
+            self.stops.saw(Seen { signs: self.busy.clone(), unknown: self.unknown.clone() }, clocks.boot);
+        }
+        let acts = self.stops.tick(clocks);
         self.acts.extend(acts.into_iter().map(|act| (self.boot, act)));
     }
 
@@ -262,4 +263,64 @@ fn a_stop_that_fails_is_an_alarm_and_tried_again() {
     day.pass(30);
     assert_eq!(day.stopped().len(), 2);
     assert_eq!(day.stops.overdue(Duration::from_secs(day.boot + 660)).unwrap(), "the stop was begun 11m ago, and it still runs");
+}
+
+#[test]
+fn a_postponement_longer_than_any_is_refused_like_every_other_that_is_too_long() {
+    let mut day = Day::begun(FRIDAY, power(AT_SIX));
+    day.pass(60);
+    for seconds in [u64::MAX, u64::MAX - 100, 100 * 366 * 24 * HOUR] {
+        let answer = day.stops.ask(Ask::Postpone(seconds));
+        assert_eq!(answer, Answer::Refused("a stop is put off by 8h at most: until 2026-03-28 00:51 UTC".into()), "{seconds}");
+    }
+}
+
+#[test]
+fn a_stop_that_is_put_off_comes_although_something_else_of_the_manifest_changed() {
+    let mut day = Day::begun(FRIDAY, power(AT_SIX));
+    day.pass(60);
+    day.stops.ask(Ask::Postpone(2 * HOUR));
+    day.pass(HOUR);
+    day.stops.set_power(Power { notice_seconds: 300, ..power(AT_SIX) });
+    day.pass(2 * HOUR);
+    assert_eq!(day.stopped(), [(160 + 2 * HOUR, Cause::Schedule)]);
+    // The schedule itself is another matter.
+    let mut day = Day::begun(FRIDAY, power(AT_SIX));
+    day.pass(60);
+    day.stops.ask(Ask::Postpone(2 * HOUR));
+    day.pass(HOUR);
+    day.stops.set_power(power("0 7 * * *"));
+    day.pass(2 * HOUR);
+    assert_eq!(day.stopped(), []);
+}
+
+#[test]
+fn an_agent_that_is_restarted_holds_what_was_promised() {
+    /// The agent ends, and another one comes a moment later; the manifest says this then.
+    fn restart(day: &mut Day, says: Power) {
+        day.stops = day.stops.owed().map(Stops::resumed).unwrap_or_default();
+        day.stops.set_power(says);
+        day.sleep(10);
+    }
+    let begin = || {
+        let mut day = Day::begun(FRIDAY, power(AT_SIX));
+        day.pass(60);
+        assert_eq!(day.stops.owed(), None);
+        day.stops.ask(Ask::Postpone(2 * HOUR));
+        day
+    };
+    // Before it is due, and after.
+    for passed in [60, HOUR] {
+        let mut day = begin();
+        day.pass(passed);
+        restart(&mut day, power(AT_SIX));
+        day.pass(3 * HOUR);
+        assert_eq!(day.stopped(), [(160 + 2 * HOUR, Cause::Schedule)], "{passed}");
+    }
+    // A stop that was due, and was taken out of the manifest while no agent ran, is none.
+    let mut day = begin();
+    day.pass(HOUR);
+    restart(&mut day, Power::default());
+    day.pass(3 * HOUR);
+    assert_eq!(day.stopped(), []);
 }
