@@ -342,6 +342,8 @@ fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
         "apply lab.plan -f m.yaml",
         "apply lab.plan --root root",
         "apply lab.plan --install",
+        "apply lab.plan --offline",
+        "apply lab.plan --locked",
         "plan -f - --root root --out x",
         "verify -f m.yaml --root root --repair",
     ] {

@@ -7,6 +7,7 @@ use super::look::{may_hold_secret, names, path, stat, text};
 use super::section::{Item, Section};
 use crate::manifest::{field, word};
 use crate::model::UnitName;
+use crate::resource::holds_switches;
 use crate::step::FileKind;
 use crate::target::{Probe, ProbeError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -74,7 +75,7 @@ pub fn units(on: &dyn Probe) -> Result<Section, ProbeError> {
             None => entry(on, name, &mut found)?,
         }
     }
-    let folders: Vec<&String> = entries.iter().filter(|name| is_switches(name)).collect();
+    let folders: Vec<&String> = entries.iter().filter(|name| holds_switches(name)).collect();
     enabled(on, &folders, &mut found)?;
     disabled(on, &mut found)?;
     let mut section = Section::headed(&["units:"]);
@@ -82,16 +83,12 @@ pub fn units(on: &dyn Probe) -> Result<Section, ProbeError> {
     Ok(found.told.iter().fold(section, |section, (what, names)| section.list(what, &names.iter().cloned().collect::<Vec<_>>())))
 }
 
-fn is_switches(folder: &str) -> bool {
-    matches!(folder.rsplit_once('.'), Some((_, "wants" | "requires")))
-}
-
 /// One name in the administrator's folder: an own unit, drop-ins, a mask or another link.
 fn entry(on: &dyn Probe, name: &str, found: &mut Found) -> Result<(), ProbeError> {
     let at = format!("{SYSTEM}/{name}");
     let Some(stat) = stat(on, &at)? else { return Ok(()) };
     match (stat.kind, stat.link.as_deref(), name.strip_suffix(".d")) {
-        _ if is_switches(name) => {}
+        _ if holds_switches(name) => {}
         (FileKind::Symlink, Some("/dev/null"), _) => found.own(name).switch = Some("masked: true"),
         (FileKind::Symlink, Some(to), _) if to.contains("lib/systemd/system/") && name != "default.target" => {}
         (FileKind::Symlink, to, _) => {
@@ -159,7 +156,7 @@ fn enabled(on: &dyn Probe, folders: &[&String], found: &mut Found) -> Result<(),
 
 /// What its package enabled and somebody switched off.
 fn disabled(on: &dyn Probe, found: &mut Found) -> Result<(), ProbeError> {
-    for folder in names(on, HELPER)?.iter().filter(|name| is_switches(name)) {
+    for folder in names(on, HELPER)?.iter().filter(|name| holds_switches(name)) {
         for unit in names(on, &format!("{HELPER}/{folder}"))? {
             let stands = stat(on, &format!("{SYSTEM}/{folder}/{unit}"))?.is_some();
             if !stands && exists(on, &unit)? {

@@ -25,7 +25,7 @@ Examples:
   fitout plan -f lab.yaml --out lab.plan && fitout apply lab.plan")]
 pub struct Arguments {
     /// A plan of `fitout plan --out`: perform its steps and no others; refused where the machine or the manifest moved since
-    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "root", "set", "repair", "install", "dry_run"])]
+    #[arg(value_name = "PLAN", conflicts_with_all = ["file", "root", "set", "repair", "locked", "offline", "install", "dry_run"])]
     plan: Option<PathBuf>,
     #[command(flatten)]
     ground: Ground,

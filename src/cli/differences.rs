@@ -69,10 +69,16 @@ pub fn file(change: &Change) -> String {
     let what = match (&change.before, &change.after) {
         (None, Some(node)) => described(node),
         (Some(node), None) => kind(node).to_owned(),
-        (Some(before), Some(after)) => became(before, after, change.content),
+        (Some(before), Some(after)) => became(before, after, change),
         (None, None) => String::new(),
     };
-    format!("  {} {}  {}", sign(change.before.is_some(), change.after.is_some()), change.path.display(), paint_data(Paint::Dim, &what))
+    let path = one_line(&change.path.display().to_string());
+    format!("  {} {path}  {}", sign(change.before.is_some(), change.after.is_some()), paint_data(Paint::Dim, &one_line(&what)))
+}
+
+/// A name as one line that does nothing to a terminal: scripts and packages give files any.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 const fn kind(node: &Node) -> &'static str {
@@ -93,13 +99,13 @@ fn described(node: &Node) -> String {
     format!("{} {:04o} {}:{}{holds}", kind(node), node.mode, node.uid, node.gid)
 }
 
-fn became(before: &Node, after: &Node, content: bool) -> String {
+fn became(before: &Node, after: &Node, change: &Change) -> String {
     let mut parts = Vec::new();
     if before.kind != after.kind {
         parts.push(format!("{} -> {}", kind(before), described(after)));
     } else if let (Some(from), Some(to)) = (&before.link, &after.link) {
         parts.push(format!("link to {from} -> {to}"));
-    } else if content {
+    } else if change.content {
         parts.push(format!("other content ({} -> {} bytes)", before.size, after.size));
     }
     if before.mode != after.mode {
@@ -107,6 +113,9 @@ fn became(before: &Node, after: &Node, content: bool) -> String {
     }
     if (before.uid, before.gid) != (after.uid, after.gid) {
         parts.push(format!("owner {}:{} -> {}:{}", before.uid, before.gid, after.uid, after.gid));
+    }
+    if change.attributes {
+        parts.push("other access control lists, capabilities or attributes".to_owned());
     }
     parts.join(", ")
 }

@@ -3,10 +3,9 @@
 
 use super::boot::EspFile;
 use super::identities::Identities;
-use super::sparse;
 use super::tools::Tools;
 use crate::model::ByteSize;
-use crate::target::OpError;
+use crate::target::{OpError, sparse};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 

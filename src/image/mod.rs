@@ -13,7 +13,6 @@ mod format;
 mod identities;
 mod parts;
 mod seal;
-mod sparse;
 mod stage;
 mod tools;
 mod workshop;

@@ -2,6 +2,7 @@
 //! environments. Everything is read from the machine's own files; nothing is run, nothing asked of a report.
 
 use crate::model::{Sha256, TargetPath};
+use crate::resource::holds_switches;
 use crate::step::{FileKind, Stat};
 use crate::target::{Accounts, Machine, Probe, ProbeError};
 use serde::{Deserialize, Serialize};
@@ -159,7 +160,7 @@ fn units(on: &dyn Probe) -> Result<Things, ProbeError> {
     let folder = path(UNITS)?;
     for name in names(on, &folder)? {
         let at = folder.join(&name).map_err(|e| ProbeError::new("use a path", e))?;
-        if matches!(name.rsplit_once('.'), Some((_, "wants" | "requires"))) {
+        if holds_switches(&name) {
             found.extend(names(on, &at)?.into_iter().map(|unit| (unit, "enabled".to_owned())));
         } else if let Some(to) = on.stat(&at)?.and_then(|stat| stat.link) {
             found.insert(name, if to == "/dev/null" { "masked".into() } else { format!("alias of {to}") });

@@ -141,11 +141,17 @@ pub struct State {
     files_change: bool,
 }
 
-/// Where enablement lives: links in `*.wants` and `*.requires` of the administrator's directory (systemd.unit(5)).
+/// Where enablement lives: links in some folders of the administrator's directory (systemd.unit(5)).
 pub(super) const SYSTEM: &str = "/etc/systemd/system";
 
 pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     Ok(Switch::from(!links(on, unit)?.is_empty()))
+}
+
+/// Whether links in a folder of this name start units with another: of `WantedBy=`, `RequiredBy=` and `UpheldBy=` (systemd.unit(5)).
+#[must_use]
+pub fn holds_switches(folder: &str) -> bool {
+    matches!(folder.rsplit_once('.'), Some((_, "wants" | "requires" | "upholds")))
 }
 
 /// The links that start a unit with something else.
@@ -153,7 +159,7 @@ pub(super) fn links(on: &dyn Probe, unit: &UnitName) -> Result<Vec<TargetPath>, 
     let mut found = Vec::new();
     let system = TargetPath::parse(SYSTEM).map_err(|e| ProbeError::new("use a path", e))?;
     let folders = on.list(&system)?.unwrap_or_default();
-    for folder in folders.iter().filter(|name| matches!(name.rsplit_once('.'), Some((_, "wants" | "requires")))) {
+    for folder in folders.iter().filter(|name| holds_switches(name)) {
         let link = system.join(&format!("{folder}/{unit}")).map_err(|e| ProbeError::new("use a path", e))?;
         if on.stat(&link)?.is_some() {
             found.push(link);

@@ -2,12 +2,14 @@
 //! became are compared. No plan, report or ledger is asked.
 
 use super::rehearsal::{Layer, Rehearsal};
+use super::sparse::room_of;
 use crate::step::FileKind;
 use serde::{Serialize, Serializer};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -23,6 +25,11 @@ pub struct Change {
     pub after: Option<Node>,
     /// Whether what it holds differs: bytes, the text of a link, a device's number.
     pub content: bool,
+    /// Whether its extended attributes differ: access control lists, capabilities, users' own.
+    pub attributes: bool,
+    /// What its content takes, before and after: less than its size where it has holes.
+    #[serde(skip)]
+    takes: [u64; 2],
 }
 
 /// What is at a path.
@@ -56,15 +63,15 @@ fn octal<S: Serializer>(mode: &u32, to: S) -> Result<S::Ok, S::Error> {
 impl Change {
     /// Bytes that are written to make it.
     #[must_use]
-    pub fn written(&self) -> u64 {
-        self.after.as_ref().map_or(0, |node| node.size)
+    pub const fn written(&self) -> u64 {
+        self.takes[1]
     }
 
     /// Bytes that it takes more than before; negative where it takes less.
     #[must_use]
     pub fn growth(&self) -> i64 {
-        let size = |node: Option<&Node>| node.map_or(0, |node| i64::try_from(node.size).unwrap_or(i64::MAX));
-        size(self.after.as_ref()).saturating_sub(size(self.before.as_ref()))
+        let [before, after] = self.takes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        after.saturating_sub(before)
     }
 }
 
@@ -96,9 +103,6 @@ impl Rehearsal {
         Ok(found.changes)
     }
 }
-
-/// What a program may do without being root (capabilities(7)).
-const CAPABILITIES: &str = "security.capability";
 
 struct Found {
     root: PathBuf,
@@ -140,13 +144,14 @@ impl Found {
         let (before, after) = (node(lower, &old)?, node(merged, &new)?);
         let folder = |node: &Option<Node>| node.as_ref().is_some_and(|node| node.kind == FileKind::Directory);
         let folders = (folder(&before), folder(&after));
-        let content = match (&old, &new) {
-            (Some(old), Some(new)) => !holds_the_same((lower, old), (merged, new))?,
+        let (content, attributes) = match (&old, &new) {
+            (Some(old), Some(new)) => (!holds_the_same((lower, old), (merged, new))?, attributes(lower)? != attributes(merged)?),
             (None, None) => return Ok(folders),
-            _ => true,
+            _ => (true, false),
         };
-        if content || before != after {
-            self.changes.push(Change { path: Path::new("/").join(path), before, after, content });
+        if content || attributes || before != after {
+            let takes = [&old, &new].map(|meta| meta.as_ref().filter(|meta| meta.is_file()).map_or(0, room_of));
+            self.changes.push(Change { path: Path::new("/").join(path), before, after, content, attributes, takes });
         }
         Ok(folders)
     }
@@ -163,6 +168,15 @@ fn meta(path: &Path) -> io::Result<Option<Metadata>> {
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// Extended attributes of a path, but not the overlay's own; none where its file system knows of none.
+pub(super) fn attributes(of: &Path) -> io::Result<BTreeMap<OsString, Vec<u8>>> {
+    let names = match xattr::list(of) {
+        Err(e) if e.kind() == io::ErrorKind::Unsupported => return Ok(BTreeMap::new()),
+        names => names.map_err(|e| named(of, &e))?.filter(|name| !name.as_bytes().starts_with(b"trusted.overlay.")),
+    };
+    names.filter_map(|name| Some(xattr::get(of, &name).transpose()?.map(|value| (name, value)))).collect()
 }
 
 fn names(folder: &Path) -> io::Result<Vec<OsString>> {
@@ -191,7 +205,7 @@ fn holds_the_same((a, old): (&Path, &Metadata), (b, new): (&Path, &Metadata)) ->
         return Ok(false);
     }
     if was.is_file() {
-        return Ok(old.len() == new.len() && xattr::get(a, CAPABILITIES)? == xattr::get(b, CAPABILITIES)? && same_bytes(a, b)?);
+        return Ok(old.len() == new.len() && same_bytes(a, b)?);
     }
     if was.is_symlink() {
         return Ok(fs::read_link(a)? == fs::read_link(b)?);

@@ -48,6 +48,7 @@ mod run;
 mod script;
 mod script_log;
 mod socket;
+pub mod sparse;
 mod sshd;
 mod state;
 mod stop;

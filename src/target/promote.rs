@@ -2,9 +2,10 @@
 //! everything moves to its place. A kill before the index is a root that nothing happened to; after it, whoever next takes the lock goes on
 //! from where it stopped, for a thing that has moved is no longer ready to be moved.
 
-use super::changes::Change;
+use super::changes::{Change, attributes};
 use super::fs::Rooted;
 use super::rehearsal::Rehearsal;
+use super::sparse::copy_whole;
 use super::{Document, Machine, ProbeError, seal, unseal};
 use crate::model::TargetPath;
 use crate::step::FileKind;
@@ -194,19 +195,19 @@ impl Ready {
 /// Copies a file with all that belongs to it.
 fn copy(from: &Path, to: &Path, meta: &Metadata) -> io::Result<()> {
     let mut copy = File::options().write(true).create_new(true).open(to)?;
-    io::copy(&mut File::open(from)?, &mut copy)?;
+    copy_whole(&mut File::open(from)?, &mut copy)?;
     std::os::unix::fs::fchown(&copy, Some(meta.uid()), Some(meta.gid()))?;
-    copy.set_permissions(fs::Permissions::from_mode(meta.mode()))?;
-    for (name, value) in attributes(from)? {
-        xattr::set(to, name, &value)?;
-    }
+    dress(to, meta.mode(), &attributes(from)?)?;
     copy.set_times(FileTimes::new().set_modified(meta.modified()?))
 }
 
-/// Capabilities, access control lists and users' own attributes, but not the overlay's.
-fn attributes(from: &Path) -> io::Result<Vec<(OsString, Vec<u8>)>> {
-    let names = xattr::list(from)?.filter(|name| !name.as_bytes().starts_with(b"trusted.overlay."));
-    names.filter_map(|name| Some(xattr::get(from, &name).transpose()?.map(|value| (name, value)))).collect()
+/// Gives a path its mode and its extended attributes, and no others: a folder hands its own down to what is made in it.
+fn dress(at: &Path, mode: u32, wanted: &BTreeMap<OsString, Vec<u8>>) -> io::Result<()> {
+    for name in attributes(at)?.keys().filter(|name| !wanted.contains_key(*name)) {
+        xattr::remove(at, name)?;
+    }
+    fs::set_permissions(at, fs::Permissions::from_mode(mode))?;
+    wanted.iter().try_for_each(|(name, value)| xattr::set(at, name, value))
 }
 
 /// A place in the root: its folder held open, so that no link leads out of the root.
@@ -279,11 +280,9 @@ impl Promotion<'_> {
                     fs::create_dir(&at)?;
                 }
                 chown(&at, Some(*uid), Some(*gid))?;
-                fs::set_permissions(&at, fs::Permissions::from_mode(*mode))?;
-                attributes.iter().try_for_each(|(name, value)| {
-                    let decoded = |text: &str| hex::decode(text).map_err(io::Error::other);
-                    xattr::set(&at, OsString::from_vec(decoded(name)?), &decoded(value)?)
-                })
+                let decoded = |text: &str| hex::decode(text).map_err(io::Error::other);
+                let named = |(name, value): &(String, String)| Ok((OsString::from_vec(decoded(name)?), decoded(value)?));
+                dress(&at, *mode, &attributes.iter().map(named).collect::<io::Result<_>>()?)
             }
             Move::Ready(number) => bring(&self.place(&Path::new(READY).join(number.to_string()))?.path(), &place),
         }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 
 const CHECK: &str = r"
@@ -84,6 +85,37 @@ fn made_real_it_is_what_apply_makes() {
         (nothing["report"]["changed"].as_u64(), told(&nothing).iter().filter(|path| !path.contains("fitout")).count()),
         (Some(0), 0)
     );
+}
+
+#[test]
+fn attributes_and_holes_are_made_real() {
+    const HOLE: u64 = 1 << 33;
+    let root = Root::fresh();
+    for (path, value) in [("/srv/model", "new"), ("/srv/file", "old"), ("/srv/folder", "old")] {
+        match path {
+            "/srv/folder" => fs::create_dir(root.at(path)).unwrap(),
+            _ => root.write(path, "text"),
+        }
+        xattr::set(root.at(path), "user.note", value.as_bytes()).unwrap();
+    }
+    let script = "\
+cp --attributes-only --preserve=xattr /srv/model /srv/file
+mv /srv/folder /srv/theirs && mkdir /srv/folder
+truncate --size 8G /srv/hole && printf x >> /srv/hole
+printf x > \"$(printf '/srv/two\\nlines')\"
+";
+    let fitout = Fitout::new(&root, "setup_scripts: {creation_script: {path: setup.sh}}\n");
+    fs::write(fitout.beside("setup.sh"), script).unwrap();
+    let mut shown = command(env!("CARGO_BIN_EXE_fitout"));
+    shown.args(["rehearse", "--root"]).arg(root.path()).arg("-f").arg(fitout.manifest()).arg("--cache").arg(fitout.beside("cache"));
+    let shown = Run::of(&mut shown);
+    assert!(shown.ended(0).stdout.contains("/srv/file  other access control lists, capabilities or attributes"), "{shown:?}");
+    assert!(shown.stdout.contains("/srv/two\u{fffd}lines"), "{shown:?}");
+    let growth = fitout.run(&["rehearse", "--promote"]).succeeded()["growth"].as_u64().unwrap();
+    let notes = ["/srv/file", "/srv/theirs", "/srv/folder"].map(|path| xattr::get(root.at(path), "user.note").unwrap());
+    assert_eq!(notes, [Some(b"new".to_vec()), Some(b"old".to_vec()), None]);
+    let hole = fs::metadata(root.at("/srv/hole")).unwrap();
+    assert!(hole.len() == HOLE + 1 && hole.blocks() * 512 < HOLE / 8 && growth < HOLE / 8, "{hole:?} {growth}");
 }
 
 #[test]

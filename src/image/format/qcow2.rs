@@ -5,7 +5,7 @@
 
 use super::Format;
 use crate::image::disk::RawDisk;
-use crate::image::sparse::{self, BLOCK};
+use crate::target::sparse::{self, BLOCK};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;

@@ -5,8 +5,8 @@
 
 use super::Format;
 use crate::image::disk::RawDisk;
-use crate::image::sparse;
 use crate::model::Sha256;
+use crate::target::sparse;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;

@@ -2,10 +2,10 @@
 
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
-use std::fs::File;
-use std::io;
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// What is looked at at once: the cluster of qcow2, and a whole number of blocks of every file system.
 pub const BLOCK: usize = 64 * 1024;
@@ -55,6 +55,34 @@ pub fn copy(from: &File, to: &File, to_offset: u64) -> io::Result<()> {
     each_block(from, |at, block| to.write_all_at(block, to_offset + at))
 }
 
+/// Copies all of a file to the beginning of an empty one. One that takes less room than it is long keeps its holes; of another every byte is
+/// written, for what was given its room (a swap file) is to have it.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn copy_whole(from: &mut File, to: &mut File) -> io::Result<()> {
+    let meta = from.metadata()?;
+    if room_of(&meta) == meta.len() {
+        return io::copy(from, to).map(drop);
+    }
+    let mut at = 0;
+    while let Some(data) = next(from, at)? {
+        from.seek(SeekFrom::Start(data.start))?;
+        to.seek(SeekFrom::Start(data.start))?;
+        io::copy(&mut from.take(data.end - data.start), to)?;
+        at = data.end;
+    }
+    to.set_len(meta.len())
+}
+
+/// What the content of a file takes, at most its length.
+#[must_use]
+pub fn room_of(meta: &Metadata) -> u64 {
+    /// What `st_blocks` counts in (stat(3type)).
+    const UNIT: u64 = 512;
+    meta.len().min(meta.blocks() * UNIT)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +101,18 @@ mod tests {
         })
         .unwrap();
         assert_eq!(found, [(3, BLOCK), (10, 7)]);
+    }
+    #[test]
+    fn a_copy_keeps_holes_and_length() {
+        const LENGTH: u64 = 100 * BLOCK as u64 + 7;
+        let (mut file, mut copy) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        file.set_len(LENGTH).unwrap();
+        file.write_all_at(b"x", 3 * BLOCK as u64 + 5).unwrap();
+        copy_whole(&mut file, &mut copy).unwrap();
+        let meta = copy.metadata().unwrap();
+        assert!(meta.len() == LENGTH && room_of(&meta) <= BLOCK as u64, "{meta:?}");
+        let mut read = [0; 3];
+        copy.read_exact_at(&mut read, 3 * BLOCK as u64 + 4).unwrap();
+        assert_eq!(&read, b"\0x\0");
     }
 }
