@@ -184,6 +184,15 @@ fn newest_cuda(driver: &str) -> Option<String> {
     table::newest_for(table::driver(driver)?).map(|(major, minor)| format!("{major}.{minor}"))
 }
 
+/// The same machine under other drivers, for which packages were perhaps chosen that run here as well, the newest first: older drivers, as every
+/// driver runs what was made for an older one; where none runs at the moment, any.
+#[must_use]
+pub fn under_other_drivers(facts: &Facts) -> Vec<Facts> {
+    let runs = facts.driver.as_deref().and_then(table::driver);
+    let known = table::SHIPPED.iter().rev().filter(|row| runs.is_none_or(|runs| row.first <= runs));
+    known.map(|row| Facts { driver: Some(row.first.map(|part| part.to_string()).join(".")), ..facts.clone() }).collect()
+}
+
 /// The environment that holds conda itself: that of the prefix.
 const BASE: &str = "base";
 

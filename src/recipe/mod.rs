@@ -41,7 +41,7 @@ pub use check::{CHECK_TIMEOUT, Check, Subject};
 pub use cuda::{Cuda, PARTS, Toolkit, ToolkitSource, WHOLE, table};
 pub use departure::{Departure, Place};
 pub use disk_guard::DiskGuard;
-pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, SaidOfMachine, Source};
+pub use environment::{Environment, EnvironmentOwner, Kernel, PYTHON_ENVIRONMENTS, SaidOfMachine, Source, under_other_drivers};
 pub use file::{Form, ManagedFile};
 pub use gone::Gone;
 pub use hostname::Hostname;

@@ -12,6 +12,7 @@ mod meeting;
 mod memory;
 mod owners;
 mod program;
+mod questions;
 mod supply;
 mod terms;
 mod verified;
@@ -23,7 +24,7 @@ use crate::manifest::{Machine as Wanted, Rejected};
 use crate::model::{ByteSize, ComputeName, Facts, Network, ResourceId, Sha256, TargetPath};
 use crate::plan::{DiskPlan, Plan};
 use crate::problem::Sources;
-use crate::recipe::{Answers, Item, Question, Recipe, Want};
+use crate::recipe::{Answers, Item, Question, Want};
 use crate::resolve::{Permission, ResolveError, fresh, resolve};
 use crate::resource::Spec;
 use crate::step::{Beside, Blob, Op, Step, WORKPLACE, package_name};
@@ -32,6 +33,7 @@ use crate::target::{
     Lock as RunLock, LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, clear_half_made, read_facts,
     reboot_required,
 };
+use questions::Questions;
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -203,23 +205,24 @@ impl Session {
         }
         target.go_by(terms.way(&wanted.network));
         let locked = terms.locked(&facts)?;
-        let of = |want: &Want| want.questions(&facts).into_iter().map(|question| (want.item(), question)).collect::<Vec<_>>();
-        let questions: Vec<(Item, Question)> = wanted.wants.iter().flat_map(of).collect();
-        let known = terms.answers(&locked, known_answers(target.as_ref())?, &questions)?;
+        let known = terms.answers(&locked, known_answers(target.as_ref())?);
+        let questions = Questions::of(&wanted, &facts, &known);
+        terms.cover(&known, &questions.asked)?;
         let last = Cell::new(None);
         let asked = |question: &Question| {
             last.set(Some(question.digest()));
             observers.tell(&Event::Resolving { question: question.summary() });
         };
-        let all: Vec<Question> = questions.iter().map(|(_, question)| question.clone()).collect();
+        let all: Vec<Question> = questions.asked.iter().map(|(_, question)| question.clone()).collect();
         let answers = match terms.recall {
             Recall::Earlier => resolve(&all, &known, &store, (terms.network, &wanted.network), &asked),
             Recall::Nothing => fresh(&all.iter().collect::<Vec<_>>(), &store, &wanted.network, &asked),
         };
-        let answers = answers.map_err(|error| asked_by(error, last.get(), &questions))?;
-        let mut work = Work::of(&wanted, scope, &facts, &answers, target.as_ref()).map_err(|error| error.shown_in(sources))?;
+        let answers = answers.map_err(|error| asked_by(error, last.get(), &questions.asked))?;
+        let mut work = Work::of(&wanted, scope, &facts, &questions.as_asked_now(&answers), target.as_ref())
+            .map_err(|error| error.shown_in(sources))?;
         terms.hold(&locked, &mut work)?;
-        Ok(Self { target, work, name: wanted.name, store, answers, questions, locked, terms, network: wanted.network })
+        Ok(Self { target, work, name: wanted.name, store, answers, questions: questions.asked, locked, terms, network: wanted.network })
     }
 
     /// What the manifest comes to here, to be kept as a lock.

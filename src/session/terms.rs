@@ -57,15 +57,24 @@ impl Terms {
         }
     }
 
-    /// The answers that may be used, `earlier` ones included where no lock binds.
-    pub(super) fn answers(&self, locked: &Locked, earlier: Answers, questions: &[(Item, Question)]) -> Result<Answers, SessionError> {
+    /// The answers that may be used, `earlier` ones included where no lock binds; none where everything is found out anew.
+    pub(super) fn answers(&self, locked: &Locked, earlier: Answers) -> Answers {
         let known = locked.known();
+        match (self.recall, self.bond) {
+            (Recall::Nothing, _) => Answers::default(),
+            (Recall::Earlier, Bond::Strict) => known,
+            (Recall::Earlier, Bond::Loose) => Answers(earlier.0.into_iter().chain(known.0).collect()),
+        }
+    }
+
+    /// Refuses questions without an answer where a lock binds.
+    pub(super) fn cover(&self, known: &Answers, questions: &[(Item, Question)]) -> Result<(), SessionError> {
         if self.bond == Bond::Loose {
-            return Ok(Answers(earlier.0.into_iter().chain(known.0).collect()));
+            return Ok(());
         }
         let open = questions.iter().filter(|(_, question)| known.get(question).is_none());
         let said: Vec<String> = open.map(|(item, question)| format!("{} asks to {}", part(item), question.summary())).collect();
-        if said.is_empty() { Ok(known) } else { Err(SessionError::Uncovered(said)) }
+        if said.is_empty() { Ok(()) } else { Err(SessionError::Uncovered(said)) }
     }
 
     /// Holds the work to the lock, where that binds: packages get their releases.
