@@ -165,7 +165,7 @@ pub fn disk(data: &[u8]) {
     const SIZE: u64 = 64 << 20;
     let data = &data[..data.len().min(2048)];
     let folder = tempfile::tempdir().unwrap();
-    let raw = RawDisk { path: folder.path().join("disk"), size: ByteSize(SIZE) };
+    let raw = RawDisk { path: folder.path().join("disk"), size: ByteSize(SIZE), id: "disk".into() };
     let file = File::create(&raw.path).unwrap();
     file.set_len(SIZE).unwrap();
     let middle = data.iter().fold(0, |sum: u64, byte| (sum * 31 + u64::from(*byte)) % (SIZE / 2));

@@ -8,7 +8,7 @@
 use serde_json::Value;
 use std::fs;
 use std::fs::Permissions;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -684,6 +684,36 @@ fn a_folder_that_is_no_root_is_refused_by_all_who_look() {
         let ended = desk.run(&format!("{verb} --root none"));
         assert!(ended.code == 1 && ended.err.contains("is this the root of a Linux system?"), "{verb}: {ended:?}");
     }
+}
+
+#[test]
+fn a_script_that_waited_for_another_run_is_that_of_the_manifest_which_that_one_left() {
+    let desk = Desk::new();
+    let manifest = |creates: &str| format!("setup_scripts: {{startup_script: {{inline: exit 0, creates: {creates}}}}}\n");
+    desk.write("m.yaml", manifest("/opt/none"));
+    desk.run("apply -f m.yaml --root root");
+    let lock = desk.locked();
+    let mut waits = desk.command("script run startup -f m.yaml --root root").stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(waits.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert_eq!(said.next().unwrap(), "waiting for process 7 (fitout apply), which is at work on this machine …");
+    desk.write("m.yaml", manifest("/opt/tool/theirs"));
+    drop(lock);
+    assert_eq!(said.collect::<Vec<_>>(), ["startup: nothing to do: /opt/tool/theirs is there"]);
+    assert!(waits.wait().unwrap().success());
+}
+
+#[test]
+fn a_guard_that_cannot_be_checked_hides_nothing_else() {
+    let desk = Desk::new();
+    std::os::unix::fs::symlink("loop", desk.path().join("root/loop")).unwrap();
+    desk.write("root/etc/fitout/guards/loop.json", r#"{"mount": "/loop/x", "minimum_free": 1}"#);
+    desk.write("root/etc/fitout/guards/root.json", r#"{"mount": "/", "minimum_free": 1}"#);
+    let room = desk.run("disk --root root");
+    assert!(room.code == 2 && room.out.contains("Too many symbolic links") && room.out.contains("ok"), "{room:?}");
+    let told = desk.json("disk --root root -o json");
+    assert_eq!(told["guards"].as_array().unwrap().iter().map(|guard| &guard["healthy"]).collect::<Vec<_>>(), [false, true], "{told:#}");
+    let status = desk.run("status --root root");
+    assert!(status.code == 2 && status.out.contains("trouble:   a disk guard cannot be checked: "), "{status:?}");
 }
 
 #[test]

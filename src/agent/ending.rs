@@ -82,7 +82,7 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stop {
     how: How,
-    /// Guarded file systems without the room that they must have.
+    /// Guarded file systems without the room that they must have, or of which that cannot be told.
     pub too_full: Vec<String>,
     before: Vec<Step>,
     shares: Vec<(Step, Step)>,
@@ -96,9 +96,11 @@ impl Stop {
     pub fn plan(on: &dyn Probe, how: How) -> Result<Self, ProbeError> {
         let mut too_full = Vec::new();
         for guard in Guard::all(on)? {
-            let free = on.space(&guard.mount)?.free;
-            if free < guard.minimum_free {
-                too_full.push(format!("{} has {free} free; {} must stay free", guard.mount, guard.minimum_free));
+            match on.space(&guard.mount).map(|space| space.free) {
+                Ok(free) if free >= guard.minimum_free => {}
+                Ok(free) => too_full.push(format!("{} has {free} free; {} must stay free", guard.mount, guard.minimum_free)),
+                // Nobody can tell whether it is full; that costs no more than a stop by hand.
+                Err(error) => too_full.push(format!("a disk guard cannot be checked: {error}")),
             }
         }
         let mut before = Vec::new();

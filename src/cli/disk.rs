@@ -25,7 +25,10 @@ struct Row {
     #[serde(flatten)]
     guard: Guard,
     #[serde(flatten)]
-    space: Space,
+    space: Option<Space>,
+    /// Why nobody can tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
     healthy: bool,
 }
 
@@ -47,11 +50,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn rows(on: &dyn Probe) -> Result<Vec<Row>, ProbeError> {
-    let row = |guard: Guard| {
-        let space = on.space(&guard.mount)?;
-        Ok(Row { healthy: space.free >= guard.minimum_free, guard, space })
+    let row = |guard: Guard| match on.space(&guard.mount) {
+        Ok(space) => Row { healthy: space.free >= guard.minimum_free, guard, space: Some(space), error: None },
+        Err(error) => Row { healthy: false, guard, space: None, error: Some(error.to_string()) },
     };
-    Guard::all(on)?.into_iter().map(row).collect()
+    Ok(Guard::all(on)?.into_iter().map(row).collect())
 }
 
 fn show(rows: &[Row], cache: ByteSize, folder: &str) -> String {
@@ -60,13 +63,18 @@ fn show(rows: &[Row], cache: ByteSize, folder: &str) -> String {
         text.push_str("No file system is guarded; `fitout explain disk.guards` says how to.\n");
     }
     for row in rows {
-        let verdict = if row.healthy { paint_data(Paint::Green, "ok") } else { paint_data(Paint::Red, "too full") };
+        let verdict = match &row.error {
+            Some(error) => paint_data(Paint::Red, error),
+            None if row.healthy => paint_data(Paint::Green, "ok"),
+            None => paint_data(Paint::Red, "too full"),
+        };
+        let told = |size: fn(&Space) -> ByteSize| row.space.as_ref().map_or_else(|| "?".to_owned(), |space| size(space).to_string());
         let _ = writeln!(
             text,
             "{:<20} {:>10} free of {:>10}   floor {:>9}   {verdict}",
             row.guard.mount.to_string(),
-            row.space.free.to_string(),
-            row.space.total.to_string(),
+            told(|space| space.free),
+            told(|space| space.total),
             row.guard.minimum_free.to_string()
         );
     }

@@ -5,16 +5,19 @@ use super::output::{self, Paint, complain, paint, paint_data, say};
 use super::source::{self, Purpose, Refusal};
 use super::{Exit, Form, Global};
 use crate::lint::{Advice, lint, shellchecked};
-use crate::model::TargetPath;
+use crate::model::{Network, Span, TargetPath};
 use crate::resolve::Permission;
 use crate::session::{self, SessionError};
 use crate::step::{Cmd, Gate, OnFailure, Op, ScriptRun, ScriptSource};
 use crate::store::Store;
-use crate::target::{Ending, HostTool, Machine, OpError, Probe, ProbeError, Progress, Silent, Standing, Target, Verdict, run_host};
+use crate::target::{
+    Ending, HostTool, Machine, OpError, Patience, Probe, ProbeError, Progress, Silent, Standing, Target, Verdict, run_host,
+};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Arguments of `fitout script`.
 #[derive(Debug, Args)]
@@ -64,6 +67,9 @@ struct Now {
     /// Open no connection: a script that is fetched must be in the cache
     #[arg(long)]
     offline: bool,
+    /// How long to wait for another Fitout
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = Span::parse)]
+    lock_timeout: Span,
     /// Show what would be run, and run nothing
     #[arg(long)]
     dry_run: bool,
@@ -136,24 +142,19 @@ impl Progress for Told {
 
 fn run_now(now: &Now, global: &Global) -> Result<Exit, Refusal> {
     let machine = source::machine(now.on.root.as_deref(), global)?;
-    let manifest = source::wanted(&machine, now.file.as_deref(), &now.set, if now.dry_run { Purpose::Look } else { Purpose::Act })?;
-    source::warn(&manifest, global);
-    let (found, network) = session::script(&manifest, &now.name, machine.as_ref())?;
-    let Some(run) = found else {
-        let hint = format!("it would be under `setup_scripts`, as `{}_script`", now.name);
-        complain(&format!("the manifest has no {} script", now.name), Some(&hint));
-        return Ok(Exit::NoInput);
-    };
     if now.dry_run {
-        would(&run, global);
-        return Ok(Exit::Done);
+        let found = wanted(now, &machine, global)?.map(|(run, _)| would(&run, global));
+        return Ok(found.map_or(Exit::NoInput, |()| Exit::Done));
     }
     if !nix::unistd::geteuid().is_root() {
         complain("only root may run a machine's scripts", Some("use sudo, or look with --dry-run"));
         return Ok(Exit::NotRoot);
     }
+    machine.be_patient(Patience { run: now.lock_timeout, ..Patience::default() });
     let waiting = |holder: &str| say(&format!("waiting for {holder}, which is at work on this machine …"));
     let _lock = machine.lock_in_time(&waiting).map_err(SessionError::from)?;
+    // Until then another run may have changed anything, the manifest too.
+    let Some((run, network)) = wanted(now, &machine, global)? else { return Ok(Exit::NoInput) };
     if let Some(busy) = at_work(&machine, &now.name).map_err(SessionError::from)? {
         complain(&busy, Some("`fitout script list` shows how it ends"));
         return Ok(Exit::Locked);
@@ -166,6 +167,18 @@ fn run_now(now: &Now, global: &Global) -> Result<Exit, Refusal> {
     session::supply(&Store::at(&global.cache), &op, (permission, &network), &Told)?;
     let done = machine.perform(&op, &Told);
     judge(&machine, &now.name, done, global)
+}
+
+/// The script that is meant, and the network by which it is fetched; where the manifest has none, it is told.
+fn wanted(now: &Now, on: &Arc<Machine>, global: &Global) -> Result<Option<(ScriptRun, Network)>, Refusal> {
+    let manifest = source::wanted(on, now.file.as_deref(), &now.set, if now.dry_run { Purpose::Look } else { Purpose::Act })?;
+    source::warn(&manifest, global);
+    let (found, network) = session::script(&manifest, &now.name, on.as_ref())?;
+    if found.is_none() {
+        let hint = format!("it would be under `setup_scripts`, as `{}_script`", now.name);
+        complain(&format!("the manifest has no {} script", now.name), Some(&hint));
+    }
+    Ok(found.map(|run| (run, network)))
 }
 
 /// Says of a run that is at work that it is.

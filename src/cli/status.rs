@@ -24,6 +24,9 @@ pub struct Arguments {
     root: Option<PathBuf>,
 }
 
+/// What to do about a guard that cannot be checked.
+const UNGUARDED: &str = "see to its file system, or take it out of `disk.guards`";
+
 /// How a machine is.
 #[derive(Debug, Serialize)]
 struct Status {
@@ -92,10 +95,13 @@ fn look(machine: &Arc<Machine>) -> Result<Status, ProbeError> {
     } else {
         journal::told(on)?.map_or((None, Vec::new()), |told| (told.last, told.drift))
     };
+    let mut ills = if is_root { ills(machine)? } else { Vec::new() };
     let mut too_full = Vec::new();
     for guard in Guard::all(on)? {
-        if on.space(&guard.mount)?.free < guard.minimum_free {
-            too_full.push(guard.mount.to_string());
+        match on.space(&guard.mount) {
+            Ok(space) if space.free >= guard.minimum_free => {}
+            Ok(_) => too_full.push(guard.mount.to_string()),
+            Err(error) => ills.push(Ill { found: format!("a disk guard cannot be checked: {error}"), hint: UNGUARDED.into() }),
         }
     }
     let agent = Page::read(on)?;
@@ -104,7 +110,6 @@ fn look(machine: &Arc<Machine>) -> Result<Status, ProbeError> {
     let told = || agent.as_ref().map(|page| page.scripts.clone()).unwrap_or_default();
     let scripts = if is_root { Verdict::worth_a_word(on).unwrap_or_default() } else { told() };
     let reboot_required = reboot_required(on)?;
-    let ills = if is_root { ills(machine)? } else { Vec::new() };
     let (last_run, counts) = (last.as_ref().map(|last| last.run), last.as_ref().and_then(|last| last.counts));
     let failed = last.map(|last| last.failed).unwrap_or_default();
     Ok(Status { version: 1, agent, manifest, running, last_run, counts, failed, too_full, reboot_required, ills, drift, scripts, added })

@@ -52,6 +52,41 @@ fn unpack(archive: &Path, root: &Path, tools: &Tools<'_>) -> Result<(), OpError>
     // Tools run in a folder of their own.
     let archive = std::path::absolute(archive).map_err(|e| OpError::new(format!("find {}", archive.display()), e))?;
     let (archive, root) = (archive.display().to_string(), root.display().to_string());
-    let argv = ["tar", "--extract", "--file", &archive, "--directory", &root, "--numeric-owner", "--preserve-permissions", "--xattrs"];
-    tools.run(&argv.map(str::to_owned))
+    tools.run(&unpacking(&archive, &root))
+}
+
+/// Without `--xattrs-include`, tar brings people's own attributes alone, and no capabilities.
+fn unpacking(archive: &str, root: &str) -> Vec<String> {
+    let how = ["--numeric-owner", "--preserve-permissions", "--acls", "--xattrs", "--xattrs-include=*"];
+    let argv = ["tar", "--extract", "--file", archive, "--directory", root].into_iter().chain(how);
+    argv.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpacking;
+    use crate::target::quick_host;
+    use std::fs;
+
+    /// A file that may open raw sockets: `VFS_CAP_REVISION_2`, effective, `CAP_NET_RAW`.
+    const MAY: [u8; 20] = [1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn what_a_file_may_comes_along() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to, archive) = (folder.path().join("from"), folder.path().join("to"), folder.path().join("root.tar"));
+        fs::create_dir(&from).unwrap();
+        fs::create_dir(&to).unwrap();
+        fs::write(from.join("ping"), "").unwrap();
+        if xattr::set(from.join("ping"), "security.capability", &MAY).is_err() {
+            return; // only root may give it, and not everywhere
+        }
+        let (archive, from) = (archive.to_str().unwrap(), from.to_str().unwrap());
+        let packed = quick_host(&["tar", "--create", "--file", archive, "--xattrs", "--xattrs-include=*", "--directory", from, "."]);
+        assert_eq!(packed.unwrap().status, 0);
+        let argv = unpacking(archive, to.to_str().unwrap());
+        let unpacked = quick_host(&argv.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+        assert_eq!(unpacked.status, 0, "{unpacked:?}");
+        assert_eq!(xattr::get(to.join("ping"), "security.capability").unwrap().unwrap(), MAY);
+    }
 }

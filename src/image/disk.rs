@@ -28,6 +28,8 @@ pub struct RawDisk {
     pub path: PathBuf,
     /// Its size, a multiple of a mebibyte.
     pub size: ByteSize,
+    /// What its partition table calls it: the same in each bake, wherever that works.
+    pub id: String,
 }
 
 /// What the root file system gets of a disk of this size.

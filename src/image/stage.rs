@@ -119,7 +119,7 @@ impl Bake<'_> {
     }
 
     fn raw(&self) -> RawDisk {
-        RawDisk { path: self.workshop.folder().join("disk"), size: self.recipe.definition.size }
+        RawDisk { path: self.workshop.folder().join("disk"), size: self.recipe.definition.size, id: self.ids.disk.clone() }
     }
 
     fn disk(&mut self) -> Result<(), BakeError> {

@@ -143,7 +143,7 @@ mod tests {
     fn qemu_reads_back_what_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let (raw, out) = (folder.path().join("disk"), folder.path().join("disk.qcow2"));
-        let disk = RawDisk { path: raw.clone(), size: ByteSize(3 << 30) };
+        let disk = RawDisk { path: raw.clone(), size: ByteSize(3 << 30), id: "disk".into() };
         let file = File::create(&raw).unwrap();
         file.set_len(disk.size.0).unwrap();
         for (at, text) in [(0, "start"), (700 << 20, "second table"), ((3 << 30) - 3, "end")] {

@@ -39,7 +39,7 @@ const MAKER: &[u8; 4] = b"qem2";
 
 /// A name for the disk, as the format wants one.
 fn identity(disk: &RawDisk) -> [u8; 16] {
-    let digest = Sha256::of_parts(["vhd", &disk.path.display().to_string()]).to_string();
+    let digest = Sha256::of_parts(["vhd", &disk.id]).to_string();
     let mut id = [0; 16];
     id.copy_from_slice(&digest.as_bytes()[..16]);
     id
@@ -98,6 +98,7 @@ fn geometry(sectors: u64) -> (u16, u8, u8) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ByteSize;
 
     #[test]
     fn the_footer_adds_up() {
@@ -106,6 +107,18 @@ mod tests {
         assert_eq!(bytes[64..68], (!sum).to_be_bytes());
         assert_eq!(bytes[48..56], (4_u64 << 30).to_be_bytes());
         assert_eq!(bytes[60..64], [0, 0, 0, 2]);
+    }
+
+    #[test]
+    fn a_disk_comes_to_the_same_file_wherever_it_is_made() {
+        let bake = || {
+            let folder = tempfile::tempdir().unwrap();
+            let disk = RawDisk { path: folder.path().join("disk"), size: ByteSize(3 << 20), id: "disk".into() };
+            std::fs::write(&disk.path, vec![7; 3 << 20]).unwrap();
+            Vhd.write(&disk, &folder.path().join("disk.vhd")).unwrap();
+            std::fs::read(folder.path().join("disk.vhd")).unwrap()
+        };
+        assert!(bake() == bake());
     }
 
     #[test]
