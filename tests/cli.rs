@@ -160,6 +160,25 @@ fn version() {
     assert_eq!((ended.code, ended.out), (0, format!("fitout {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
+/// A signal that comes between two steps leaves nothing that failed; the run is not done all the same.
+#[test]
+fn a_run_that_a_signal_ends_between_two_steps_is_not_done() {
+    let file = |name: usize| format!("  - {{path: /srv/{name}, content: x}}\n");
+    let manifest = format!("files:\n{}", (1..=5).map(file).collect::<String>());
+    for (words, said) in [("", "skipped 4"), ("--install", "it is the machine's manifest now, though not all of it is done")] {
+        let desk = Desk::new();
+        desk.write("m.yaml", &manifest);
+        // After the first file: the run begins, it is looked at, a step begins, ends.
+        let cut = desk.end(desk.command(&format!("apply -f m.yaml --root root {words}")).env("FITOUT_FAULT", "end@5"));
+        assert!(cut.code == 143 && cut.err.contains("changed 1, unchanged 0, deferred 0, failed 0") && cut.err.contains(said), "{cut:?}");
+        assert!(!cut.err.contains("Installed;") && !cut.err.contains("Applied once"), "{cut:?}");
+        assert_eq!(desk.run("apply -f m.yaml --root root").code, 0);
+        // All of it is done already: a signal ends nothing early.
+        let late = desk.end(desk.command("apply -f m.yaml --root root").env("FITOUT_FAULT", "end@1"));
+        assert_eq!(late.code, 0, "{late:?}");
+    }
+}
+
 #[test]
 fn wrong_usage_is_64() {
     let desk = Desk::new();

@@ -3,6 +3,7 @@
 use super::look::{names, path, people, text};
 use super::section::Section;
 use crate::manifest::word;
+use crate::model::sudoers::subjects;
 use crate::target::{Account, Probe, ProbeError};
 
 /// Groups whose members the sudoers of distributions let do everything.
@@ -61,7 +62,7 @@ fn sudo(on: &dyn Probe, owner: &Account, groups: &[&str]) -> Result<Sudo, ProbeE
     let files = names(on, "/etc/sudoers.d")?.into_iter().map(|name| format!("/etc/sudoers.d/{name}"));
     for file in files.chain(["/etc/sudoers".to_owned()]) {
         let rules = text(on, &file)?.unwrap_or_default();
-        if rules.lines().any(|line| line.split_whitespace().next() == Some(&owner.name)) {
+        if subjects(&rules).contains(&owner.name) {
             ways.push(format!("a rule in {file}"));
         }
     }

@@ -99,6 +99,12 @@ pub fn is_for_room(cause: &str) -> bool {
 }
 
 impl RunReport {
+    /// Whether nothing failed and nothing was passed over.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.counts.failed + self.counts.skipped == 0
+    }
+
     /// Whether a resource failed for want of room.
     #[must_use]
     pub fn lacks_room(&self) -> bool {

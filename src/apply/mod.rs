@@ -81,7 +81,7 @@ pub fn apply(graph: &Graph, plan: &Plan, on: &dyn Target, supply: &dyn Supply, o
         engine.join(&crew, graph);
     });
     let mut report = RunReport::new(crew.reports(), began.elapsed());
-    report.ended_by = asked_to_end().filter(|_| report.counts.failed + report.counts.skipped > 0).map(|signal| signal.to_string());
+    report.ended_by = asked_to_end().filter(|_| !report.is_whole()).map(|signal| signal.to_string());
     observers.tell(&Event::RunFinished { counts: report.counts });
     report
 }

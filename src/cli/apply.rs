@@ -102,7 +102,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             if arguments.install {
                 installed(session.target.as_ref(), &report);
             }
-            if arguments.ground.file.is_some() && !arguments.install && report.counts.failed == 0 {
+            if arguments.ground.file.is_some() && !arguments.install && report.is_whole() {
                 say("Applied once; with --install it becomes the machine's manifest.");
             }
         }
@@ -110,11 +110,14 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     ended(&report)
 }
 
+/// What a run comes to; one that a signal ended before all was done comes to that signal.
 fn ended(report: &RunReport) -> Exit {
-    match report.counts.failed {
-        0 => Exit::Done,
-        _ if report.lacks_room() => Exit::DiskFloor,
-        _ => Exit::Failed,
+    if report.is_whole() {
+        Exit::Done
+    } else if report.lacks_room() {
+        Exit::DiskFloor
+    } else {
+        Exit::Failed
     }
 }
 
@@ -127,7 +130,7 @@ fn warn(scripts: &BTreeMap<String, String>) {
 
 /// Says that the manifest is installed although not all of it is done, or when the agent begins, where it does not run already.
 fn installed(on: &Machine, report: &RunReport) {
-    if report.counts.failed > 0 {
+    if !report.is_whole() {
         let more = "it is the machine's manifest now, though not all of it is done: `fitout apply` tries again";
         return say(&format!("{} {more}", paint(Paint::Yellow, "note:")));
     }

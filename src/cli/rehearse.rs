@@ -97,10 +97,10 @@ fn rehearse(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
         files: rehearsal.changes().map_err(stage)?,
         report,
     };
-    let (promoted, exit) = match (arguments.promote, found.report.counts.failed, found.report.ended_by.is_some()) {
-        (true, 0, false) => found.promote(&rehearsal, &real)?,
-        (_, 0, _) => (false, Exit::Done),
-        _ => (false, Exit::Failed),
+    let (promoted, exit) = match (arguments.promote, found.report.is_whole()) {
+        (true, true) => found.promote(&rehearsal, &real)?,
+        (false, true) => (false, Exit::Done),
+        (_, false) => (false, Exit::Failed),
     };
     match global.output {
         Form::Json => output::json(&found.document(&rehearsal, promoted)),

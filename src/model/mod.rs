@@ -16,6 +16,7 @@ mod redact;
 mod secret;
 mod sha256;
 mod size;
+pub mod sudoers;
 pub mod unit_text;
 
 pub use counted::counted;

@@ -3,6 +3,7 @@
 
 use super::unit::{SYSTEM, links, running};
 use super::{Resource, Switch, Written};
+use crate::model::sudoers::subjects;
 use crate::model::{Meta, Mode, ResourceId, TargetPath, UnitName, UserName};
 use crate::step::{Ability, Change, FileKind, Login, Op, Step, UnitVerb};
 use crate::target::{Account, Claims, Probe, ProbeError, login, processes_of};
@@ -59,8 +60,9 @@ struct Left {
 /// The first number of a person's account (Debian's policy, 9.2.2); the numbers above the last are the system's again.
 const PEOPLE: std::ops::Range<u32> = 1000..60_000;
 
-/// Where rights to act as root are.
+/// Where rights to act as root are, a file each, and the file that reads them all.
 const SUDOERS: &str = "/etc/sudoers.d";
+const SUDOERS_ITSELF: &str = "/etc/sudoers";
 /// What opens an account, below its home.
 pub(super) const KEYS: &str = "/.ssh/authorized_keys";
 /// Where jobs of at(1) wait; each belongs to who gave it.
@@ -76,13 +78,6 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
 fn inside(on: &dyn Probe, folder: &str) -> Result<Vec<TargetPath>, ProbeError> {
     let names = on.list(&path(folder)?)?.unwrap_or_default();
     names.iter().map(|name| path(&format!("{folder}/{name}"))).collect()
-}
-
-/// Whom the rules of a file of sudoers(5) are about.
-fn subjects(text: &str) -> impl Iterator<Item = &str> {
-    let rules =
-        text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['#', '@']) && !line.starts_with("Defaults"));
-    rules.filter_map(|line| line.split_whitespace().next())
 }
 
 impl Departed {
@@ -125,14 +120,16 @@ impl Departed {
     }
 
     /// Files that give it rights: those that are about nobody else, and those that are.
-    fn rules(&self, on: &dyn Probe) -> Result<(Vec<TargetPath>, Vec<TargetPath>), ProbeError> {
+    fn rules(&self, on: &dyn Probe, account: Option<&Account>) -> Result<(Vec<TargetPath>, Vec<TargetPath>), ProbeError> {
         let (mut own, mut shared) = (Vec::new(), Vec::new());
-        for file in inside(on, SUDOERS)? {
-            let text = String::from_utf8_lossy(&on.read(&file)?.unwrap_or_default()).into_owned();
-            let mine = subjects(&text).filter(|subject| *subject == self.name.as_str()).count();
-            match (mine, subjects(&text).count()) {
-                (0, _) => {}
-                (mine, all) if mine == all => own.push(file),
+        let number = account.map(|account| format!("#{}", account.uid));
+        let is_it = |subject: &String| subject == self.name.as_str() || Some(subject) == number.as_ref();
+        let itself = path(SUDOERS_ITSELF)?;
+        for file in inside(on, SUDOERS)?.into_iter().chain([itself.clone()]) {
+            let subjects = subjects(&String::from_utf8_lossy(&on.read(&file)?.unwrap_or_default()));
+            match subjects.iter().filter(|subject| is_it(subject)).count() {
+                0 => {}
+                mine if mine == subjects.len() && file != itself => own.push(file),
                 _ => shared.push(file),
             }
         }
@@ -182,7 +179,7 @@ impl Resource for Departed {
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let accounts = on.accounts()?;
         let account = accounts.user(self.name.as_str());
-        let (own, shared_rules) = self.rules(on)?;
+        let (own, shared_rules) = self.rules(on, account)?;
         Ok(State {
             account: account.map(|account| self.left(on, account)).transpose()?,
             torn: account.is_none() && self.end == End::Absent && login(on, &self.name)?.is_some(),
@@ -233,16 +230,5 @@ impl Resource for Departed {
     fn drift(&self, now: &State) -> Vec<String> {
         let named = |path: &TargetPath| format!("{path} gives rights to {} among others; edit it yourself", self.name);
         now.shared_rules.iter().map(named).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rules_are_about_their_first_word() {
-        let text = "# cloud-init\nDefaults:ada !requiretty\nada ALL=(ALL) NOPASSWD:ALL\n@includedir /x\n%sudo ALL=ALL\n";
-        assert_eq!(subjects(text).collect::<Vec<_>>(), ["ada", "%sudo"]);
     }
 }
