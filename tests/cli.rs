@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::fs;
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -733,6 +733,30 @@ fn a_guard_that_cannot_be_checked_hides_nothing_else() {
     assert_eq!(told["guards"].as_array().unwrap().iter().map(|guard| &guard["healthy"]).collect::<Vec<_>>(), [false, true], "{told:#}");
     let status = desk.run("status --root root");
     assert!(status.code == 2 && status.out.contains("trouble:   a disk guard cannot be checked: "), "{status:?}");
+}
+
+#[test]
+fn a_bake_that_is_ended_leaves_nothing_behind() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.write("i.yaml", "schema: 1\nname: lab\nbase: {rootfs: root.tar}\nmanifest: m.yaml\ndisk: {size: 2GiB}\noutputs: [raw]\n");
+    // An archive that never comes.
+    let pipe = desk.path().join("root.tar");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut bake = desk.command("bake i.yaml --out out").stderr(Stdio::null()).spawn().unwrap();
+    let never = loop {
+        match fs::File::options().write(true).custom_flags(nix::libc::O_NONBLOCK).open(&pipe) {
+            Ok(writer) => break writer,
+            Err(_) if bake.try_wait().unwrap().is_some() => return, // this machine lacks the tools
+            Err(_) => std::thread::sleep(std::time::Duration::from_millis(10)),
+        }
+    };
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(bake.id().try_into().unwrap()), nix::sys::signal::Signal::SIGINT).unwrap();
+    assert_eq!(bake.wait().unwrap().code(), Some(130));
+    drop(never);
+    let left: Vec<String> =
+        fs::read_dir(desk.path().join("out")).unwrap().map(|one| one.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(left, [".lab.lock"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::recipe::APPLICATION;
 use crate::schedule::{Power, Weight};
 use crate::step::{FileKind, Query};
 use crate::target::look::{names, stat, text};
-use crate::target::{Account, DRIVER_LIBRARY, DriverSays, GpuDevice, Probe, ProbeError, ask_driver};
+use crate::target::{Account, DRIVER_LIBRARY, DriverSays, GpuDevice, Machine, Probe, ProbeError, Standing, Verdict, ask_driver};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -71,6 +71,21 @@ pub fn look(on: &dyn Probe, power: &Power, before: &mut Processes, now: Duration
     }
     *before = processes;
     Ok(seen)
+}
+
+/// What sets this machine up, by whomever it was begun: a run of Fitout, and scripts that nothing waits for.
+///
+/// # Errors
+/// It cannot be told.
+pub fn setting_up(on: &Machine) -> Result<Vec<Sign>, ProbeError> {
+    let sign = |what: String| Sign { what, life: Life::Now };
+    let mut signs: Vec<Sign> = on.at_work()?.map(|_| sign("setting up".into())).into_iter().collect();
+    for (name, verdict) in Verdict::all(on)? {
+        if verdict.standing(on)? == Standing::AtWork {
+            signs.push(sign(format!("the {name} script")));
+        }
+    }
+    Ok(signs)
 }
 
 impl Processes {
@@ -288,6 +303,8 @@ fn list(server: &Server, path: &str) -> Result<Vec<Kernel>, String> {
 mod tests {
     use super::*;
     use crate::step::Ability;
+    use crate::store::Store;
+    use crate::target::Ground;
     use crate::target::fake::{Behaviour, Fake, Node, Tree};
 
     /// Command lines as people showed them (vscode-remote-release#262, #635, testissues#5063).
@@ -345,6 +362,31 @@ mod tests {
         let mut seen = Seen::default();
         notebooks(&fake, &person, &processes, &mut seen).unwrap();
         assert_eq!(seen, Seen::default());
+    }
+
+    #[test]
+    fn a_run_by_hand_and_a_script_in_the_background_are_use() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("root")).unwrap();
+        let machine = Machine::open(&Ground::Root(folder.path().join("root")), Store::at(folder.path().join("store"))).unwrap();
+        let seen = || setting_up(&machine).unwrap().into_iter().map(|sign| sign.what).collect::<Vec<_>>();
+        assert_eq!(seen(), [""; 0]);
+        let lock = machine.lock().unwrap();
+        assert_eq!(seen(), ["setting up"]);
+        drop(lock);
+        let verdict = |outcome: &str| {
+            let own = std::fs::read_to_string("/proc/self/stat").unwrap();
+            let since = own.rsplit(')').next().unwrap().split_whitespace().nth(19).unwrap();
+            let process = serde_json::json!({"pid": std::process::id(), "since": since});
+            let digest = "0".repeat(64);
+            serde_json::json!({"version": 1, "digest": digest, "boot": null, "status": 255, "outcome": outcome, "process": process})
+        };
+        let at = folder.path().join("root/var/lib/fitout/state/scripts");
+        std::fs::create_dir_all(&at).unwrap();
+        std::fs::write(at.join("startup.json"), verdict("not ended").to_string()).unwrap();
+        assert_eq!(seen(), ["the startup script"]);
+        std::fs::write(at.join("startup.json"), verdict("failed with exit status 1").to_string()).unwrap();
+        assert_eq!(seen(), [""; 0]);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! and is degraded.
 
 use super::guard::{Disk, Sample};
-use super::idle::{Life, Seen, Sign};
+use super::idle::Seen;
 use super::stops::{Act, Answer, Ask, Cause, Clocks, Owed, Stops};
 use crate::apply::Counts;
 use crate::model::{ResourceId, TargetPath};
@@ -406,11 +406,8 @@ fn looked(state: &mut State, look: Look) -> Vec<Effect> {
     effects
 }
 
-fn saw(state: &mut State, mut seen: Seen, boot: Duration) -> Vec<Effect> {
+fn saw(state: &mut State, seen: Seen, boot: Duration) -> Vec<Effect> {
     state.watching = Asking::Idle;
-    if state.attempt == Attempt::Running {
-        seen.signs.push(Sign { what: "setting up".into(), life: Life::Now });
-    }
     state.stops.saw(seen, boot);
     Vec::new()
 }

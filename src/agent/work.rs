@@ -229,8 +229,14 @@ impl Work for Workstation {
             let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
             activity::look(self.machine.as_ref(), &power, &mut processes, since_boot()).map_err(|e| e.to_string())
         };
+        let unknown = |why| Seen { signs: Vec::new(), unknown: vec![why] };
         let seen = read_power(self.machine.as_ref()).and_then(|power| look(power.unwrap_or_default()));
-        (seen.unwrap_or_else(|why| Seen { signs: Vec::new(), unknown: vec![why] }), since_boot())
+        let mut seen = seen.unwrap_or_else(unknown);
+        match activity::setting_up(&self.machine) {
+            Ok(signs) => seen.signs.extend(signs),
+            Err(error) => seen.unknown.push(error.to_string()),
+        }
+        (seen, since_boot())
     }
 
     fn owed(&self) -> Option<Owed> {

@@ -48,7 +48,7 @@ fn try_run(arguments: &Arguments, global: &Global) -> Result<(), Refusal> {
         BakeError::Session(error) => Refusal::Session(error),
     })?;
     match global.output {
-        Form::Json => output::json(&artifacts),
+        Form::Json => output::json(&serde_json::json!({"version": 1, "artifacts": artifacts})),
         Form::Human => artifacts.iter().for_each(|made| output::data(&format!("{}  ({} stored)\n", made.path.display(), made.stored))),
     }
     Ok(())

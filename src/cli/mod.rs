@@ -205,7 +205,7 @@ pub fn main(arguments: &[String]) -> ExitCode {
         Verb::Plan(arguments) => plan::run(&arguments, global),
         Verb::Apply(arguments) => ending::cleanly(|| apply::run(&arguments, global)),
         Verb::Rehearse(arguments) => ending::cleanly(|| rehearse::run(&arguments, global)),
-        Verb::Bake(arguments) => bake::run(&arguments, global),
+        Verb::Bake(arguments) => ending::cleanly(|| bake::run(&arguments, global)),
         Verb::Lock(arguments) => lock::run(&arguments, global),
         Verb::Fetch(arguments) => ending::cleanly(|| fetch::run(&arguments, global)),
         Verb::Verify(arguments) => verify::run(&arguments, global),

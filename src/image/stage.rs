@@ -14,7 +14,7 @@ use crate::model::{ByteSize, Facts, ResourceId};
 use crate::plan::Plan;
 use crate::session::{Alone, Scope, Session, SessionError, Terms, own_program};
 use crate::step::Op;
-use crate::target::{Ground, Machine, OpError, Progress, Rooted};
+use crate::target::{Ground, Machine, OpError, Progress, Rooted, go_on};
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -61,6 +61,7 @@ pub(super) fn run_all(recipe: &Recipe<'_>, workshop: &Workshop, observers: &Obse
     let ids = Identities::of(&recipe.definition.name);
     let mut bake = Bake { recipe, workshop, observers, ids, esp: Vec::new(), artifacts: Vec::new(), tools };
     for stage in STAGES {
+        go_on().map_err(|e| OpError::new(format!("bake {}", recipe.definition.name), e))?;
         let (id, summary) = (id(stage.name), stage.what.to_owned());
         observers.tell(&Event::StepStarted { id: id.clone(), summary: summary.clone(), why: recipe.definition.name.clone() });
         bake.tools.stage = id.clone();
