@@ -3,6 +3,7 @@
 use crate::model::{Owner, ResourceId, TargetPath};
 use crate::problem::{Code, MOST_PROBLEMS, Place, Problem, nearest};
 use crate::resource::{Guard, Spec};
+use crate::target::Move;
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::cmp::Reverse;
@@ -27,6 +28,8 @@ pub struct Node {
 pub struct Graph {
     /// Every node after all that it requires.
     pub nodes: Vec<Node>,
+    /// Paths that nodes make lead elsewhere, by the positions of these.
+    pub moves: Vec<(usize, Move)>,
 }
 
 /// A requirement that a manifest says in words.
@@ -57,6 +60,7 @@ impl Graph {
         let (names, specs) = distinct(specs)?;
         let ids: Ids<'_> = names.iter().enumerate().map(|(n, id)| (id, n)).collect();
         let places = places(&specs);
+        let released: Vec<(usize, &Spec)> = specs.iter().enumerate().filter(|(_, spec)| matches!(spec, Spec::Released(_))).collect();
         let mut problems = nowhere(said, &names, &ids);
         let mut requires: Vec<Vec<usize>> = Vec::new();
         let mut words: BTreeMap<&ResourceId, Vec<usize>> = BTreeMap::new();
@@ -67,7 +71,8 @@ impl Graph {
             let wanted = spec.requires();
             problems.extend(wanted.iter().filter(|id| !ids.contains_key(id)).map(|id| unknown(own, id, &names)));
             let known = wanted.iter().filter_map(|id| ids.get(id).copied());
-            let mut edges: Vec<usize> = known.chain(words.remove(own).unwrap_or_default()).chain(inferred(spec, &places, &ids)).collect();
+            let mut edges: Vec<usize> =
+                known.chain(words.remove(own).unwrap_or_default()).chain(inferred(spec, &places, &released, &ids)).collect();
             edges.sort_unstable();
             edges.dedup();
             requires.push(edges);
@@ -83,6 +88,18 @@ impl Graph {
     /// The guards of file systems.
     pub fn guards(&self) -> impl Iterator<Item = &Guard> {
         self.nodes.iter().filter_map(|node| if let Spec::Guard(guard) = &node.spec { Some(guard) } else { None })
+    }
+
+    /// What was moved when a node begins.
+    #[must_use]
+    pub fn moves_before(&self, position: usize) -> Vec<&Move> {
+        self.moves.iter().filter(|(by, _)| *by < position).map(|(_, moved)| moved).collect()
+    }
+
+    /// What lies below a path that leads elsewhere by then.
+    pub fn moved(&self) -> impl Iterator<Item = &Node> {
+        let is_below = |n: usize, spec: &Spec| self.moves_before(n).iter().any(|moved| spec.lies_below(moved.path.as_str()));
+        self.nodes.iter().enumerate().filter(move |(n, node)| is_below(*n, &node.spec)).map(|(_, node)| node)
     }
 
     /// For each node, the positions of those that require it.
@@ -166,20 +183,22 @@ type Places<'s> = HashMap<&'s str, Vec<usize>>;
 
 fn places(specs: &[Spec]) -> Places<'_> {
     let mut places = Places::new();
-    for (n, path) in specs.iter().enumerate().filter_map(|(n, spec)| Some((n, spec.path()?))) {
-        places.entry(path.as_str()).or_default().push(n);
+    for (n, path) in specs.iter().enumerate().filter_map(|(n, spec)| Some((n, spec.place()?))) {
+        places.entry(path).or_default().push(n);
     }
     places
 }
 
-/// What a person would not write down: the directory that something lies in, the user whose it is.
-fn inferred(spec: &Spec, places: &Places<'_>, ids: &Ids<'_>) -> Vec<usize> {
+/// What a person would not write down: the directory that something lies in, the user whose it is. What stands in the way of something goes
+/// before that is made, and what goes from below a link goes while that leads there.
+fn inferred(spec: &Spec, places: &Places<'_>, released: &[(usize, &Spec)], ids: &Ids<'_>) -> Vec<usize> {
     let above = spec.path().into_iter().flat_map(TargetPath::above).filter_map(|folder| places.get(folder)).flatten().copied();
     let owner = match spec.owner() {
         Some(Owner::User(name)) => ids.get(&ResourceId::new("user", name)).copied(),
         Some(Owner::Root) | None => None,
     };
-    above.chain(owner).collect()
+    let below = released.iter().filter(|(_, gone)| matches!(spec, Spec::Symlink(link) if gone.lies_below(link.path.as_str())));
+    above.chain(owner).chain(below.map(|(n, _)| *n)).collect()
 }
 
 fn circles(specs: &[Spec], requires: &[Vec<usize>], said: &[Said]) -> Vec<Problem> {
@@ -272,7 +291,7 @@ fn laid_out(named: impl Iterator<Item = (ResourceId, Spec)>, requires: &[Vec<usi
             position.swap(at, to);
         }
     }
-    Graph { nodes }
+    Graph { nodes, moves: Vec::new() }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::model::{ByteSize, ResourceId, TargetPath};
 use crate::resource::{Guard, Spec};
 use crate::step::{Ability, Blob, Change, DiskForecast, Op, Space, Step, Sure, UnitVerb};
 use crate::store::Store;
-use crate::target::{Probe, ProbeError, not_unpacked};
+use crate::target::{Moved, Probe, ProbeError, not_unpacked};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -111,7 +111,9 @@ impl Plan {
     /// The room on a guarded file system cannot be told. A resource that cannot be looked at is a [`Planned::problem`].
     pub fn make(graph: &Graph, on: &dyn Probe, store: &Store) -> Result<Self, ProbeError> {
         let mut resources: Vec<Planned> = Vec::new();
-        for node in &graph.nodes {
+        for (n, node) in graph.nodes.iter().enumerate() {
+            let moved = Moved::new(on, graph.moves_before(n));
+            let on: &dyn Probe = if graph.moves.is_empty() { on } else { &moved };
             let planned = planned(node, on, waits(node, &resources).map(|other| &other.id));
             resources.push(planned);
         }

@@ -93,6 +93,16 @@ impl TargetPath {
         .skip(1)
     }
 
+    /// Where a link at this path leads, its `.` and `..` worked out; `None` where that is no path.
+    #[must_use]
+    pub fn leads_to(&self, to: &str) -> Option<Self> {
+        let mut at = if to.starts_with('/') { Self::root() } else { self.parent()? };
+        for part in to.split('/').filter(|part| !matches!(*part, "" | ".")) {
+            at = if part == ".." { at.parent().unwrap_or_else(Self::root) } else { at.join(part).ok()? };
+        }
+        Some(at)
+    }
+
     /// Every directory above this path, nearest first, the root last.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(self.parent(), Self::parent)

@@ -36,6 +36,11 @@ impl Released {
         ResourceId::new("released", of)
     }
 
+    /// The path that something else may be made below when this is gone: of a directory only what is in it goes.
+    pub(super) fn clears(&self) -> Option<&str> {
+        matches!(self.of.kind.as_str(), "file" | "symlink").then_some(self.of.name.as_str())
+    }
+
     fn path(&self) -> Result<TargetPath, ProbeError> {
         TargetPath::parse(&self.of.name).map_err(|e| ProbeError::new(format!("release {}", self.of), e))
     }

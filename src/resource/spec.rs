@@ -269,6 +269,19 @@ impl Spec {
         }
     }
 
+    /// The path that this makes, or takes away: what lies below it waits for that.
+    #[must_use]
+    pub fn place(&self) -> Option<&str> {
+        let released = if let Self::Released(released) = self { released.clears() } else { None };
+        released.or_else(|| self.path().map(TargetPath::as_str))
+    }
+
+    /// Whether that path lies below another.
+    #[must_use]
+    pub fn lies_below(&self, folder: &str) -> bool {
+        self.place().and_then(|path| path.strip_prefix(folder)).is_some_and(|rest| rest.starts_with('/'))
+    }
+
     /// Whether programs, files or accounts of packages may have a say in whether this can be brought about.
     #[must_use]
     pub fn leans_on_packages(&self) -> bool {

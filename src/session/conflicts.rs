@@ -111,7 +111,7 @@ pub(super) const MOST_LINKS: usize = 40;
 fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
     let next = |path: &TargetPath| {
         let Spec::Symlink(link) = &by_path.get(path.as_str())?.1.spec else { return None };
-        leads_to(path, &link.to)
+        path.leads_to(&link.to)
     };
     let chain: Vec<TargetPath> = std::iter::successors(next(path), next).take(MOST_LINKS).collect();
     let members = &chain[..=chain.iter().position(|other| other == *path)?];
@@ -120,15 +120,6 @@ fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
     let message = if all == 1 { format!("{path} is a link to itself") } else { format!("the links from {path} lead back to it") };
     let other = members.first().filter(|_| all > 1).and_then(|next| by_path.get(next.as_str()));
     first.then(|| between(message, other.and_then(|(_, other)| other.place.as_ref()), one.place.as_ref()).suggest("link to what is there"))
-}
-
-/// Where a link leads, its `.` and `..` worked out.
-pub(super) fn leads_to(path: &TargetPath, to: &str) -> Option<TargetPath> {
-    let mut at = if to.starts_with('/') { TargetPath::root() } else { path.parent()? };
-    for part in to.split('/').filter(|part| !matches!(*part, "" | ".")) {
-        at = if part == ".." { at.parent().unwrap_or_else(TargetPath::root) } else { at.join(part).ok()? };
-    }
-    Some(at)
 }
 
 /// What is asked for at a path that the manifest calls unmanaged, wherever the request comes from.

@@ -29,7 +29,7 @@ pub(super) fn obstacles(plan: &mut Plan, graph: &Graph, on: &dyn Probe) -> Resul
         .iter()
         .zip(&graph.nodes)
         .filter(|(planned, _)| !planned.steps.is_empty())
-        .filter_map(|(_, node)| node.spec.path().cloned())
+        .filter_map(|(_, node)| TargetPath::parse(node.spec.place()?).ok())
         .collect();
     for (planned, node) in plan.resources.iter_mut().zip(&graph.nodes).filter(|(planned, _)| !planned.steps.is_empty()) {
         let lacks = if packages_come { None } else { looked.lacks(&mut planned.steps)? };

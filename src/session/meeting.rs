@@ -1,6 +1,6 @@
 //! Paths that differ and are one place of a machine, because a link leads from one to the other.
 
-use super::conflicts::{Asked, MOST_LINKS, between, leads_to};
+use super::conflicts::{Asked, MOST_LINKS, between};
 use crate::model::TargetPath;
 use crate::problem::Problem;
 use crate::resource::Spec;
@@ -59,7 +59,7 @@ impl Ways<'_> {
         let said = self.links.get(folder).or_else(|| self.links.get(&at)).cloned();
         // What cannot be looked at is told by what is asked for there.
         let link = said.or_else(|| self.on.stat(&at).ok().flatten()?.link);
-        let real = match link.and_then(|to| leads_to(&at, &to)).filter(|_| links_left > 0) {
+        let real = match link.and_then(|to| at.leads_to(&to)).filter(|_| links_left > 0) {
             Some(to) => self.real(&to, links_left - 1),
             None => at,
         };

@@ -75,6 +75,13 @@ fn doubt(records: &mut Records, work: &Work) {
         let changed: Vec<String> = record.claims.iter().filter(differs).map(|(name, _)| name.clone()).collect();
         record.doubtful.extend(changed);
     }
+    // Nor is what lies below a path that leads elsewhere what was made there.
+    for node in work.graph.moved() {
+        if let Some(record) = records.resources.get_mut(&node.id) {
+            record.doubtful.extend(record.claims.keys().cloned());
+            record.made.retain(|name| name != PRESENT);
+        }
+    }
 }
 
 /// What is to be remembered before a run that may be cut short: what it is going to make and to change.

@@ -10,6 +10,7 @@ mod installed;
 mod lock;
 mod meeting;
 mod memory;
+mod moves;
 mod owners;
 mod program;
 mod questions;

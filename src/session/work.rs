@@ -2,7 +2,7 @@
 
 use super::conflicts::{Asked, conflicts};
 use super::meeting::meeting;
-use super::{SessionError, foreseen, gone, owners};
+use super::{SessionError, foreseen, gone, moves, owners};
 use crate::graph::{Graph, Node, Said};
 use crate::manifest::{Machine as Wanted, Manifest, Policy, Rejected};
 use crate::model::{Facts, Network, ResourceId, TargetPath};
@@ -74,6 +74,7 @@ impl Work {
         work.disputed = work.disputed(&records);
         work.is_settled = work.is_current(&records);
         own(&mut work.graph, wanted, records, &policies);
+        moves::follow(&mut work.graph, on);
         Ok(work)
     }
 
