@@ -1,14 +1,15 @@
 //! `fitout apply`: does the work, and ends with a recap.
 
 use super::output::{self, Paint, paint, say};
+use super::saved::{self, Saved};
 use super::source::{self, Becomes, Opened};
 use super::ssh::tell_pending;
-use super::{Exit, Form, Global, Ground, REPAIR, progress, saved};
+use super::{Exit, Form, Global, Ground, REPAIR, progress};
 use crate::agent::Page;
 use crate::apply::{Observers, Outcome, RunReport};
 use crate::journal::Journal;
 use crate::model::{ResourceId, Span};
-use crate::session::First;
+use crate::session::{First, SessionError};
 use crate::step::Ability;
 use crate::target::{Machine, Patience, Probe, Verdict};
 use clap::Args;
@@ -62,10 +63,11 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
         Err(refusal) => return refusal.tell(global),
     };
     let ground = saved.as_ref().map_or(&arguments.ground, |saved| &saved.ground);
+    let becomes = saved.as_ref().map_or_else(|| arguments.becomes(), Saved::becomes);
     let (lock, packages) = (arguments.lock_timeout, arguments.install_timeout);
     let opened = source::machine(ground.root.as_deref(), global).and_then(|machine| {
         machine.be_patient(Patience { run: lock, lock, packages });
-        source::open_alone(machine, ground, global, arguments.becomes())
+        source::open_alone(machine, ground, global, becomes)
     });
     let (Opened { session, manifest }, alone) = match opened {
         Ok(opened) => opened,
@@ -74,11 +76,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
     let mut watching = progress::observers(global);
     watching.push(Box::new(Journal::new(Arc::<Machine>::clone(&session.target))));
     let observers = Observers::new(watching);
-    let install: First<'_> = &|on| if arguments.install { manifest.install(on) } else { Ok(()) };
-    let result = match &saved {
-        None => session.apply_after(&alone, install, &observers),
-        Some(saved) => session.apply_approved(&alone, &saved.steps, &observers),
-    };
+    if saved.as_ref().is_some_and(|saved| saved.installs != manifest.digest()) {
+        let moved = vec!["the manifest is not the text that was looked at".to_owned()];
+        return source::Refusal::from(SessionError::Moved(moved)).tell(global);
+    }
+    let install: First<'_> = &|on| manifest.install(on);
+    let result = session.apply_after(&alone, install, saved.as_ref().map(|saved| &saved.steps), &observers);
     let (report, run) = match result {
         Ok(done) => done,
         Err(error) => return source::Refusal::from(error).tell(global),
@@ -99,10 +102,10 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             for what in session.released() {
                 say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));
             }
-            if arguments.install {
+            if becomes == Becomes::Installed {
                 installed(session.target.as_ref(), &report);
             }
-            if arguments.ground.file.is_some() && !arguments.install && report.is_whole() {
+            if arguments.ground.file.is_some() && becomes == Becomes::Nothing && report.is_whole() {
                 say("Applied once; with --install it becomes the machine's manifest.");
             }
         }

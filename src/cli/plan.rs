@@ -1,7 +1,7 @@
 //! `fitout plan`: the forecast.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Becomes, Opened, Purpose, Refusal};
+use super::source::{self, Becomes, Held, Opened, Purpose, Refusal};
 use super::{Exit, Form, Global, Ground, REPAIR, saved};
 use crate::plan::{DiskPlan, Plan, Planned};
 use crate::session::{Approved, SessionError};
@@ -20,7 +20,7 @@ pub struct Arguments {
     #[arg(long)]
     detailed_exitcode: bool,
     /// Show what `apply --install` would do: what the installed manifest names and FILE does not is released or deleted
-    #[arg(long, conflicts_with = "out")]
+    #[arg(long)]
     install: bool,
     /// Write the plan to FILE, for `fitout apply FILE`: it performs these steps and no others
     #[arg(long, value_name = "FILE")]
@@ -51,18 +51,20 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 /// Makes and prints the plan, and saves it where that is asked for.
 fn saved_plan(arguments: &Arguments, global: &Global) -> Result<Plan, Exit> {
     let becomes = if arguments.install { Becomes::Installed } else { Becomes::Nothing };
-    let plan = planned(&arguments.ground, global, becomes)?;
+    let (plan, manifest) = planned(&arguments.ground, global, becomes)?;
     if let Some(out) = &arguments.out {
-        saved::save(out, &arguments.ground, Approved::of(&plan))?;
-        output::say(&format!("Saved; `fitout apply {}` performs these steps and no others.", out.display()));
+        saved::save(out, &arguments.ground, manifest.digest(), Approved::of(&plan))?;
+        let installs = if arguments.install { ", and makes this manifest the machine's" } else { "" };
+        output::say(&format!("Saved; `fitout apply {}` performs these steps and no others{installs}.", out.display()));
     }
     Ok(plan)
 }
 
 /// Makes and prints the plan; a plan that cannot be carried out is an error.
-fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, Exit> {
-    let plan = match source::open(ground, global, becomes, Purpose::Look).and_then(|Opened { session, .. }| Ok(session.plan()?)) {
-        Ok(plan) => plan,
+fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<(Plan, Held), Exit> {
+    let opened = source::open(ground, global, becomes, Purpose::Look);
+    let (plan, manifest) = match opened.and_then(|Opened { session, manifest }| Ok((session.plan()?, manifest))) {
+        Ok(looked) => looked,
         Err(refusal) => return Err(refusal.tell(global)),
     };
     let refused = SessionError::of_plan(&plan);
@@ -76,7 +78,7 @@ fn planned(ground: &Ground, global: &Global, becomes: Becomes) -> Result<Plan, E
     }
     let mut problems = plan.resources.iter().filter_map(|planned| planned.problem.as_ref()).peekable();
     if problems.peek().is_none() {
-        return Ok(plan);
+        return Ok((plan, manifest));
     }
     Err(problems.find(|problem| source::is_denied(problem)).map_or(Exit::Failed, |denied| source::failed(denied)))
 }

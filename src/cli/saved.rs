@@ -1,8 +1,9 @@
 //! A plan in a file: `plan --out FILE` writes it, `apply FILE` performs it and nothing else.
 
-use super::source::{LONGEST, Purpose, Refusal};
+use super::source::{Becomes, LONGEST, Purpose, Refusal};
 use super::{Exit, Ground, output};
 use crate::manifest::{TextError, text};
+use crate::model::Sha256;
 use crate::session::Approved;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -20,8 +21,18 @@ pub struct Saved {
     version: u32,
     /// Which manifest, on which machine; absolute.
     pub ground: Ground,
+    /// The manifest that becomes the machine's with these steps, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installs: Option<Sha256>,
     /// What was looked at.
     pub steps: Approved,
+}
+
+impl Saved {
+    /// What becomes of the manifest.
+    pub const fn becomes(&self) -> Becomes {
+        if self.installs.is_some() { Becomes::Installed } else { Becomes::Nothing }
+    }
 }
 
 /// Refuses what cannot be read again.
@@ -37,7 +48,7 @@ pub fn may_be_saved(ground: &Ground) -> Result<(), Exit> {
 }
 
 /// Writes a plan to a file, 0600: it holds what the files of the manifest hold.
-pub fn save(to: &Path, ground: &Ground, steps: Approved) -> Result<(), Exit> {
+pub fn save(to: &Path, ground: &Ground, installs: Option<Sha256>, steps: Approved) -> Result<(), Exit> {
     if to.exists() && read(to).is_err() {
         output::complain(&format!("{} exists and is no saved plan", to.display()), Some("name another file"));
         return Err(Exit::Failed);
@@ -46,7 +57,7 @@ pub fn save(to: &Path, ground: &Ground, steps: Approved) -> Result<(), Exit> {
     let mut ground = ground.clone();
     ground.file = ground.file.map(|file| absolute(Path::new(&file)).display().to_string());
     ground.root = ground.root.map(|root| absolute(&root));
-    let text = serde_json::to_vec_pretty(&Saved { version: VERSION, ground, steps }).map_err(std::io::Error::other);
+    let text = serde_json::to_vec_pretty(&Saved { version: VERSION, ground, installs, steps }).map_err(std::io::Error::other);
     let write = |text: Vec<u8>| {
         let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(to)?;
         file.write_all(&text)

@@ -4,7 +4,7 @@ use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, is_for_room};
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, load_and, text};
-use crate::model::{ResourceId, counted};
+use crate::model::{ResourceId, Sha256, counted};
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::{Service, Want};
 use crate::resolve::{Cause, Permission};
@@ -314,6 +314,11 @@ pub fn named_by(on: &Arc<Machine>, file: Option<&str>, set: &[String]) -> Result
 pub struct Held(Option<Installable>);
 
 impl Held {
+    /// Of what is to be installed.
+    pub fn digest(&self) -> Option<Sha256> {
+        self.0.as_ref().map(Installable::digest)
+    }
+
     /// Makes it the machine's manifest.
     ///
     /// # Errors

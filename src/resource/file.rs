@@ -110,11 +110,30 @@ enum Matches {
     /// It was there before Fitout: taken over, and what was there is kept.
     Found,
     /// Someone edited it, and the manifest still wants what it wanted.
-    Edited,
+    Edited(Author),
     /// Someone edited it, and the manifest wants something new.
-    Conflict,
+    Conflict(Author),
     /// Nothing there, or nothing to compare.
     Nothing,
+}
+
+/// Whose the content was that somebody edited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+enum Author {
+    /// Fitout wrote it.
+    Fitout,
+    /// It was as the manifest wants it before Fitout came.
+    Others,
+}
+
+impl Author {
+    /// Since when an edit is one, and where it is kept.
+    const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Fitout => ("since Fitout wrote it", EDITED),
+            Self::Others => ("since it was as the manifest has it", REPLACED),
+        }
+    }
 }
 
 impl File {
@@ -132,9 +151,9 @@ impl File {
         if secret {
             return Ok(Matches::Ours);
         }
-        let Some(written) = on.written(&self.path)? else { return Ok(Matches::Found) };
+        let written = on.written(&self.path)?;
         let now = on.read(&self.path)?.map(|bytes| Sha256::of(&bytes));
-        Ok(self.judge(&written, now))
+        Ok(written.map_or_else(|| self.judge_found(now), |written| self.judge(&written, now)))
     }
 
     /// Of what is wanted; a digest of a secret would be a hint at it.
@@ -151,8 +170,25 @@ impl File {
         if now.is_some() && (now == Some(written.after) || now == written.before) {
             return Matches::Ours;
         }
-        if self.digest() == Some(written.after) { Matches::Edited } else { Matches::Conflict }
+        if self.digest() == Some(written.after) { Matches::Edited(Author::Fitout) } else { Matches::Conflict(Author::Fitout) }
     }
+
+    /// The same of what Fitout never wrote: where it once was as it should be, whoever wrote it, an edit of it is one.
+    fn judge_found(&self, now: Option<Sha256>) -> Matches {
+        let Some(earlier) = self.ownership.earlier.get(PRESENT).filter(|_| !self.ownership.doubtful.contains(PRESENT)) else {
+            return Matches::Found;
+        };
+        match (now.map(mark), self.digest().map(mark)) {
+            (Some(now), _) if now == *earlier => Matches::Found,
+            (_, Some(wanted)) if wanted == *earlier => Matches::Edited(Author::Others),
+            _ => Matches::Conflict(Author::Others),
+        }
+    }
+}
+
+/// Enough of a digest to tell two versions of a file apart.
+fn mark(digest: Sha256) -> String {
+    digest.to_string()[..16].to_owned()
 }
 
 impl Resource for File {
@@ -167,8 +203,7 @@ impl Resource for File {
     }
 
     fn claims(&self) -> Claims {
-        // Enough of it to tell two versions of a manifest apart.
-        let digest = self.digest().map_or_else(|| "secret".to_owned(), |digest| digest.to_string()[..16].to_owned());
+        let digest = self.digest().map_or_else(|| "secret".to_owned(), mark);
         meta_claims(&self.meta).into_iter().chain([(PRESENT.to_owned(), digest)]).collect()
     }
 
@@ -220,15 +255,17 @@ impl Resource for File {
         if self.policy == Policy::CreateOnly {
             return Vec::new();
         }
-        let edited = |undoes: Undoes| {
-            let step = self.write(Change::Modify, &format!("edited on the machine; the edit goes to {EDITED}"));
+        let edited = |author: Author, undoes: Undoes| {
+            let step = self.write(Change::Modify, &format!("edited on the machine; the edit goes to {}", author.told().1));
             vec![self.unless_enforced(step, |step| step.undoes(undoes))]
         };
         match now.matches {
             Matches::Found => vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
             Matches::Ours => vec![self.write(Change::Modify, "content differs")],
-            Matches::Conflict => edited(Undoes::Conflict(self.path.to_string())),
-            Matches::Edited => edited(Undoes::Edit(format!("{} was edited since Fitout wrote it; it stays as it is", self.path))),
+            Matches::Conflict(author) => edited(author, Undoes::Conflict(self.path.to_string())),
+            Matches::Edited(author) => {
+                edited(author, Undoes::Edit(format!("{} was edited {}; it stays as it is", self.path, author.told().0)))
+            }
             Matches::Wanted | Matches::Nothing => {
                 let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
                 step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step)).into_iter().collect()

@@ -80,7 +80,7 @@ impl Ownership {
 fn conflict(what: &str) -> ProbeError {
     ProbeError::new(
         format!("decide about {what}"),
-        "it was edited on this machine since Fitout wrote it, and the manifest changed as well; \
+        "it was edited on this machine, and the manifest changed as well; \
          merge the edit into the manifest, or apply with --repair, which keeps the edit aside",
     )
 }

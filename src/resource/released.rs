@@ -30,10 +30,13 @@ pub enum State {
 }
 
 impl Released {
+    /// What its names begin with.
+    pub const KIND: &str = "released";
+
     /// The name of the release of a resource.
     #[must_use]
     pub fn name(of: &ResourceId) -> ResourceId {
-        ResourceId::new("released", of)
+        ResourceId::new(Self::KIND, of)
     }
 
     /// The path that something else may be made below when this is gone: of a directory only what is in it goes.

@@ -3,6 +3,7 @@
 use super::SessionError;
 use crate::model::ResourceId;
 use crate::plan::{Plan, Planned};
+use crate::resource::Released;
 use crate::step::{DiskForecast, Op, Step};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -40,7 +41,10 @@ impl Approved {
             return Err(SessionError::Moved(vec!["nothing is left to do: was the plan performed already?".into()]));
         }
         let ids: BTreeSet<&ResourceId> = self.0.iter().chain(&now.0).map(|one| &one.id).collect();
-        let moved = ids.into_iter().filter(|id| self.steps(id) != now.steps(id));
+        // What is done already, by a run of this plan that was cut short, is not to be done again.
+        let asked = |id: &ResourceId| id.kind == Released::KIND || plan.resources.iter().any(|planned| planned.id == *id);
+        let is_done = |id: &ResourceId| asked(id) && now.steps(id).is_empty() && open(id).is_none();
+        let moved = ids.into_iter().filter(|id| self.steps(id) != now.steps(id) && !is_done(id));
         let moved: Vec<String> = moved.map(|id| self.told(&now, id, open(id))).collect();
         if moved.is_empty() { Ok(()) } else { Err(SessionError::Moved(moved)) }
     }

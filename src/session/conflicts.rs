@@ -124,22 +124,37 @@ fn circle((path, one): &Placed<'_>, by_path: &ByPath<'_>) -> Option<Problem> {
 
 /// What is asked for at a path that the manifest calls unmanaged, wherever the request comes from.
 fn touched(wanted: &Machine, asked: &[Asked]) -> Vec<Problem> {
-    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
-    let patterns: Vec<(Pattern, &Place)> =
-        wanted.unmanaged.iter().filter_map(|(text, place)| Some((Pattern::new(text).ok()?, place))).collect();
-    if patterns.is_empty() {
+    let unmanaged = Unmanaged::of(wanted);
+    if unmanaged.0.is_empty() {
         return Vec::new();
     }
-    let hit = |path: &TargetPath| {
-        let around = |pattern: &Pattern| path.ancestors().chain([path.clone()]).any(|one| pattern.matches_with(one.as_str(), options));
-        patterns.iter().find(|(pattern, _)| around(pattern))
-    };
     let problem = |one: &Asked| {
         let written = one.spec.writes().into_iter().filter_map(|written| TargetPath::parse(&written.path).ok());
-        let (path, (pattern, place)) =
-            one.spec.path().cloned().into_iter().chain(written).find_map(|path| Some((path.clone(), hit(&path)?)))?;
+        let mut paths = one.spec.path().cloned().into_iter().chain(written);
+        let (path, (pattern, place)) = paths.find_map(|path| Some((path.clone(), unmanaged.hit(&path)?)))?;
         let message = format!("{} is asked for, and `{pattern}` of `unmanaged` says that {path} is never touched", one.spec.id());
         Some(between(message, Some(place), one.place.as_ref()))
     };
     asked.iter().filter_map(problem).collect()
+}
+
+/// Paths that are never touched.
+pub(super) struct Unmanaged<'w>(Vec<(Pattern, &'w Place)>);
+
+impl<'w> Unmanaged<'w> {
+    pub(super) fn of(wanted: &'w Machine) -> Self {
+        Self(wanted.unmanaged.iter().filter_map(|(text, place)| Some((Pattern::new(text).ok()?, place))).collect())
+    }
+
+    /// The pattern that a path, or what it lies below, matches.
+    fn hit(&self, path: &TargetPath) -> Option<&(Pattern, &'w Place)> {
+        let options = MatchOptions { require_literal_separator: true, ..MatchOptions::new() };
+        let around = |pattern: &Pattern| path.ancestors().chain([path.clone()]).any(|one| pattern.matches_with(one.as_str(), options));
+        self.0.iter().find(|(pattern, _)| around(pattern))
+    }
+
+    /// Whether a path is none of Fitout's.
+    pub(super) fn holds(&self, path: &str) -> bool {
+        !self.0.is_empty() && TargetPath::parse(path).is_ok_and(|path| self.hit(&path).is_some())
+    }
 }

@@ -1,8 +1,9 @@
 //! What a manifest that changed no longer asks for.
 
+use super::conflicts::Unmanaged;
 use crate::model::{ResourceId, TargetPath};
 use crate::recipe::POWER_PARTS;
-use crate::resource::{OF_A_PATH, OFF, Released, Spec};
+use crate::resource::{OF_A_PATH, OFF, PRESENT, Released, Spec};
 use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
 use std::collections::{BTreeSet, HashMap};
 
@@ -33,6 +34,7 @@ pub(super) fn released(
     specs: &[Spec],
     records: &Records,
     says: &dyn Fn(&ResourceId) -> OnRemoval,
+    unmanaged: &Unmanaged<'_>,
     on: &dyn Probe,
 ) -> Result<(Vec<String>, Vec<Spec>), ProbeError> {
     let wanted: HashMap<ResourceId, &Spec> = specs.iter().map(|spec| (spec.id(), spec)).collect();
@@ -52,11 +54,12 @@ pub(super) fn released(
         let gone: Claims = made.chain(record.claims.clone()).filter(|(name, _)| !still(name) && !name.starts_with(FOLDER)).collect();
         let deletable = is_own(id) && !wanted.contains_key(id) && !record.beside
             || record.on_removal == OnRemoval::Delete && gone.keys().any(|name| record.has_made(name));
-        if deletable {
+        if deletable && !places(id, &gone).any(|place| unmanaged.holds(&place)) {
             let things = gone.into_iter().filter(|(name, _)| record.has_made(name)).collect();
             go.push(Released { of: id.clone(), things, inside: Vec::new() });
             let folders = record.made.iter().filter(|_| record.on_removal == OnRemoval::Delete);
-            go.extend(folders.filter_map(|name| folder(name.strip_prefix(FOLDER)?, specs, records)));
+            let folders = folders.filter_map(|name| name.strip_prefix(FOLDER)).filter(|path| !unmanaged.holds(path));
+            go.extend(folders.filter_map(|path| folder(path, specs, records)));
         } else {
             let made = gone.keys().any(|name| record.has_made(name));
             let late = if made && record.on_removal == OnRemoval::Release && says(id) == OnRemoval::Delete { LATE } else { "" };
@@ -72,6 +75,15 @@ pub(super) fn released(
     go.dedup_by(|a, b| a.of == b.of);
     Ok((stay, with_contents(&go).into_iter().map(Spec::Released).collect()))
 }
+
+/// Where a thing is that may be deleted, as far as it is somewhere.
+fn places(id: &ResourceId, things: &Claims) -> impl Iterator<Item = String> {
+    let own = if id.kind == "unit" { format!("{UNITS}/{}", id.name) } else { id.name.clone() };
+    std::iter::once(own).chain(things.get(PRESENT).cloned())
+}
+
+/// Where units are switched.
+const UNITS: &str = "/etc/systemd/system";
 
 /// The claim that a thing belongs to.
 pub(super) fn switch(name: &str) -> &str {

@@ -209,13 +209,19 @@ impl Installable {
         self
     }
 
+    /// Of all that it holds.
+    #[must_use]
+    pub fn digest(&self) -> Sha256 {
+        let parts: Vec<String> = self.files.iter().flat_map(|(path, bytes)| [path.clone(), Sha256::of(bytes).to_string()]).collect();
+        Sha256::of_parts(parts.iter().map(String::as_str).chain([self.manifest.as_str()]))
+    }
+
     /// Makes it the machine's manifest.
     ///
     /// # Errors
     /// It was not; the one before still is.
     pub fn install(&self, on: &dyn Target) -> Result<(), OpError> {
-        let parts: Vec<String> = self.files.iter().flat_map(|(path, bytes)| [path.clone(), Sha256::of(bytes).to_string()]).collect();
-        let digest = Sha256::of_parts(parts.iter().map(String::as_str).chain([self.manifest.as_str()])).short();
+        let digest = self.digest().short();
         for (path, bytes) in &self.files {
             let text = String::from_utf8(bytes.clone()).map_err(|_| OpError::new(format!("install {path}"), "it is not text"))?;
             let at = target_path(&format!("{BUNDLES}/{digest}/{path}"))?;

@@ -87,9 +87,15 @@ fn doubt(records: &mut Records, work: &Work) {
 /// What is to be remembered before a run that may be cut short: what it is going to make and to change.
 fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
     doubt(&mut records, work);
-    let mine: Vec<_> = plan.resources.iter().filter(|planned| work.may_remember(&planned.id, &records)).collect();
-    for planned in mine {
-        let mut made: Vec<String> = planned.steps.iter().flat_map(made).collect();
+    let mine: Vec<_> =
+        plan.resources.iter().zip(&work.graph.nodes).filter(|(planned, _)| work.may_remember(&planned.id, &records)).collect();
+    for (planned, node) in mine.into_iter().filter(|(planned, _)| !planned.steps.is_empty()) {
+        let known = records.resources.get(&planned.id);
+        let comes_back = |name: &String| known.is_some_and(|record| was_found(record, name, &node.spec.claims()));
+        let mut made: Vec<String> = Vec::new();
+        for step in &planned.steps {
+            made.extend(makes(step, on)?.into_iter().filter(|name| !comes_back(name)));
+        }
         for step in planned.steps.iter().filter(|step| step.change == Change::Add) {
             made.extend(folders(&step.op, on)?);
         }
@@ -181,10 +187,24 @@ impl Work {
     }
 }
 
-/// The things that a step made where there was nothing.
+/// Whether a thing was there before Fitout came, and a step only brings it back: a switch, as it was; anything else, in whatever shape.
+fn was_found(record: &Record, name: &str, wanted: &Claims) -> bool {
+    let claim = switch(name);
+    let is_switch = [ENABLED, MASKED].contains(&claim);
+    let same = |was: &String| !is_switch || wanted.get(claim) == Some(was);
+    record.claims.get(claim).is_some_and(same) && !record.has_made(name)
+}
+
+/// The things that a step makes where there is nothing.
+fn makes(step: &Step, on: &dyn Probe) -> Result<Vec<String>, ProbeError> {
+    let Op::AptInstall { packages } = &step.op else { return Ok(made(step)) };
+    // One that is there in another version was somebody's before.
+    let there = &on.packages()?.installed;
+    Ok(packages.iter().map(|request| package_name(request).to_owned()).filter(|name| !there.contains_key(name)).collect())
+}
+
 fn made(step: &Step) -> Vec<String> {
     match (&step.op, step.change) {
-        (Op::AptInstall { packages }, _) => packages.iter().map(|request| package_name(request).to_owned()).collect(),
         (Op::AptHold { packages }, _) => packages.clone(),
         (Op::Unit { verb: UnitVerb::Enable, .. }, _) => vec![ENABLED.to_owned()],
         (Op::Unit { verb: UnitVerb::Disable, .. }, _) => vec![format!("{OFF}{ENABLED}")],

@@ -260,20 +260,19 @@ impl Session {
         self.work(None, &|_| Ok(()), observers)
     }
 
-    /// Does the work, after something that is to be done only where nothing speaks against the work any more.
+    /// Does the work, after something that is to be done only where nothing speaks against the work any more; where it was approved, that and
+    /// nothing else, unless a forecast of now has other steps.
     ///
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply_after(&self, _: &Alone, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(None, first, observers)
-    }
-
-    /// Does the approved work and nothing else, unless a forecast of now has other steps.
-    ///
-    /// # Errors
-    /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply_approved(&self, _: &Alone, steps: &Approved, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(Some(steps), &|_| Ok(()), observers)
+    pub fn apply_after(
+        &self,
+        _: &Alone,
+        first: First<'_>,
+        approved: Option<&Approved>,
+        observers: &Observers,
+    ) -> Result<(RunReport, Option<u64>), SessionError> {
+        self.work(approved, first, observers)
     }
 
     fn work(&self, only: Option<&Approved>, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {

@@ -1,6 +1,6 @@
 //! What a manifest comes to on a machine: plain resources in order, each with its past.
 
-use super::conflicts::{Asked, conflicts};
+use super::conflicts::{Asked, Unmanaged, conflicts};
 use super::meeting::meeting;
 use super::{SessionError, foreseen, gone, moves, owners};
 use crate::graph::{Graph, Node, Said};
@@ -65,7 +65,7 @@ impl Work {
         let mut specs: Vec<Spec> = asked.into_iter().map(|one| one.spec).collect();
         let on_removal = Removal { usual: wanted.on_removal, named: removals(&policies) };
         let (released, deleted) = match scope {
-            Scope::Machine => gone::released(&specs, &records, &|id| on_removal.of(id), on)?,
+            Scope::Machine => gone::released(&specs, &records, &|id| on_removal.of(id), &Unmanaged::of(wanted), on)?,
             Scope::Beside => (Vec::new(), Vec::new()),
         };
         specs.extend(deleted);

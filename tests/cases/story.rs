@@ -18,9 +18,14 @@ pub fn tell(case: &Case) -> Result<String, String> {
     if !chapter(case, &case.manifest, &on, "apply", &mut told)? {
         return Ok(numbered(&told));
     }
-    case.between.happen(&on);
-    let manifest = case.between.manifest.as_ref().unwrap_or(&case.manifest);
-    chapter(case, manifest, &on, "again", &mut told)?;
+    let mut manifest = &case.manifest;
+    for between in std::iter::once(&case.between).chain(&case.then) {
+        between.happen(&on);
+        manifest = between.manifest.as_ref().unwrap_or(manifest);
+        if !chapter(case, manifest, &on, "again", &mut told)? {
+            break;
+        }
+    }
     Ok(numbered(&told))
 }
 

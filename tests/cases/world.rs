@@ -31,6 +31,9 @@ pub struct Case {
     /// What happens between the first apply and the second.
     #[serde(default)]
     pub between: Between,
+    /// What happens between the second apply and further ones.
+    #[serde(default)]
+    pub then: Vec<Between>,
     /// What is shown after each apply; `active` is what runs.
     #[serde(default)]
     pub show: Vec<String>,

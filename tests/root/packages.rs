@@ -3,6 +3,7 @@
 
 use super::support::{Fitout, Root, Run, canonical, command, wait_until};
 use std::io::Read;
+use std::path::Path;
 use std::process::{Child, Stdio};
 
 const TINY: &str = "{name: tiny, uri: \"file:/srv/repository\", suite: ./, signed_by: tiny.asc}";
@@ -36,6 +37,32 @@ fn a_source_that_is_gone_takes_no_other_package_with_it() {
     let alone = Root::fresh();
     let fitout = Fitout::new(&alone, &manifest(&[DEAD], "install: [tiny-tool]"));
     assert!(fitout.run(&["apply"]).ended(1).stdout.contains("/srv/nowhere"));
+}
+
+/// A plan that somebody approved brings its manifest with it, as that was: what it installs is Fitout's, as after any other apply.
+#[test]
+fn an_approved_plan_makes_its_manifest_the_machines() {
+    let root = Root::fresh();
+    let (old, new) = (format!("on_removal: delete\n{}", manifest(&[TINY], "install: [tiny-data]")), "install: [tiny-data, tiny-tool]");
+    let new = format!("on_removal: delete\n{}", manifest(&[TINY], new));
+    let fitout = Fitout::new(&root, &old);
+    fitout.run(&["apply", "--install"]).succeeded();
+    fitout.rewrite(&new);
+    let plan = fitout.beside("lab.plan").display().to_string();
+    fitout.run(&["plan", "--install", "--out", &plan]).succeeded();
+    let apply = || {
+        let mut command = command(Path::new(env!("CARGO_BIN_EXE_fitout")));
+        Run::of(command.args(["apply", &plan, "-o", "json", "--progress", "none", "--cache"]).arg(fitout.beside("cache")))
+    };
+    fitout.rewrite(&format!("{new}# another text\n"));
+    assert!(apply().ended(76).stderr.contains("the manifest is not the text that was looked at"));
+    fitout.rewrite(&new);
+    apply().succeeded();
+    let there = || root.read("/var/lib/dpkg/status").contains("Package: tiny-tool\nStatus: install ok");
+    assert!(there() && root.read("/etc/fitout/manifest.yaml").contains("tiny-tool"));
+    fitout.rewrite(&old);
+    fitout.run(&["apply", "--install"]).succeeded();
+    assert!(!there());
 }
 
 /// What is applied beside the machine's manifest has no say in what becomes of that which the machine's asks for, and goes with no line of it.
