@@ -3,7 +3,7 @@
 //! Ownership by the ledger: a file that someone edited since Fitout wrote it stays theirs. While the manifest asks for the same
 //! content as before, that is drift and only reported; where both changed it is a conflict, and apply stops at this file.
 
-use super::{Look, Occupant, Ownership, PRESENT, Resource, kind_name, look, meta_claims, meta_step, owner_ids};
+use super::{Look, META, Occupant, OnDrift, Ownership, PRESENT, Resource, kind_name, look, meta_claims, meta_of, meta_step, owner_ids};
 use crate::model::{ByteSize, Meta, Owner, ResourceId, Sha256, TargetPath, UnitName};
 use crate::step::{Blob, Change, Content, DiskForecast, EDITED, FileKind, Op, Proof, REPLACED, Stat, Step, Undoes};
 use crate::target::{Claims, Probe, ProbeError, Written};
@@ -62,12 +62,27 @@ impl File {
         steps.iter().any(|step| matches!(step.op, Op::WriteFile { .. }))
     }
 
+    /// Whether mode and owner stay as somebody made them.
+    fn keeps_meta(&self) -> bool {
+        self.policy != Policy::Enforce && self.ownership.keeps(&Resource::claims(self), META)
+    }
+
+    /// New content, with mode and owner as somebody made them; where no manifest could say these, a person decides.
+    fn write_theirs(&self, meta: Option<&Meta>) -> Vec<Step> {
+        let step = self.write_as(meta.unwrap_or(&self.meta), Change::Modify, "content differs");
+        vec![if meta.is_some() { step } else { step.undoes(Undoes::Conflict(format!("mode and owner of {}", self.path))) }]
+    }
+
     /// A file that is enforced is nobody's but Fitout's.
     fn unless_enforced(&self, step: Step, mark: impl FnOnce(Step) -> Step) -> Step {
         if self.policy == Policy::Enforce { step } else { mark(step) }
     }
 
     fn write(&self, change: Change, why: &str) -> Step {
+        self.write_as(&self.meta, change, why)
+    }
+
+    fn write_as(&self, meta: &Meta, change: Change, why: &str) -> Step {
         let size = match &self.content {
             Content::Inline(text) => ByteSize(text.len() as u64),
             Content::Blob(blob) => blob.size.unwrap_or_default(),
@@ -76,7 +91,7 @@ impl File {
         let op = Op::WriteFile {
             path: self.path.clone(),
             content: self.content.clone(),
-            meta: self.meta.clone(),
+            meta: meta.clone(),
             proof: self.proof.clone(),
             read_by: self.read_by.clone(),
         };
@@ -96,6 +111,8 @@ pub struct State {
     stat: Option<Stat>,
     matches: Matches,
     owner_ids: Option<(u32, u32)>,
+    /// Mode and owner as they are, where a manifest could say so.
+    meta: Option<Meta>,
     /// Who put there what is no file; a link of nobody's knowing gives way.
     occupant: Option<Occupant>,
 }
@@ -230,7 +247,8 @@ impl Resource for File {
             Some(stat) => Some(Occupant::of(&self.path, stat, &self.ownership, on)?),
         };
         let matches = self.compare(on, stat.as_ref())?;
-        Ok(State { matches, owner_ids: owner_ids(on, &self.meta.owner)?, stat, occupant })
+        let meta = stat.as_ref().map(|stat| meta_of(on, stat)).transpose()?.flatten();
+        Ok(State { matches, owner_ids: owner_ids(on, &self.meta.owner)?, meta, stat, occupant })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -259,6 +277,10 @@ impl Resource for File {
             let step = self.write(Change::Modify, &format!("edited on the machine; the edit goes to {}", author.told().1));
             vec![self.unless_enforced(step, |step| step.undoes(undoes))]
         };
+        let meta = || {
+            let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
+            step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step))
+        };
         match now.matches {
             Matches::Found => vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
             Matches::Ours => vec![self.write(Change::Modify, "content differs")],
@@ -270,6 +292,17 @@ impl Resource for File {
                 let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
                 step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step)).into_iter().collect()
             }
+            Matches::Ours => match meta().filter(|_| self.keeps_meta()) {
+                None => vec![self.write(Change::Modify, "content differs")],
+                Some(theirs) => self.write_theirs(now.meta.as_ref()).into_iter().chain([theirs]).collect(),
+            },
+            Matches::Conflict => edited(Undoes::Conflict(self.path.to_string())),
+            Matches::Edited => edited(Undoes::Edit(format!("{} was edited since Fitout wrote it; it stays as it is", self.path)))
+                .into_iter()
+                // Whoever repairs writes both at once.
+                .chain(meta().filter(|_| self.policy != Policy::Enforce && self.ownership.on_drift != OnDrift::Repair))
+                .collect(),
+            Matches::Wanted | Matches::Nothing => meta().into_iter().collect(),
         }
     }
 }

@@ -36,7 +36,7 @@ mod unit;
 mod user;
 mod written;
 
-use crate::model::{Meta, Owner, ResourceId, TargetPath, counted};
+use crate::model::{Meta, Mode, Owner, ResourceId, TargetPath, UserName, counted};
 use crate::step::{Blob, Change, FileKind, Op, Stat, Step};
 use crate::target::{Claims, Probe, ProbeError};
 use occupied::Occupant;
@@ -167,19 +167,22 @@ fn meta_gap(stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<S
     }
 }
 
+/// The name of the claim on mode and owner.
+const META: &str = "meta";
+
 /// The name of the claim that a thing is there at all.
 pub const PRESENT: &str = "present";
 
 /// What mode and owner of a path ask for.
 fn meta_claims(meta: &Meta) -> Claims {
-    Claims::from_iter([(PRESENT.to_owned(), "yes".to_owned()), ("meta".to_owned(), format!("{} {}", meta.mode, meta.owner))])
+    Claims::from_iter([(PRESENT.to_owned(), "yes".to_owned()), (META.to_owned(), format!("{} {}", meta.mode, meta.owner))])
 }
 
 /// What brings mode and owner of a path to what they should be.
 fn meta_step(path: &TargetPath, stat: &Stat, meta: &Meta, owner_ids: Option<(u32, u32)>) -> Option<Step> {
     let why = meta_gap(stat, meta, owner_ids)?;
     let drift = format!("{path} was changed by hand: {why}, and stays so");
-    Some(Step::new(Change::Modify, Op::SetMeta { path: path.clone(), meta: meta.clone() }, why).claim("meta", drift))
+    Some(Step::new(Change::Modify, Op::SetMeta { path: path.clone(), meta: meta.clone() }, why).claim(META, drift))
 }
 
 /// Number of a user and its primary group in the target, `None` while there is no such user.
@@ -188,6 +191,18 @@ fn owner_ids(on: &dyn Probe, owner: &Owner) -> Result<Option<(u32, u32)>, ProbeE
         Owner::Root => Ok(Some((0, 0))),
         Owner::User(name) => Ok(on.accounts()?.user(name.as_str()).map(|account| (account.uid, account.gid))),
     }
+}
+
+/// Mode and owner of a path as a manifest would say them, where it could.
+fn meta_of(on: &dyn Probe, stat: &Stat) -> Result<Option<Meta>, ProbeError> {
+    let Ok(mode) = Mode::new(stat.mode & 0o7777) else { return Ok(None) };
+    if (stat.uid, stat.gid) == (0, 0) {
+        return Ok(Some(Meta::root(mode)));
+    }
+    let accounts = on.accounts()?;
+    let owner = accounts.users().iter().find(|account| (account.uid, account.gid) == (stat.uid, stat.gid));
+    let name = owner.and_then(|account| UserName::parse(&account.name).ok());
+    Ok(name.map(|name| Meta { mode, owner: Owner::User(name) }))
 }
 
 /// Something is where a path is wanted, and it is somebody's: said by the plan already, for apply would refuse.

@@ -55,7 +55,7 @@ impl Ownership {
                 Undoes::Conflict(_) if self.on_drift == OnDrift::Ignore => {}
                 Undoes::Conflict(what) => return Err(conflict(what)),
                 Undoes::Claims(claims) => {
-                    let theirs: Vec<&Claim> = claims.iter().filter(|claim| self.is_theirs(wanted, claim)).collect();
+                    let theirs: Vec<&Claim> = claims.iter().filter(|claim| self.is_theirs(wanted, &claim.name)).collect();
                     // Several steps may bring about one thing.
                     let new = theirs.iter().map(|claim| &claim.drift).filter(|drift| !judged.drift.contains(drift)).cloned();
                     judged.drift.extend(new.collect::<Vec<_>>());
@@ -70,10 +70,15 @@ impl Ownership {
         Ok(judged)
     }
 
-    /// Whether the same was asked for before, and was there.
-    fn is_theirs(&self, wanted: &Claims, claim: &Claim) -> bool {
-        let asked = self.earlier.get(&claim.name).is_some_and(|earlier| wanted.get(&claim.name) == Some(earlier));
-        asked && !self.doubtful.contains(&claim.name)
+    /// Whether the same was asked for before, and was there: what is otherwise by now, somebody changed.
+    fn is_theirs(&self, wanted: &Claims, name: &str) -> bool {
+        let asked = self.earlier.get(name).is_some_and(|earlier| wanted.get(name) == Some(earlier));
+        asked && !self.doubtful.contains(name)
+    }
+
+    /// Whether what somebody changed of a thing stays as it is.
+    pub(super) fn keeps(&self, wanted: &Claims, name: &str) -> bool {
+        self.on_drift != OnDrift::Repair && self.is_theirs(wanted, name)
     }
 }
 
