@@ -68,9 +68,9 @@ impl File {
     }
 
     /// New content, with mode and owner as somebody made them; where no manifest could say these, a person decides.
-    fn write_theirs(&self, meta: Option<&Meta>) -> Vec<Step> {
-        let step = self.write_as(meta.unwrap_or(&self.meta), Change::Modify, "content differs");
-        vec![if meta.is_some() { step } else { step.undoes(Undoes::Conflict(format!("mode and owner of {}", self.path))) }]
+    fn write_theirs(&self, meta: Option<&Meta>, why: &str) -> Step {
+        let step = self.write_as(meta.unwrap_or(&self.meta), Change::Modify, why);
+        if meta.is_some() { step } else { step.undoes(Undoes::Conflict(format!("mode and owner of {}", self.path))) }
     }
 
     /// A file that is enforced is nobody's but Fitout's.
@@ -281,27 +281,20 @@ impl Resource for File {
             let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
             step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step))
         };
+        let fresh = |why: &str| match meta().filter(|_| self.keeps_meta()) {
+            None => vec![self.write(Change::Modify, why)],
+            Some(theirs) => vec![self.write_theirs(now.meta.as_ref(), why), theirs],
+        };
+        // Whoever repairs writes both at once.
+        let other_meta = || meta().filter(|_| self.policy != Policy::Enforce && self.ownership.on_drift != OnDrift::Repair);
         match now.matches {
-            Matches::Found => vec![self.write(Change::Modify, &format!("content differs; what is there goes to {REPLACED}"))],
-            Matches::Ours => vec![self.write(Change::Modify, "content differs")],
+            Matches::Found => fresh(&format!("content differs; what is there goes to {REPLACED}")),
+            Matches::Ours => fresh("content differs"),
             Matches::Conflict(author) => edited(author, Undoes::Conflict(self.path.to_string())),
             Matches::Edited(author) => {
-                edited(author, Undoes::Edit(format!("{} was edited {}; it stays as it is", self.path, author.told().0)))
+                let drift = format!("{} was edited {}; it stays as it is", self.path, author.told().0);
+                edited(author, Undoes::Edit(drift)).into_iter().chain(other_meta()).collect()
             }
-            Matches::Wanted | Matches::Nothing => {
-                let step = meta_step(&self.path, stat, &self.meta, now.owner_ids);
-                step.map(|step| self.unless_enforced(Step { undoes: Undoes::Nothing, ..step.clone() }, |_| step)).into_iter().collect()
-            }
-            Matches::Ours => match meta().filter(|_| self.keeps_meta()) {
-                None => vec![self.write(Change::Modify, "content differs")],
-                Some(theirs) => self.write_theirs(now.meta.as_ref()).into_iter().chain([theirs]).collect(),
-            },
-            Matches::Conflict => edited(Undoes::Conflict(self.path.to_string())),
-            Matches::Edited => edited(Undoes::Edit(format!("{} was edited since Fitout wrote it; it stays as it is", self.path)))
-                .into_iter()
-                // Whoever repairs writes both at once.
-                .chain(meta().filter(|_| self.policy != Policy::Enforce && self.ownership.on_drift != OnDrift::Repair))
-                .collect(),
             Matches::Wanted | Matches::Nothing => meta().into_iter().collect(),
         }
     }
