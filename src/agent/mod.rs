@@ -10,6 +10,7 @@ mod ending;
 mod guard;
 mod idle;
 mod instance;
+mod owed;
 mod page;
 mod state;
 mod stops;
@@ -29,9 +30,10 @@ use tokio::time::{MissedTickBehavior, interval};
 pub use ending::{HOOKS, How, Stop};
 pub use guard::{Disk, HOLD, MARGIN, Room, Sample};
 pub use idle::{IdleLine, Idleness, Life, Seen, Sign};
+pub use owed::Owed;
 pub use page::{DiskLine, PAGE, Page};
 pub use state::{Effect, Event, Fault, Look, Phase, SetUp, State, Told, next};
-pub use stops::{Act, Answer, Ask, Cause, Clocks, Owed, Stops, StopsLine};
+pub use stops::{Act, Answer, Ask, Cause, Clocks, Due, Stops, StopsLine};
 pub use work::{Work, Workstation, read_power};
 
 /// How often the disks are looked at: a disk that fills at 500 MB/s is seen before a floor of 5 GB is used up.

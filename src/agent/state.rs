@@ -11,7 +11,8 @@
 
 use super::guard::{Disk, Sample};
 use super::idle::Seen;
-use super::stops::{Act, Answer, Ask, Cause, Clocks, Owed, Stops};
+use super::owed::Owed;
+use super::stops::{Act, Answer, Ask, Cause, Clocks, Stops};
 use crate::apply::Counts;
 use crate::model::{ResourceId, TargetPath};
 use crate::schedule::Power;

@@ -4,9 +4,9 @@
 //! since boot, which nobody can set. A jump of the clock on the wall fires nothing: what lay in between did not happen.
 
 use super::idle::{IdleLine, Idleness, Seen};
+use super::owed::Owed;
 use crate::model::Span;
 use crate::schedule::{Action, Firing, Power};
-use crate::target::Document;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -86,7 +86,7 @@ pub enum Act {
 
 /// A stop that has come due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Due {
+pub struct Due {
     cause: Cause,
     since: Duration,
 }
@@ -103,24 +103,6 @@ pub struct Stops {
     told: Option<(Cause, Timestamp)>,
     stopping: Option<Due>,
     failed: Option<(String, Duration)>,
-}
-
-/// What outlives the agent's process until the machine starts again: an agent that is restarted owes what it promised. Its clock is the one since boot.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Owed {
-    version: u32,
-    /// What the manifest said then: where it says something else by now, a stop that came due may be none.
-    power: Power,
-    put_off: Option<Duration>,
-    due: Option<Due>,
-}
-
-impl Document for Owed {
-    const VERSION: u32 = 1;
-
-    fn version(&self) -> u32 {
-        self.version
-    }
 }
 
 /// What everyone may know of it.
@@ -147,7 +129,7 @@ impl Stops {
     #[must_use]
     pub fn owed(&self) -> Option<Owed> {
         let owes = self.put_off.is_some() || self.due.is_some();
-        owes.then(|| Owed { version: Owed::VERSION, power: self.power.clone(), put_off: self.put_off, due: self.due })
+        owes.then(|| Owed::new(self.power.clone(), self.put_off, self.due))
     }
 
     /// Whether it is time to look for signs of use.

@@ -5,9 +5,10 @@ use super::ending::{How, Stop};
 use super::guard::Sample;
 use super::idle::Seen;
 use super::instance::Instance;
+use super::owed::Owed;
 use super::page::{self, Page};
 use super::state::{Fault, Look, SetUp, Told};
-use super::stops::{Clocks, Owed};
+use super::stops::Clocks;
 use crate::apply::{Event, Observer, Observers, Outcome, RunReport};
 use crate::datasource::{self, MACHINE, Overlay, is_own};
 use crate::journal::Journal;
@@ -19,13 +20,10 @@ use crate::schedule::{POWER, Power};
 use crate::session::{Alone, Scope, Session, SessionError, TargetFiles, Terms, installed, installed_lock, is_installed};
 use crate::store::Store;
 use crate::target::{
-    Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, seal, since_boot, tell_terminals, unseal,
+    Ground, LockError, Machine, OpError, Probe, ProbeError, Target, Verdict, now, reboot_required, since_boot, tell_terminals,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// Where the agent keeps what it owes, until the machine starts again.
-const OWED: &str = "/run/fitout/owed.json";
 
 /// What the loop asks for. Everything may take long, except what is told, owed and published.
 pub trait Work: Send + Sync {
@@ -240,23 +238,15 @@ impl Work for Workstation {
     }
 
     fn owed(&self) -> Option<Owed> {
-        let read = || {
-            let at = TargetPath::parse(OWED).map_err(|e| ProbeError::new("use a path", e))?;
-            self.machine.read(&at)?.map(|bytes| unseal(&at, &bytes)).transpose()
-        };
-        read().unwrap_or_else(|error| {
+        Owed::read(self.machine.as_ref()).unwrap_or_else(|error| {
             tracing::warn!(%error, "a stop that was put off may come all the same");
             None
         })
     }
 
     fn owe(&self, owed: Option<&Owed>) {
-        let keep = || -> Result<(), OpError> {
-            let at = TargetPath::parse(OWED).map_err(|e| OpError::new("use a path", e))?;
-            let Some(owed) = owed else { return self.machine.discard(&at) };
-            self.machine.publish(&at, &seal(owed).map_err(|e| OpError::new("write what is owed", e))?)
-        };
-        keep().unwrap_or_else(|error| tracing::warn!(%error, "an agent that is restarted will not know that a stop is put off"));
+        let kept = Owed::keep(owed, self.machine.as_ref());
+        kept.unwrap_or_else(|error| tracing::warn!(%error, "an agent that is restarted will not know that a stop is put off"));
     }
 
     fn may_ask(&self, uid: u32) -> Result<(), String> {

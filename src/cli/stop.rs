@@ -3,7 +3,7 @@
 use super::output::{self, complain, say};
 use super::source;
 use super::{Exit, Form, Global};
-use crate::agent::{How, Page, Stop, read_power};
+use crate::agent::{How, Owed, Page, Stop, read_power};
 use crate::schedule::{Action, Power};
 use crate::target::{Machine, ProbeError, now, since_boot, tell_terminals};
 use clap::Args;
@@ -179,7 +179,34 @@ fn scheduled(machine: &Machine, power: &Power, plan: &Stop) -> Exit {
         say("No stop is scheduled for now.");
         return Exit::Done;
     }
+    if wait_as_promised(machine) == Then::Leave {
+        say("The agent stops this machine when it is time.");
+        return Exit::Done;
+    }
     tell_terminals("This machine stops in 1m, as scheduled.").map(drop).unwrap_or_default();
     std::thread::sleep(NOTICE);
     perform(plan, "This machine stops now, as scheduled.")
+}
+
+/// Who makes a scheduled stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Make,
+    Leave,
+}
+
+/// How often is looked whether an agent has come.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Waits as long as an agent that ended had promised that no stop comes; one that has come meanwhile keeps that itself. What cannot be read was promised by
+/// nobody.
+fn wait_as_promised(machine: &Machine) -> Then {
+    let owed = Owed::read(machine).ok().flatten();
+    while let Some(left) = owed.as_ref().and_then(|owed| owed.left(since_boot())) {
+        std::thread::sleep(left.min(LOOK));
+        if Page::read(machine).is_ok_and(|page| page.is_some()) {
+            return Then::Leave;
+        }
+    }
+    Then::Make
 }

@@ -59,7 +59,7 @@ pub struct Ended {
 const KEPT: usize = 2 << 20;
 /// Lines that wait for whoever keeps them; a program that prints faster waits too.
 const WAITING: usize = 64;
-/// A line is cut here; what follows is dropped.
+/// A line is cut here; what follows is a line of its own.
 const LONGEST_LINE: u64 = 16 * 1024;
 /// How long an ended program's children may hold its output open.
 const GRACE: Duration = Duration::from_secs(2);

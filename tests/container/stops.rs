@@ -47,6 +47,11 @@ fn the_owner_may_put_a_stop_off_and_nobody_else(machine: &Machine) {
     wait_for("the agent's first look", || (asked("alice", &["postpone", "2h"]).0 == 0).then_some(()));
     let until = wait_for("the page", || machine.ask(&["status"]).1["agent"]["stops"]["put_off_until"].as_str().map(str::to_owned));
     assert!(until.ends_with('Z'), "{until}");
+    // The agent after this one keeps the promise.
+    machine.must(&["systemctl", "restart", "fitout-agent"]);
+    let again = wait_for("the next page", || machine.ask(&["status"]).1["agent"]["stops"]["put_off_until"].as_str().map(str::to_owned));
+    let apart = again.parse::<jiff::Timestamp>().unwrap().duration_since(until.parse().unwrap());
+    assert!(apart.abs() < jiff::SignedDuration::from_secs(5), "{until} {again}");
     let (code, said) = asked("alice", &["postpone", "5h"]);
     assert!(code == 1 && said.contains("put off by 4h at most"), "{said}");
     let (code, said) = asked("nobody", &["postpone", "1h"]);
