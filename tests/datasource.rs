@@ -9,7 +9,7 @@ use fitout::store::Store;
 use fitout::target::{Ground, Machine, Target};
 use proptest::prelude::*;
 use std::fs;
-use std::io::Cursor;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::Command;
 
@@ -154,4 +154,45 @@ fn small(kind: &str) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     seed_folder(folder.path());
     medium(folder.path(), kind).unwrap_or_default()
+}
+
+/// A medium that counts what is read from it.
+struct Counted(Cursor<Vec<u8>>, usize);
+
+impl Read for Counted {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.0.read(into)?;
+        self.1 += read;
+        Ok(read)
+    }
+}
+
+impl Seek for Counted {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+#[test]
+fn a_file_that_is_there_many_times_is_read_once() {
+    const CLUSTERS: u16 = 20;
+    let mut disk = vec![0; 2880 * 512];
+    let mut put = |at: usize, bytes: &[u8]| disk[at..at + bytes.len()].copy_from_slice(bytes);
+    // Sectors of 512 bytes, one to a cluster and one before the only table, 512 entries in the root, 2880 sectors in all, 9 of them the table.
+    put(11, &[0, 2, 1, 1, 0, 1, 0, 2, 0x40, 0x0b, 0xf0, 9, 0]);
+    put(510, &[0x55, 0xaa]);
+    for cluster in (2..2 + CLUSTERS).step_by(2) {
+        // Two entries of twelve bits in three bytes: each leads to the next.
+        let pair = u32::from(cluster + 1) | u32::from(cluster + 2) << 12;
+        put(512 + usize::from(cluster) * 3 / 2, &pair.to_le_bytes()[..3]);
+    }
+    let mut entry = [0; 32];
+    entry[..11].copy_from_slice(b"A          ");
+    entry[26..28].copy_from_slice(&2_u16.to_le_bytes());
+    entry[28..32].copy_from_slice(&(u32::from(CLUSTERS) * 512).to_le_bytes());
+    (0..512).for_each(|number| put(10 * 512 + number * 32, &entry));
+    let mut medium = Counted(Cursor::new(disk), 0);
+    let volume = read_volume(&mut medium, &["a"]).unwrap().unwrap();
+    assert_eq!(volume.files["a"].len(), usize::from(CLUSTERS) * 512);
+    assert!(medium.1 < 100_000, "{} bytes were read", medium.1);
 }

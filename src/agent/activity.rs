@@ -267,18 +267,20 @@ fn notebooks(on: &dyn Probe, person: &Account, processes: &Processes, seen: &mut
 fn ask(server: &Server, owner: &str, seen: &mut Seen) {
     for (what, path) in [("notebook kernel", "api/kernels"), ("Jupyter terminal", "api/terminals")] {
         match list(server, path) {
-            Ok(all) => seen.signs.extend(all.into_iter().map(|kernel| sign(what, kernel, owner))),
+            Ok(all) => seen.signs.extend(all.into_iter().map(|kernel| sign(what, kernel, owner, server.port))),
             Err(why) => seen.unknown.push(format!("Jupyter of {owner} on port {} does not say what runs in it: {why}", server.port)),
         }
     }
 }
 
-fn sign(what: &str, kernel: Kernel, owner: &str) -> Sign {
+/// What a kernel or a terminal says. Each has a name of its own, so that what it did is held against what it did before: terminals are counted from 1 by
+/// each server.
+fn sign(what: &str, kernel: Kernel, owner: &str, port: u16) -> Sign {
     let id: String = kernel.id.chars().take(8).collect();
-    let what = format!("{what} {}{}{id} of {owner}", kernel.name, if id.is_empty() { "" } else { " " });
+    let which = if id.is_empty() { format!("{} on port {port}", kernel.name) } else { format!("{} {id}", kernel.name) };
     let idle = matches!(kernel.execution_state.as_str(), "idle" | "");
     let life = if idle { Life::Changing(kernel.last_activity, Duration::ZERO) } else { Life::Now };
-    Sign { what, life }
+    Sign { what: format!("{what} {which} of {owner}"), life }
 }
 
 fn list(server: &Server, path: &str) -> Result<Vec<Kernel>, String> {
@@ -362,6 +364,40 @@ mod tests {
         let mut seen = Seen::default();
         notebooks(&fake, &person, &processes, &mut seen).unwrap();
         assert_eq!(seen, Seen::default());
+    }
+
+    /// A server that has one terminal, which was last used then.
+    fn one_terminal(last: &str) -> Server {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let terminals = format!(r#"[{{"name": "1", "last_activity": "{last}"}}]"#);
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+                let body = if lines.next().unwrap().contains("api/terminals") { terminals.as_str() } else { "[]" };
+                lines.find(String::is_empty);
+                write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            }
+        });
+        Server { pid: 77, port, token: String::new(), base_url: "/".into() }
+    }
+
+    #[test]
+    fn terminals_of_two_servers_are_not_taken_for_one_that_is_used() {
+        use crate::agent::Idleness;
+        let servers = ["2026-03-27T16:00:00Z", "2026-03-27T17:00:00Z"].map(one_terminal);
+        let look = |idle: Idleness, minute: u64| {
+            let mut seen = Seen::default();
+            for server in &servers {
+                ask(server, "ada", &mut seen);
+            }
+            assert_eq!((seen.signs.len(), seen.unknown.len()), (2, 0), "{seen:?}");
+            idle.after(seen, Duration::from_mins(minute))
+        };
+        let idle = (1..=3).fold(Idleness::default(), look);
+        assert_eq!(idle.quiet(Duration::from_mins(3)), Some(Duration::from_mins(1)), "{idle:?}");
     }
 
     #[test]

@@ -122,7 +122,8 @@ pub fn read(medium: &mut dyn Medium, wanted: &[&str]) -> io::Result<Option<Volum
             (_, attributes) if attributes & DIRECTORY != 0 => long.clear(),
             _ => {
                 let name = if long.is_empty() { short_name(entry) } else { std::mem::take(&mut long) };
-                if wanted.contains(&name.as_str()) {
+                // A name that is there again, as none may be, costs no second read: a directory has room for thousands.
+                if wanted.contains(&name.as_str()) && !volume.files.contains_key(&name) {
                     volume.files.insert(name, file(medium, &layout, entry)?);
                 }
             }
