@@ -388,6 +388,18 @@ fn history_is_told_by_number() {
     insta::assert_snapshot!("history_of_one", page(&desk.run("history 2 --root root")));
     assert_eq!(desk.json("history 2 --root root -o json")["verdict"], "failed");
     insta::assert_snapshot!("history_unknown", page(&desk.run("history 9 --root root")));
+    // A report that cannot be read hides no other, and holds up no work.
+    desk.write("root/var/lib/fitout/runs/3/report.json", "{");
+    let _ = fs::remove_file(desk.path().join("root/run/fitout/told.json"));
+    desk.write("m.yaml", "schema: 1\n");
+    assert_eq!(desk.run("verify -f m.yaml --root root").code, 0);
+    let told = desk.run("history --root root");
+    assert!(told.code == 0 && told.out.contains("run 3    unreadable") && told.out.contains("run 1    done"), "{told:?}");
+    let status = desk.run("status --root root");
+    assert!(
+        status.code == 2 && status.out.contains("how the last run ended cannot be told: cannot read /var/lib/fitout/runs/3/report.json"),
+        "{status:?}"
+    );
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn given<'a>(stanzas: &[Stanza<'a>]) -> BTreeSet<&'a str> {
     given
 }
 
-/// Requests for what was asked for, and for those of them that are held at a version.
+/// Requests for what was asked for, and for what is held at a version.
 fn asked_for(status: &str, marks: &str) -> (BTreeSet<String>, Vec<String>) {
     let marked = Stanza::all(marks).filter(|stanza| stanza.get("Auto-Installed") == "1");
     let auto: BTreeSet<_> = marked.map(|stanza| (stanza.get("Package"), stanza.get("Architecture"))).collect();
@@ -67,14 +67,14 @@ fn asked_for(status: &str, marks: &str) -> (BTreeSet<String>, Vec<String>) {
         let (name, architecture) = (stanza.get("Package"), stanza.get("Architecture"));
         // apt keeps the mark of what is for all architectures under the machine's own.
         let at = if architecture == "all" { native } else { architecture };
-        if auto.contains(&(name, at)) || (given.contains(name) && at == native) {
-            continue;
-        }
         let request = if at == native { name.to_owned() } else { format!("{name}:{at}") };
+        // Whoever asked for it, a person holds it.
         if stanza.get("Status").starts_with("hold ") {
             held.push(format!("{request}={}", stanza.get("Version")));
         }
-        asked.insert(request);
+        if !(auto.contains(&(name, at)) || given.contains(name) && at == native) {
+            asked.insert(request);
+        }
     }
     (asked, held)
 }
@@ -108,15 +108,15 @@ mod tests {
             stanza("dpkg", "Essential: yes\nPriority: required\nArchitecture: amd64\nPre-Depends: libbz2 (>= 1), nice | tar"),
             stanza("libbz2", "Priority: optional\nArchitecture: amd64"),
             stanza("git", "Priority: optional\nArchitecture: amd64"),
-            stanza("git-man", "Priority: optional\nArchitecture: all"),
             stanza("less", "Priority: important\nArchitecture: amd64"),
             stanza("zlib1g", "Priority: optional\nArchitecture: i386"),
             stanza("kept", "Architecture: amd64").replace("install ok", "hold ok"),
+            stanza("git-man", "Priority: optional\nArchitecture: all").replace("install ok", "hold ok"),
             stanza("gone", "Architecture: amd64").replace("ok installed", "ok config-files"),
         ];
         let marks = "Package: git-man\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: git\nArchitecture: amd64\nAuto-Installed: 0\n\n";
         let (asked, held) = asked_for(&status.concat(), marks);
         assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["git", "kept", "zlib1g:i386"]);
-        assert_eq!(held, ["kept=1"]);
+        assert_eq!(held, ["kept=1", "git-man=1"]);
     }
 }

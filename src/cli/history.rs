@@ -6,7 +6,7 @@ use super::{Exit, Form, Global, why};
 use crate::apply::{Counts, Outcome, RunReport};
 use crate::journal;
 use crate::session::SessionError;
-use crate::target::{Machine, ProbeError};
+use crate::target::ProbeError;
 use clap::Args;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -37,6 +37,8 @@ enum Verdict {
     EndedEarly,
     /// It has no report, and nobody is at work.
     CutShort,
+    /// Its report was damaged, or is another release's.
+    Unreadable,
     AtWork,
 }
 
@@ -62,9 +64,9 @@ fn tell(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let at_work = target.at_work().map_err(SessionError::Probe)?.is_some();
     let known = journal::numbers(target.as_ref()).map_err(SessionError::Probe)?;
     let last = known.last().copied();
-    let entry = |run: u64| entry(target.as_ref(), run, at_work && Some(run) == last).map_err(SessionError::Probe);
+    let entry = |run: u64| entry(run, journal::report(target.as_ref(), run), at_work && Some(run) == last);
     let Some(run) = arguments.run else {
-        let entries = known.iter().rev().map(|run| Ok(entry(*run)?.0)).collect::<Result<Vec<Entry>, SessionError>>()?;
+        let entries = known.iter().rev().map(|run| entry(*run).0).collect::<Vec<Entry>>();
         list(&entries, global);
         return Ok(Exit::Done);
     };
@@ -76,7 +78,8 @@ fn tell(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
         complain(&format!("there is no run {run} on this machine"), Some(&hint));
         return Ok(Exit::NoInput);
     }
-    let (entry, report) = entry(run)?;
+    let (entry, report) = entry(run);
+    let report = report.map_err(SessionError::Probe)?;
     match (global.output, report) {
         (Form::Json, report) => output::json(&serde_json::json!({"version": 1, "run": run, "verdict": entry.verdict, "report": report})),
         (Form::Human, Some(report)) => output::data(&shown(&entry, &report)),
@@ -85,20 +88,24 @@ fn tell(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     Ok(Exit::Done)
 }
 
-fn entry(on: &Machine, run: u64, at_work: bool) -> Result<(Entry, Option<RunReport>), ProbeError> {
-    let report = journal::report(on, run)?;
-    let verdict = match &report {
-        None if at_work => Verdict::AtWork,
-        None => Verdict::CutShort,
-        Some(report) if report.ended_by.is_some() => Verdict::EndedEarly,
-        Some(report) if report.counts.failed > 0 => Verdict::Failed,
-        Some(_) => Verdict::Done,
+/// What a run's report says.
+type Read = Result<Option<RunReport>, ProbeError>;
+
+fn entry(run: u64, read: Read, at_work: bool) -> (Entry, Read) {
+    let verdict = match &read {
+        Ok(None) if at_work => Verdict::AtWork,
+        Ok(None) => Verdict::CutShort,
+        Ok(Some(report)) if report.ended_by.is_some() => Verdict::EndedEarly,
+        Ok(Some(report)) if report.counts.failed > 0 => Verdict::Failed,
+        Ok(Some(_)) => Verdict::Done,
+        Err(_) => Verdict::Unreadable,
     };
+    let report = read.as_ref().ok().and_then(Option::as_ref);
     let touched = |outcome| matches!(outcome, Outcome::Changed | Outcome::Failed);
-    let touched = report.iter().flat_map(|report| &report.resources).filter(|one| touched(one.outcome));
+    let touched = report.into_iter().flat_map(|report| &report.resources).filter(|one| touched(one.outcome));
     let resources = touched.map(|one| one.id.to_string()).collect();
-    let (counts, milliseconds) = (report.as_ref().map(|report| report.counts), report.as_ref().map(|report| report.milliseconds));
-    Ok((Entry { run, verdict, counts, milliseconds, resources }, report))
+    let (counts, milliseconds) = (report.map(|report| report.counts), report.map(|report| report.milliseconds));
+    (Entry { run, verdict, counts, milliseconds, resources }, read)
 }
 
 fn list(entries: &[Entry], global: &Global) {
@@ -119,6 +126,7 @@ fn line(entry: &Entry) -> String {
         Verdict::EndedEarly => (Paint::Yellow, "ended early"),
         Verdict::CutShort => (Paint::Yellow, "cut short"),
         Verdict::AtWork => (Paint::Yellow, "at work"),
+        Verdict::Unreadable => (Paint::Red, "unreadable"),
     };
     let counts = entry.counts.map(|counts| format!("changed {}, failed {}", counts.changed, counts.failed)).unwrap_or_default();
     let mut named = entry.resources.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");

@@ -24,6 +24,8 @@ pub struct Arguments {
     root: Option<PathBuf>,
 }
 
+/// What to do about a report that cannot be read.
+const UNREAD: &str = "no work depends on it; `fitout history` tells of the other runs";
 /// What to do about a guard that cannot be checked.
 const UNGUARDED: &str = "see to its file system, or take it out of `disk.guards`";
 
@@ -91,11 +93,15 @@ fn look(machine: &Arc<Machine>) -> Result<Status, ProbeError> {
     // Asked before its report is looked for: a run that ends between the two was not cut short.
     let running = if is_root { on.at_work()? } else { None };
     let (last, drift) = if is_root {
-        (journal::last(on)?, known_drift(on)?)
+        (journal::last(on), known_drift(on)?)
     } else {
-        journal::told(on)?.map_or((None, Vec::new()), |told| (told.last, told.drift))
+        journal::told(on)?.map_or((Ok(None), Vec::new()), |told| (Ok(told.last), told.drift))
     };
     let mut ills = if is_root { ills(machine)? } else { Vec::new() };
+    let last = last.unwrap_or_else(|error| {
+        ills.push(Ill { found: format!("how the last run ended cannot be told: {error}"), hint: UNREAD.into() });
+        None
+    });
     let mut too_full = Vec::new();
     for guard in Guard::all(on)? {
         match on.space(&guard.mount) {

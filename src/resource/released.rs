@@ -3,8 +3,8 @@
 
 use super::{ENABLED, Guard, MASKED, OFF, PRESENT, Resource, Switch};
 use crate::model::{ResourceId, Sha256, TargetPath, UnitName};
-use crate::step::{Ability, Change, FileKind, Op, Step, UnitVerb};
-use crate::target::{Claims, Probe, ProbeError};
+use crate::step::{Ability, Change, FileKind, Op, Query, Step, UnitVerb};
+use crate::target::{Claims, Probe, ProbeError, taken_along};
 use serde::Serialize;
 
 /// Things that Fitout made and the manifest names no longer.
@@ -25,6 +25,8 @@ pub enum State {
     Gone,
     /// This is to be done.
     Ours(Vec<Op>, Ability),
+    /// Packages that go, and what is said of those that others need.
+    Packages(Vec<Op>, Vec<String>),
     /// Somebody's by now.
     Theirs(String),
 }
@@ -109,10 +111,21 @@ impl Released {
         Ok(State::Gone)
     }
 
+    /// Packages that others need, which are not to go, stay.
     fn packages(&self, on: &dyn Probe) -> Result<State, ProbeError> {
         let packages = on.packages()?;
         let left: Vec<String> = self.things.keys().filter(|name| packages.installed.contains_key(*name)).cloned().collect();
-        Ok(if left.is_empty() { State::Gone } else { State::Ours(vec![Op::AptRemove { packages: left }], Ability::Exec) })
+        // Together first: nearly always nothing else goes with them.
+        let needed: Vec<(&String, Vec<String>)> = match needed_by(&left, &left, on).as_slice() {
+            [] => Vec::new(),
+            _ => left.iter().map(|one| (one, needed_by(std::slice::from_ref(one), &left, on))).filter(|(_, by)| !by.is_empty()).collect(),
+        };
+        let go: Vec<String> = left.iter().filter(|name| !needed.iter().any(|(stays, _)| stays == name)).cloned().collect();
+        let ops = if go.is_empty() { Vec::new() } else { vec![Op::AptRemove { packages: go }] };
+        let stays = needed
+            .iter()
+            .map(|(name, by)| format!("package {name} is no longer in the manifest; it stays, for {} cannot be without it", by.join(", ")));
+        Ok(State::Packages(ops, stays.collect()))
     }
 
     fn unit(&self, on: &dyn Probe) -> Result<State, ProbeError> {
@@ -140,6 +153,15 @@ impl Released {
         let ops: Vec<Op> = verbs.into_iter().map(|verb| Op::Unit { verb, unit: unit.clone() }).collect();
         Ok(if ops.is_empty() { State::Gone } else { State::Ours(ops, Ability::Exec) })
     }
+}
+
+/// What goes with some packages, beside `all` that are to go; nothing where apt cannot be asked, which says so when it is done.
+fn needed_by(some: &[String], all: &[String], on: &dyn Probe) -> Vec<String> {
+    if some.is_empty() || !on.has(Ability::Exec) {
+        return Vec::new();
+    }
+    let said = on.query(&Query::PackageRemoval(some.to_vec())).ok().filter(|said| said.status == 0);
+    said.iter().flat_map(|said| taken_along(&said.stdout, all)).map(str::to_owned).collect()
 }
 
 fn removal(path: TargetPath) -> State {
@@ -181,18 +203,22 @@ impl Resource for Released {
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
-        match now {
-            State::Ours(ops, needs) => {
-                ops.iter().map(|op| Step::new(Change::Remove, op.clone(), "no longer in the manifest").needs(*needs)).collect()
-            }
-            State::Gone | State::Theirs(_) => Vec::new(),
-        }
+        let (ops, needs) = match now {
+            State::Ours(ops, needs) => (ops.as_slice(), *needs),
+            State::Packages(ops, _) => (ops.as_slice(), Ability::Exec),
+            State::Gone | State::Theirs(_) => (&[][..], Ability::Files),
+        };
+        ops.iter().map(|op| Step::new(Change::Remove, op.clone(), "no longer in the manifest").needs(needs)).collect()
+    }
+
+    fn notes(&self, now: &State) -> Vec<String> {
+        if let State::Packages(_, stays) = now { stays.clone() } else { Vec::new() }
     }
 
     fn drift(&self, now: &State) -> Vec<String> {
         match now {
             State::Theirs(what) => vec![what.clone()],
-            State::Gone | State::Ours(..) => Vec::new(),
+            State::Gone | State::Ours(..) | State::Packages(..) => Vec::new(),
         }
     }
 }

@@ -13,6 +13,8 @@ pub enum Query {
     UnitActive(UnitName),
     /// What installing these packages takes, by the lists that apt has: `apt-get install --assume-no`.
     PackageRoom(Vec<String>),
+    /// What removing these packages takes along: `apt-get remove --simulate`.
+    PackageRemoval(Vec<String>),
     /// What the driver says of the GPUs, as JSON; fails where there is no driver's library. Only asked of a running system.
     Gpus,
     /// Which files apt would fetch to install these packages: `apt-get install --print-uris`.

@@ -306,6 +306,12 @@ impl Probe for Machine {
                     .map(str::to_owned)
                     .chain(packages.iter().cloned()),
             )),
+            Query::PackageRemoval(packages) => self.ask(&Cmd::new(
+                ["apt-get", "-oDebug::NoLocking=1", "--simulate", "remove", "--"]
+                    .into_iter()
+                    .map(str::to_owned)
+                    .chain(packages.iter().cloned()),
+            )),
             // Into a folder where nothing is, so that what was fetched before is named as well.
             Query::PackageFiles(packages, beside) => self.ask(&Cmd::new(
                 ["/bin/sh", "-c", "mkdir -p /tmp/none/partial && : > /tmp/none/status && exec apt-get \"$@\"", "sh"]

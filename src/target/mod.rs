@@ -88,7 +88,7 @@ pub use moved::{Move, Moved};
 pub use nvidia::{SecureBoot, driver_libraries, driver_needs_restart, driver_that_runs, nouveau_is_loaded, secure_boot};
 pub use nvml::{DriverSays, GpuDevice, LIBRARY as DRIVER_LIBRARY, ask_driver};
 pub use orders::{Doubt, Writers};
-pub use packages::{Patience, Way, not_found};
+pub use packages::{Patience, Way, not_found, taken_along};
 pub use promote::{Stillness, promote};
 pub use reboot::reboot_required;
 pub use records::{Claims, OnRemoval, Record, Records};

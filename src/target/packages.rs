@@ -331,8 +331,7 @@ impl Machine {
     pub(super) fn apt_remove(&self, packages: &[String], progress: &dyn Progress) -> Result<(), OpError> {
         self.finish_packages(progress)?;
         let rehearsed = self.must(&self.apt(&words(&["--simulate", "remove", "--"], packages)), &Silent)?;
-        let gone = rehearsed.stdout.lines().filter_map(|line| line.strip_prefix("Remv ")?.split(' ').next());
-        let more: Vec<&str> = gone.filter(|name| !packages.iter().any(|package| package == name)).collect();
+        let more = taken_along(&rehearsed.stdout, packages);
         if !more.is_empty() {
             return Err(OpError::new(format!("remove {}", packages.join(" ")), format!("{} cannot be without that", more.join(" ")))
                 .hint("name these under packages.remove as well, if they are to go"));
@@ -361,6 +360,13 @@ impl Machine {
         self.discard(&file)?;
         done.map(drop)
     }
+}
+
+/// What apt says goes with these packages, beside them.
+#[must_use]
+pub fn taken_along<'s>(said: &'s str, packages: &[String]) -> Vec<&'s str> {
+    let gone = said.lines().filter_map(|line| line.strip_prefix("Remv ")?.split(' ').next());
+    gone.filter(|name| !packages.iter().any(|package| package == name)).collect()
 }
 
 #[cfg(test)]

@@ -87,6 +87,22 @@ fn what_is_applied_once_leaves_the_past_of_the_machine_alone() {
 }
 
 #[test]
+fn a_package_that_others_need_stays_when_its_line_goes() {
+    let root = Root::fresh();
+    let of = |install: &str| format!("on_removal: delete\n{}", manifest(&[TINY], install));
+    let fitout = Fitout::new(&root, &of("install: [tiny-tool, tiny-data, tiny-slow]"));
+    fitout.apply();
+    fitout.rewrite(&of("install: [tiny-tool]"));
+    let report = fitout.apply();
+    let gone = report["resources"].as_array().unwrap().iter().find(|one| one["id"] == "released:apt:packages").unwrap();
+    assert_eq!(gone["notes"][0], "package tiny-data is no longer in the manifest; it stays, for tiny-tool cannot be without it");
+    let there = ["tiny-tool", "tiny-data", "tiny-slow"]
+        .map(|name| root.read("/var/lib/dpkg/status").contains(&format!("Package: {name}\nStatus: install ok")));
+    assert_eq!(there, [true, true, false]);
+    fitout.run(&["plan", "--detailed-exitcode"]).ended(0);
+}
+
+#[test]
 fn what_no_list_has_is_said_by_the_plan() {
     let root = Root::fresh();
     let fitout = Fitout::new(&root, &manifest(&[TINY], "install: [tiny-tool]"));

@@ -229,7 +229,9 @@ impl Probe for Fake {
                 Output { status: 0, stdout: one.repeat(visits.len()), stderr: String::new() }
             }
             // A machine in memory knows no sizes.
-            Query::PackageRoom(_) | Query::PackageFiles(..) => Output { status: 100, stdout: String::new(), stderr: String::new() },
+            Query::PackageRoom(_) | Query::PackageRemoval(_) | Query::PackageFiles(..) => {
+                Output { status: 100, stdout: String::new(), stderr: String::new() }
+            }
             Query::Gpus => {
                 let says = r#"{"driver": "550.54.15", "cuda": [12, 4], "devices": []}"#;
                 Output { status: 0, stdout: says.into(), stderr: String::new() }
