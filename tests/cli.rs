@@ -241,6 +241,27 @@ fn a_manifest_with_problems_is_65() {
 }
 
 #[test]
+fn every_value_tells_where_it_is_from() {
+    let desk = Desk::new();
+    desk.write(
+        "fragments/tools.yaml",
+        "packages: {install: [git]}\nfiles: [{path: /etc/motd, content: \"Ask\\nfirst\\n\"}]\nuser: {name: ada, sudo: true}\n",
+    );
+    desk.write(
+        "lab.yaml",
+        "schema: 1\ninclude: [fragments/tools.yaml]\nname: gpu-lab-b\npackages:\n  install:\n    - {name: htop, when: {distribution: [debian, ubuntu]}}\n    \
+         - {name: none, when: {gpu: present, distribution: ubuntu, release: noble}}\nfiles: [{path: /etc/motd, mode: \"0600\", requires: [apt:packages]}]\n",
+    );
+    let told = "validate -f lab.yaml --root root --origins --set user.shell=/bin/zsh";
+    insta::assert_snapshot!("origins", page(&desk.run(told)));
+    let json = desk.json(&format!("{told} -o json"));
+    let origin = serde_json::json!({"path": "files./etc/motd.mode", "value": "\"0600\"", "place": {"file": "lab.yaml", "line": 8, "column": 33, "width": 6}});
+    assert!(json["origins"].as_array().unwrap().contains(&origin), "{json}");
+    desk.write("fragments/tools.yaml", "name: other-b\n");
+    assert_eq!(desk.run(told).code, 65);
+}
+
+#[test]
 fn a_draft_is_written_once() {
     let desk = Desk::new();
     let printed = desk.run("init");

@@ -3,7 +3,7 @@
 use super::output::{self, complain};
 use super::{Exit, Form, Global, Ground, progress};
 use crate::apply::{Observers, is_for_room};
-use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Rejected, Sheets, Source, TextError, load, load_and, text};
+use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Origin, Rejected, Sheets, Source, TextError, load, load_and, origins, text};
 use crate::model::{ResourceId, Sha256, counted};
 use crate::problem::{Code, Problem, Sources, render, render_warnings};
 use crate::recipe::{Service, Want};
@@ -14,6 +14,7 @@ use crate::session::{
 };
 use crate::store::Store;
 use crate::target::{Ground as On, LockError, Machine, OpError, Trouble, Writers, read_facts};
+use clap::Args;
 use nix::errno::Errno;
 use serde_json::json;
 use std::io;
@@ -267,18 +268,44 @@ pub fn warn(manifest: &Manifest, global: &Global) {
     }
 }
 
-/// The manifest alone, for `validate`.
-pub fn manifest(file: Option<&str>, set: &[String]) -> Result<Manifest, Refusal> {
-    if let Some(name) = file {
-        let (manifest, _) = named(name, set, Purpose::Look)?;
-        foresee(&manifest).map_err(|e| Refusal::Rejected(Box::new(e)))?;
-        return Ok(manifest);
+/// Which manifest, where nothing is done on a machine.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// The manifest: a file, or - for standard input; without it, the one installed on the machine
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    file: Option<String>,
+    /// An offline root directory instead of this machine
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Another value for a field of the manifest, such as name=lab-b
+    #[arg(long = "set", value_name = "FIELD=VALUE")]
+    set: Vec<String>,
+}
+
+/// The manifest alone, for `validate`, and what it was read from.
+pub fn manifest(which: &Which, global: &Global) -> Result<(Manifest, Sheets), Refusal> {
+    let rejected = |e| Refusal::Rejected(Box::new(e));
+    if let Some(name) = &which.file {
+        let (manifest, sheets) = named(name, &which.set, Purpose::Look)?;
+        foresee(&manifest).map_err(rejected)?;
+        return Ok((manifest, sheets));
     }
-    let machine = Machine::open(&On::Live, Store::at(crate::store::DEFAULT)).map_err(|e| Refusal::Ground("/".into(), e))?;
-    let machine = Arc::new(machine);
-    let manifest = own(&machine, set)?;
+    let machine = machine(which.root.as_deref(), global)?;
+    let sheets = Sheets { settings: settings(&which.set)?, ..own_sheets(&machine)? };
+    let manifest = load(&sheets, TargetFiles(Arc::clone(&machine))).map_err(rejected)?;
     let facts = read_facts(machine.as_ref()).map_err(SessionError::Probe)?;
-    manifest.settled(&facts).map_err(|e| Refusal::Rejected(Box::new(e)))
+    Ok((manifest.settled(&facts).map_err(rejected)?, sheets))
+}
+
+/// Where the values of this manifest come from, on the machine that it is for.
+pub fn value_origins(which: &Which, sheets: &Sheets, global: &Global) -> Result<Vec<Origin>, Refusal> {
+    let machine = machine(which.root.as_deref(), global)?;
+    let facts = read_facts(machine.as_ref()).map_err(SessionError::Probe)?;
+    let found = match which.file {
+        Some(_) => origins(sheets, &Purpose::Look.files(), &facts),
+        None => origins(sheets, &TargetFiles(machine), &facts),
+    };
+    found.map_err(|e| Refusal::Rejected(Box::new(e)))
 }
 
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
