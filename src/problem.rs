@@ -22,6 +22,13 @@ pub struct Place {
     pub width: u32,
 }
 
+impl Place {
+    /// Calls its file otherwise.
+    pub fn rename(&mut self, name: &dyn Fn(&str) -> String) {
+        self.file = name(&self.file).into();
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
@@ -233,6 +240,16 @@ impl Sources {
     /// Makes the rest of the line at a place unreadable: a secret may stand there by mistake.
     pub fn hide(&mut self, place: &Place) {
         self.hidden.insert(place.clone());
+    }
+
+    /// Calls each text otherwise.
+    pub fn rename(&mut self, name: &dyn Fn(&str) -> String) {
+        self.texts = std::mem::take(&mut self.texts).into_iter().map(|(file, text)| (name(&file), text)).collect();
+        let renamed = |mut place: Place| {
+            place.rename(name);
+            place
+        };
+        self.hidden = std::mem::take(&mut self.hidden).into_iter().map(renamed).collect();
     }
 
     /// The line of a place, and how many of its characters come before what is hidden.

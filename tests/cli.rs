@@ -179,6 +179,47 @@ fn a_run_that_a_signal_ends_between_two_steps_is_not_done() {
     }
 }
 
+/// On the machine where the command was given, the same path would lead to another file.
+#[test]
+fn what_is_wrong_on_a_root_is_named_by_its_path_from_outside() {
+    let desk = Desk::new();
+    desk.write("m.yaml", MANIFEST);
+    desk.run("apply -f m.yaml --root root --install");
+    desk.write("root/etc/fitout/machine.yaml", "naem: lab\n");
+    let plan = desk.run("plan --root root");
+    assert!(plan.code == 65 && plan.err.starts_with("DESK/root/etc/fitout/machine.yaml:1:1: error[E0102]"), "{plan:?}");
+    assert!(plan.err.contains("1 | naem: lab"), "{plan:?}");
+    let told = desk.run("status --root root").out;
+    assert!(told.contains("(DESK/root/etc/fitout/machine.yaml) has 1 problem: DESK/root/etc/fitout/machine.yaml:1:1: "), "{told}");
+    assert!(told.contains("mend that file") && !told.contains("--install"), "{told}");
+    // A manifest that is named is the host's own.
+    desk.write("wrong.yaml", WRONG);
+    let named = desk.run(&format!("plan -f {}/wrong.yaml --root root", desk.path().display()));
+    assert!(named.err.starts_with("DESK/wrong.yaml:"), "{named:?}");
+    fs::set_permissions(desk.path().join("root/etc/fitout/machine.yaml"), Permissions::from_mode(0o666)).unwrap();
+    let doubtful = desk.run("plan --root root");
+    assert!(doubtful.code == 65 && doubtful.err.contains("error: DESK/root/etc/fitout/machine.yaml is not trusted"), "{doubtful:?}");
+    fs::remove_file(desk.path().join("root/etc/fitout/machine.yaml")).unwrap();
+    desk.write("root/var/lib/fitout/state/resources.json", "{");
+    let damaged = desk.run("plan --root root -o json");
+    assert!(damaged.err.contains("DESK/root/var/lib/fitout/state/resources.json"), "{damaged:?}");
+    assert!(damaged.out.contains("DESK/root/var/lib/fitout/state/resources.json"), "{damaged:?}");
+}
+
+/// Only what the next apply of the machine's own manifest really brings back is called so.
+#[test]
+fn what_the_own_manifest_brings_back_is_named() {
+    let desk = Desk::new();
+    desk.write("root/var/lib/dpkg/status", "Package: git\nStatus: install ok installed\nArchitecture: amd64\nVersion: 1\n");
+    desk.write("own.yaml", "packages: {install: [git]}\nfiles: [{path: /srv/a, content: x}]\n");
+    desk.run("apply -f own.yaml --root root --install");
+    desk.write("other.yaml", "packages: {install: [git=2, tree]}\nfiles: [{path: /srv/a, content: y}]\n");
+    let plan = desk.run("plan -f other.yaml --root root").out;
+    let says = ": the machine's own manifest says otherwise";
+    assert!(plan.matches(says).count() == 1 && plan.contains(&format!("file:/srv/a{says}")), "{plan}");
+    assert!(plan.contains("not installed; git 1 is installed"), "{plan}");
+}
+
 #[test]
 fn wrong_usage_is_64() {
     let desk = Desk::new();
@@ -568,7 +609,7 @@ fn an_installed_manifest_that_is_refused_is_told() {
     fs::write(&own, "flies: []\n").unwrap();
     for verb in ["status", "doctor"] {
         let ended = desk.run(&format!("{verb} --root root"));
-        let told = ["(/etc/fitout/manifest.yaml) has 1 problem", "m.yaml:1:1: `flies` is not a known key", "--install"];
+        let told = ["(DESK/root/etc/fitout/manifest.yaml) has 1 problem", "m.yaml:1:1: `flies` is not a known key", "--install"];
         assert!(ended.code == 2 && told.iter().all(|part| ended.out.contains(part)), "{ended:?}");
     }
 }
@@ -580,9 +621,9 @@ fn what_is_applied_once_adds_to_the_settings_of_the_machine_and_says_what_comes_
     desk.run("apply -f own.yaml --root root --install");
     desk.write("other.yaml", "sysctl: {vm.dirty_ratio: 20}\nfiles: [{path: /etc/other, content: x}]\n");
     let (plan, apply) = (desk.run("plan -f other.yaml --root root"), desk.run("apply -f other.yaml --root root"));
-    let says = "file:/etc/sysctl.d/60-fitout.conf is in the machine's own manifest, too";
+    let says = "file:/etc/sysctl.d/60-fitout.conf: the machine's own manifest says otherwise";
     assert!(plan.out.contains(says) && apply.err.contains(says) && apply.code == 0, "{plan:?}\n{apply:?}");
-    assert!(!plan.out.contains("file:/etc/other is in"), "{plan:?}");
+    assert!(!plan.out.contains("file:/etc/other: the"), "{plan:?}");
     let settings = || fs::read_to_string(desk.path().join("root/etc/sysctl.d/60-fitout.conf")).unwrap();
     assert!(settings().ends_with("vm.dirty_ratio = 20\nvm.swappiness = 10\n"), "{}", settings());
     desk.run("apply --root root");

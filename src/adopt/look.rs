@@ -1,6 +1,8 @@
 //! What the parts ask of a machine in the same words.
 
+use crate::model::redacted;
 use crate::target::{Account, Probe, ProbeError};
+use std::borrow::Cow;
 
 pub use crate::target::look::{names, path, stat, text};
 
@@ -38,7 +40,27 @@ const SECRETS: [&str; 13] = [
 pub fn may_hold_secret(text: &str) -> bool {
     let lower = text.to_lowercase();
     let names_user = |rest: &str| rest.split(['/', '\n', ' ', '"']).next().is_some_and(|host| host.contains('@'));
-    SECRETS.iter().any(|word| lower.contains(word)) || lower.split("://").skip(1).any(names_user)
+    let looks_so = matches!(redacted(text), Cow::Owned(_)) || SECRETS.iter().any(|word| lower.contains(word));
+    looks_so || lower.split("://").skip(1).any(names_user) || gives_login(&lower)
+}
+
+/// Options by which programs are given a user and a password in one word: `curl -u ann:pw`.
+const LOGINS: [&str; 7] = ["--user", "--proxy-user", "--login", "--auth", "--basic-auth", "--http-user", "-u"];
+
+/// Whether a command gives a program a user and a password. Two numbers are a user and a group.
+fn gives_login(text: &str) -> bool {
+    let is_login = |word: &str| {
+        let parts = word.trim_matches(['"', '\'']).split_once(':');
+        parts.is_some_and(|(user, password)| {
+            let is_number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+            !(password.is_empty() || is_number(user) && is_number(password))
+        })
+    };
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let apart = words.windows(2).any(|pair| LOGINS.contains(&pair[0]) && is_login(pair[1]));
+    let joined =
+        |word: &&str| LOGINS.iter().any(|option| word.strip_prefix(option).is_some_and(|rest| is_login(rest.trim_start_matches('='))));
+    apart || words.iter().any(joined)
 }
 
 #[cfg(test)]
@@ -47,10 +69,25 @@ mod tests {
 
     #[test]
     fn secrets_are_told_from_settings() {
-        for held in ["Environment=HF_TOKEN=abc", "ExecStart=/bin/x --password y", "http://ann:pw@proxy:80", "API_KEY=1"] {
+        for held in [
+            "Environment=HF_TOKEN=abc",
+            "ExecStart=/bin/x --password y",
+            "http://ann:pw@proxy:80",
+            "API_KEY=1",
+            "ExecStart=/usr/bin/curl -u ann:hunter2 https://example.org",
+            "ExecStart=curl -uann:hunter2 x",
+            "ExecStart=curl --user='ann:hunter2' x",
+            "ExecStart=x --id AKIAIOSFODNN7EXAMPLE1",
+        ] {
             assert!(may_hold_secret(held), "{held}");
         }
-        for free in ["ExecStart=/usr/bin/node --port 80\nUser=ann", "Documentation=https://example.org/a@b", "vm.swappiness = 10"] {
+        for free in [
+            "ExecStart=/usr/bin/node --port 80\nUser=ann",
+            "Documentation=https://example.org/a@b",
+            "vm.swappiness = 10",
+            "ExecStart=/usr/bin/docker run -u 1000:1000 --user=ann x:1\nUser=ann",
+            "After=a.service\nExecStart=/bin/x -u ann",
+        ] {
             assert!(!may_hold_secret(free), "{free}");
         }
     }

@@ -22,12 +22,13 @@ use section::Section;
 type Part = fn(&dyn Probe) -> Result<Section, ProbeError>;
 
 /// What each part is about, and who looks, in the order of the manifest.
-const PARTS: [(&str, Part); 9] = [
+const PARTS: [(&str, Part); 10] = [
     ("The host name: of /etc/hostname.", system::name),
     ("Whose machine it is: of /etc/passwd and /etc/group.", person::person),
     ("Packages that were asked for by name: of dpkg and apt's marks, without those that every Debian has.", packages::packages),
     ("Units of your own, and what was switched by hand: of /etc/systemd/system.", units::units),
     ("The time zone: of /etc/localtime.", system::timezone),
+    ("The language of logins: of /etc/default/locale.", system::locale),
     ("Settings of the kernel: of /etc/sysctl.conf and /etc/sysctl.d.", system::sysctl),
     ("SSH: what the machine's own sshd answers.", system::ssh),
     ("Environments and Jupyter kernels, where these usually are.", environments::environments),

@@ -55,7 +55,7 @@ fn given<'a>(stanzas: &[Stanza<'a>]) -> BTreeSet<&'a str> {
     given
 }
 
-/// Requests for what was asked for, and for what is held at a version.
+/// Requests for what was asked for, and for what is on hold.
 fn asked_for(status: &str, marks: &str) -> (BTreeSet<String>, Vec<String>) {
     let marked = Stanza::all(marks).filter(|stanza| stanza.get("Auto-Installed") == "1");
     let auto: BTreeSet<_> = marked.map(|stanza| (stanza.get("Package"), stanza.get("Architecture"))).collect();
@@ -70,7 +70,7 @@ fn asked_for(status: &str, marks: &str) -> (BTreeSet<String>, Vec<String>) {
         let request = if at == native { name.to_owned() } else { format!("{name}:{at}") };
         // Whoever asked for it, a person holds it.
         if stanza.get("Status").starts_with("hold ") {
-            held.push(format!("{request}={}", stanza.get("Version")));
+            held.push(request.clone());
         }
         if !(auto.contains(&(name, at)) || given.contains(name) && at == native) {
             asked.insert(request);
@@ -92,7 +92,7 @@ pub fn packages(on: &dyn Probe) -> Result<Section, ProbeError> {
     let is_read = |name: &String| matches!(name.rsplit_once('.'), Some((_, "list" | "sources")));
     let sources: Vec<String> = names(on, "/etc/apt/sources.list.d")?.into_iter().filter(|name| is_more(name) && is_read(name)).collect();
     Ok(section
-        .list("Held at a version, which `name=version` would say", &held)
+        .list("On hold, which `packages.hold` would state", &held)
         .list("More repositories in /etc/apt/sources.list.d, which `packages.repositories` would describe", &sources)
         .list("Preferences of apt in /etc/apt/preferences.d", &names(on, "/etc/apt/preferences.d")?))
 }
@@ -117,6 +117,6 @@ mod tests {
         let marks = "Package: git-man\nArchitecture: amd64\nAuto-Installed: 1\n\nPackage: git\nArchitecture: amd64\nAuto-Installed: 0\n\n";
         let (asked, held) = asked_for(&status.concat(), marks);
         assert_eq!(asked.into_iter().collect::<Vec<_>>(), ["git", "kept", "zlib1g:i386"]);
-        assert_eq!(held, ["kept=1", "git-man=1"]);
+        assert_eq!(held, ["kept", "git-man"]);
     }
 }

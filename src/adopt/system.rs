@@ -3,17 +3,29 @@
 use super::look::{may_hold_secret, names, people, stat, text};
 use super::section::Section;
 use crate::manifest::word;
+use crate::model::ComputeName;
+use crate::resource::named_locale;
 use crate::step::{Query, Visit};
 use crate::target::{Probe, ProbeError};
 
 /// The host name, told only: a manifest is for many machines, and each has its own.
 pub fn name(on: &dyn Probe) -> Result<Section, ProbeError> {
     let name = text(on, "/etc/hostname")?.unwrap_or_default();
-    Ok(match name.trim() {
-        "" => Section::default(),
-        name => Section::default()
-            .remark(format!("{name}; `name` would state it, best in /etc/fitout/machine.yaml, which is this machine's alone.")),
-    })
+    let name = name.trim();
+    if name.is_empty() {
+        return Ok(Section::default());
+    }
+    let more = match ComputeName::parse(name) {
+        Ok(_) => "`name` would state it, best in /etc/fitout/machine.yaml, which is this machine's alone".to_owned(),
+        Err(why) => format!("`name` cannot state it: {why}"),
+    };
+    Ok(Section::default().remark(format!("{name}; {more}.")))
+}
+
+/// `locale`: the language that logins get.
+pub fn locale(on: &dyn Probe) -> Result<Section, ProbeError> {
+    let lang = named_locale(on)?.filter(|lang| !lang.is_empty());
+    Ok(Section { items: lang.map(|lang| vec![format!("locale: {}", word(&lang))]).into_iter().collect(), ..Section::default() })
 }
 
 /// `timezone`.

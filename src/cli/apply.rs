@@ -4,7 +4,7 @@ use super::output::{self, Paint, paint, say};
 use super::saved::{self, Saved};
 use super::source::{self, Becomes, Opened};
 use super::ssh::tell_pending;
-use super::{Exit, Form, Global, Ground, REPAIR, progress};
+use super::{Exit, Form, Global, Ground, REPAIR, outside, progress};
 use crate::agent::Page;
 use crate::apply::{Observers, Outcome, RunReport};
 use crate::journal::Journal;
@@ -97,7 +97,7 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
             }
             warn(&scripts);
             if let Err(error) = tell_pending(session.target.as_ref()) {
-                output::complain(&error.to_string(), None);
+                output::complain(&outside::told(&error.to_string()), None);
             }
             for what in session.released() {
                 say(&format!("{} {what} is no longer in the manifest; what is there stays", paint(Paint::Yellow, "note:")));

@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint_data};
 use super::source::{self, Refusal};
-use super::{Exit, Form, Global};
+use super::{Exit, Form, Global, outside};
 use crate::doctor::{Finding, Level, examine};
 use crate::session::{Ill, SessionError, ills};
 use clap::Args;
@@ -49,7 +49,7 @@ fn look(arguments: &Arguments, global: &Global) -> Result<Vec<Finding>, Refusal>
         file => source::named_by(&machine, file.as_deref(), &arguments.set)?,
     };
     let ill = |ill: Ill| Finding::new("fitout", Level::Warning, ill.found).hint(ill.hint);
-    Ok(examine(machine.as_ref(), &named).into_iter().chain(ills.into_iter().map(ill)).collect())
+    Ok(examine(machine.as_ref(), &named).into_iter().chain(ills.iter().map(outside::ill).map(ill)).collect())
 }
 
 fn show(found: &[Finding]) -> String {

@@ -18,6 +18,7 @@ mod history;
 mod init;
 mod lock;
 mod output;
+mod outside;
 mod plan;
 mod progress;
 mod rehearse;

@@ -2,7 +2,7 @@
 
 use super::output::{self, Paint, paint, say};
 use super::source::{self, Becomes, Opened, Refusal};
-use super::{Exit, Form, Global, Ground, apply, differences, progress};
+use super::{Exit, Form, Global, Ground, apply, differences, outside, progress};
 use crate::apply::{Observers, RunReport};
 use crate::journal::{Difference, Journal, NOISE, OWN, Snapshot, files_of};
 use crate::model::{ByteSize, TargetPath};
@@ -78,6 +78,9 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 
 fn rehearse(arguments: &Arguments, global: &Global) -> Result<Exit, Refusal> {
     let root = source::root(arguments.ground.root.as_deref())?;
+    if arguments.ground.root.is_some() {
+        outside::begin(&root, &global.cache);
+    }
     let stage = |e: io::Error| Refusal::Stage(e.to_string());
     let (machine, lock) = real(&root, arguments, global)?;
     let rehearsal = Rehearsal::begin(&root, arguments.room).map_err(stage)?;

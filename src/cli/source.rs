@@ -1,7 +1,7 @@
 //! Which manifest, on which machine: what most verbs begin with, and how its failures are told.
 
 use super::output::{self, complain};
-use super::{Exit, Form, Global, Ground, progress};
+use super::{Exit, Form, Global, Ground, outside, progress};
 use crate::apply::{Observers, is_for_room};
 use crate::manifest::{HostFiles, Machine as Wanted, Manifest, Origin, Rejected, Sheets, Source, TextError, load, load_and, origins, text};
 use crate::model::{ResourceId, Sha256, counted};
@@ -72,7 +72,7 @@ impl Refusal {
             Self::Unread(name, error) => say(&format!("cannot read {name}: {error}"), None, Exit::NoInput),
             Self::Installed(error) if is_denied(&error.to_string()) => failed(&error.to_string()),
             Self::Installed(error @ (InstalledError::Untrusted(..) | InstalledError::Lock(..))) => {
-                say(&error.to_string(), error.hint(), Exit::Manifest)
+                say_of_machine(&error.to_string(), error.hint(), Exit::Manifest)
             }
             Self::Bare => say(
                 &format!("no manifest is installed on this root (its own {MANIFEST})"),
@@ -81,7 +81,7 @@ impl Refusal {
             ),
             Self::Installed(error) => {
                 let hint = error.hint().or(InstalledError::None.hint());
-                say(&error.to_string(), hint, Exit::NoInput)
+                say_of_machine(&error.to_string(), hint, Exit::NoInput)
             }
             Self::Ground(root, error) => say(&format!("cannot open the root {root}: {error}"), None, Exit::NoInput),
             Self::OwnRoot(root) => say(&format!("{root} is this machine; leave --root out"), None, Exit::Usage),
@@ -107,7 +107,7 @@ impl Refusal {
             Self::Set(text) => {
                 say(&format!("`--set {text}` sets nothing"), Some("write FIELD=VALUE, such as --set name=lab-b"), Exit::Usage)
             }
-            Self::Own(error) => say(&error.to_string(), error.hint.as_deref(), Exit::Failed),
+            Self::Own(error) => say_of_machine(&error.to_string(), error.hint.as_deref(), Exit::Failed),
             Self::Session(error) => session(&error, global),
         }
     }
@@ -132,6 +132,11 @@ fn say(message: &str, hint: Option<&str>, exit: Exit) -> Exit {
     exit
 }
 
+/// The same, of the machine that the command is about.
+fn say_of_machine(message: &str, hint: Option<&str>, exit: Exit) -> Exit {
+    say(&outside::told(message), hint.map(outside::told).as_deref(), exit)
+}
+
 /// Whether this is what only root may do, and we are not root.
 pub fn is_denied(message: &str) -> bool {
     !nix::unistd::geteuid().is_root() && [Errno::EACCES, Errno::EPERM].iter().any(|denied| message.contains(denied.desc()))
@@ -140,9 +145,9 @@ pub fn is_denied(message: &str) -> bool {
 /// Tells what could not be looked at, and who may.
 pub fn failed(message: &str) -> Exit {
     if is_denied(message) {
-        return say(message, Some("only root may look at all of a machine: use sudo"), Exit::NotRoot);
+        return say_of_machine(message, Some("only root may look at all of a machine: use sudo"), Exit::NotRoot);
     }
-    say(message, None, Exit::Failed)
+    say_of_machine(message, None, Exit::Failed)
 }
 
 fn session(error: &SessionError, global: &Global) -> Exit {
@@ -151,8 +156,8 @@ fn session(error: &SessionError, global: &Global) -> Exit {
         SessionError::Manifest(_) => Exit::Manifest,
         SessionError::Probe(error) => match error.trouble {
             Trouble::Else => failed(&message),
-            Trouble::Damaged => say(&message, error.trouble.hint(), Exit::Failed),
-            Trouble::Newer => say(&message, error.trouble.hint(), Exit::Newer),
+            Trouble::Damaged => say_of_machine(&message, error.trouble.hint(), Exit::Failed),
+            Trouble::Newer => say_of_machine(&message, error.trouble.hint(), Exit::Newer),
             Trouble::Unlisted => say(&message, error.trouble.hint(), Exit::Manifest),
         },
         SessionError::Resolve(_) if is_denied(&message) => {
@@ -170,7 +175,7 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             let hint = matches!(error.cause, Cause::Host(_)).then(work);
             say(&message, hint.as_deref(), failing(&message, unresolved(&error.cause)))
         }
-        SessionError::Own(cause) => say(&message, cause.hint.as_deref(), failing(&message, Exit::Failed)),
+        SessionError::Own(cause) => say_of_machine(&message, cause.hint.as_deref(), failing(&message, Exit::Failed)),
         SessionError::Floor(_) => {
             say(&message, Some("make room (`fitout disk` shows the guards), or lower disk.guards in the manifest"), Exit::DiskFloor)
         }
@@ -182,7 +187,9 @@ fn session(error: &SessionError, global: &Global) -> Exit {
             say(&message, Some("`fitout fetch FILE.lock --cache DIR` fills a cache where there is a network"), Exit::Unavailable)
         }
         SessionError::Lock(LockError::Held(_)) => say(&message, Some("wait for it to end, and try again"), Exit::Locked),
-        SessionError::Lock(LockError::Broken(_)) => say(&message, Some("no run begins without its lock; nothing was done"), Exit::Failed),
+        SessionError::Lock(LockError::Broken(_)) => {
+            say_of_machine(&message, Some("no run begins without its lock; nothing was done"), Exit::Failed)
+        }
     }
 }
 
@@ -310,7 +317,8 @@ pub fn value_origins(which: &Which, sheets: &Sheets, global: &Global) -> Result<
 
 fn own(on: &Arc<Machine>, set: &[String]) -> Result<Manifest, Refusal> {
     let sheets = own_sheets(on)?;
-    load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on))).map_err(|e| Refusal::Rejected(Box::new(e)))
+    load(&Sheets { settings: settings(set)?, ..sheets }, TargetFiles(Arc::clone(on)))
+        .map_err(|e| Refusal::Rejected(Box::new(outside::rejected(e))))
 }
 
 fn own_sheets(on: &Machine) -> Result<Sheets, Refusal> {
@@ -375,6 +383,9 @@ pub fn root(root: Option<&Path>) -> Result<PathBuf, Refusal> {
 pub fn machine(root: Option<&Path>, global: &Global) -> Result<Arc<Machine>, Refusal> {
     let named = root.map_or_else(|| "/".to_owned(), |root| root.display().to_string());
     let ground = if root.is_some() { On::Root(self::root(root)?) } else { On::Live };
+    if let On::Root(root) = &ground {
+        outside::begin(root, &global.cache);
+    }
     let machine = Machine::open(&ground, Store::at(&global.cache)).map_err(|e| Refusal::Ground(named, e))?;
     if root.is_some() {
         // Of a folder that is no root of a system nothing that is told would be true.
@@ -469,9 +480,9 @@ fn open_on(
     becomes: Becomes,
     purpose: Purpose,
 ) -> Result<Opened, Refusal> {
-    let (manifest, bundle) = match handed_over {
-        Some(named) => named,
-        None => (own(&target, &ground.set)?, None),
+    let (manifest, bundle, unfit): (_, _, fn(SessionError) -> SessionError) = match handed_over {
+        Some((manifest, bundle)) => (manifest, bundle, |error| error),
+        None => (own(&target, &ground.set)?, None, outside::session),
     };
     warn(&manifest, global);
     let service = (becomes == Becomes::Installed).then(own_program).transpose().map_err(SessionError::Probe)?;
@@ -486,6 +497,7 @@ fn open_on(
     let scope = if beside { Scope::Beside } else { Scope::Machine };
     let terms = terms(ground, &target, purpose)?;
     let session =
-        Session::prepare(|facts| manifest.into_machine(facts), amend, (scope, terms), target, Store::at(&global.cache), &observers)?;
+        Session::prepare(|facts| manifest.into_machine(facts), amend, (scope, terms), target, Store::at(&global.cache), &observers)
+            .map_err(unfit)?;
     Ok(Opened { session, manifest: Held(bundle) })
 }

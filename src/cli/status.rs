@@ -1,8 +1,7 @@
 //! `fitout status`: how a machine is, in a few lines.
 
 use super::output::{self, Paint, paint_data};
-use super::source;
-use super::{Exit, Form, Global, REPAIR};
+use super::{Exit, Form, Global, REPAIR, outside, source};
 use crate::agent::Page;
 use crate::apply::Counts;
 use crate::journal;
@@ -110,6 +109,7 @@ fn look(machine: &Arc<Machine>) -> Result<Status, ProbeError> {
             Err(error) => ills.push(Ill { found: format!("a disk guard cannot be checked: {error}"), hint: UNGUARDED.into() }),
         }
     }
+    let ills = ills.iter().map(outside::ill).collect();
     let agent = Page::read(on)?;
     let added = if is_root { added_to_environments(on)? } else { BTreeMap::new() };
     // What is remembered may be damaged, which is told as what it is.

@@ -111,9 +111,12 @@ pub fn admit(schema: &mut Json, definitions: &str) {
     let parts = parts(schema, definitions);
     insert(schema, OVERRIDE, overriding());
     insert(schema, INCLUDE, include());
+    let further = [(OVERRIDE, overriding()), (WHEN, json!({"$ref": format!("#/{definitions}/When")})), (REQUIRES, requires())];
+    admit_to_maps(schema, &further);
     let Some(types) = schema.get_mut(definitions).and_then(Json::as_object_mut) else { return };
     for (name, definition) in types.iter_mut() {
         insert(definition, OVERRIDE, overriding());
+        admit_to_maps(definition, &further[..1]);
         if parts.contains(name) {
             insert(definition, WHEN, json!({"$ref": format!("#/{definitions}/When")}));
             insert(definition, REQUIRES, requires());
@@ -166,6 +169,17 @@ pub fn known_at(path: &Path<'_>) -> Vec<&'static str> {
         (_, Document::Image) => Vec::new(),
         (Path::Root(_), Document::Manifest) => vec![INCLUDE, OVERRIDE],
         (Path::Key(..) | Path::Item(..), Document::Manifest) => [names().as_slice(), &[ON_DRIFT, ON_REMOVAL]].concat(),
+    }
+}
+
+/// Adds keys to the mappings of something that have no type, but a pattern of their keys.
+fn admit_to_maps(holder: &mut Json, keys: &[(&str, Json)]) {
+    let fields = holder.get_mut("properties").and_then(Json::as_object_mut).into_iter().flat_map(Map::values_mut);
+    for field in fields.filter(|field| field.get("patternProperties").is_some()) {
+        field["properties"] = json!({});
+        for (key, schema) in keys {
+            insert(field, key, schema.clone());
+        }
     }
 }
 

@@ -56,6 +56,15 @@ pub struct Rejected {
     pub sources: Sources,
 }
 
+impl Rejected {
+    /// Calls the texts otherwise.
+    pub fn rename(&mut self, name: &dyn Fn(&str) -> String) {
+        let places = self.problems.iter_mut().flat_map(|problem| problem.place.iter_mut().chain(&mut problem.earlier));
+        places.for_each(|place| place.rename(name));
+        self.sources.rename(name);
+    }
+}
+
 impl From<Vec<Problem>> for Rejected {
     fn from(problems: Vec<Problem>) -> Self {
         Self { problems, sources: Sources::default() }

@@ -33,6 +33,28 @@ pub struct State {
     room: Option<ByteSize>,
     /// Those of which apt knows nothing yet.
     unknown: Vec<String>,
+    /// Those that are there in another version, with that version.
+    others: BTreeMap<String, String>,
+    /// Those of them that no upgrade may change.
+    held: Vec<String>,
+}
+
+impl State {
+    /// What is so instead.
+    fn why(&self) -> String {
+        let mut parts = Vec::new();
+        if self.missing.len() > self.others.len() {
+            parts.push("not installed".to_owned());
+        }
+        if !self.unknown.is_empty() {
+            let them = if self.unknown.len() == 1 { "it" } else { "them" };
+            let names = self.unknown.join(", ");
+            parts.push(format!("apt's lists have no {names}: if the name is right, `apt-get update` may bring {them}"));
+        }
+        parts.extend(self.others.iter().map(|(name, version)| format!("{name} {version} is installed")));
+        parts.extend(self.held.iter().map(|name| format!("{name} is on hold, which does not keep it from this")));
+        parts.join("; ")
+    }
 }
 
 /// What apt says it will fetch and what it will unpack, in its question whether to go on; `None` where it asks nothing.
@@ -114,14 +136,18 @@ impl Resource for Apt {
         if let Some(access) = self.for_ssh {
             Sealed::read(on)?.allows(access)?;
         }
-        let missing = self.missing(&on.packages()?.installed);
+        let packages = on.packages()?;
+        let missing = self.missing(&packages.installed);
+        let names = || missing.iter().map(|request| package_name(request));
+        let others = names().filter_map(|name| Some((name.to_owned(), packages.installed.get(name)?.clone()))).collect();
+        let held = names().filter(|name| packages.held.contains(*name)).map(str::to_owned).collect();
         let said = asked(&missing, on)?;
         let lost = said.as_ref().map(|said| not_found(&said.stderr)).unwrap_or_default();
         let unknown: Vec<String> =
             missing.iter().filter(|request| lost.iter().any(|name| *name == package_name(request))).cloned().collect();
         // They may be in a source that is about to be written.
         let unknown = if unknown.is_empty() || self.sources_are_there(on)? { unknown } else { Vec::new() };
-        Ok(State { room: said.and_then(|said| room(&said.stdout)), missing, unknown })
+        Ok(State { room: said.and_then(|said| room(&said.stdout)), missing, unknown, others, held })
     }
 
     fn diff(&self, now: &State) -> Vec<Step> {
@@ -133,17 +159,8 @@ impl Resource for Apt {
         };
         let undoes = Undoes::Claims(now.missing.iter().map(gone).collect());
         let op = Op::AptInstall { packages: now.missing.clone() };
-        let why = if now.unknown.is_empty() {
-            "not installed".to_owned()
-        } else {
-            let them = if now.unknown.len() == 1 { "it" } else { "them" };
-            format!(
-                "not installed; apt's lists have no {}: if the name is right, `apt-get update` may bring {them}",
-                now.unknown.join(", ")
-            )
-        };
         vec![
-            Step::new(Change::Add, op, why)
+            Step::new(Change::Add, op, now.why())
                 .disk(now.room.map_or(DiskForecast::Unknown, DiskForecast::AtMost))
                 .needs(Ability::Exec)
                 .undoes(undoes),

@@ -45,6 +45,15 @@ fn path(text: &str) -> Result<TargetPath, ProbeError> {
     TargetPath::parse(text).map_err(|e| ProbeError::new("use a path", e))
 }
 
+/// The locale that logins get, if one is named.
+///
+/// # Errors
+/// It cannot be read.
+pub fn named_locale(on: &dyn Probe) -> Result<Option<String>, ProbeError> {
+    let settings = String::from_utf8_lossy(&on.read(&path(NAMED)?)?.unwrap_or_default()).into_owned();
+    Ok(settings.lines().find_map(|line| line.strip_prefix("LANG=")).map(|value| value.trim_matches('"').to_owned()))
+}
+
 impl Resource for Locale {
     type State = State;
 
@@ -69,8 +78,7 @@ impl Resource for Locale {
     }
 
     fn observe(&self, on: &dyn Probe) -> Result<State, ProbeError> {
-        let settings = String::from_utf8_lossy(&on.read(&path(NAMED)?)?.unwrap_or_default()).into_owned();
-        let lang = settings.lines().find_map(|line| line.strip_prefix("LANG=")).map(|value| value.trim_matches('"').to_owned());
+        let lang = named_locale(on)?;
         let folder = on.stat(&path(&format!("{GENERATED}/{}", filed(&self.name)))?)?.is_some();
         // The file holds the names of its locales as C strings.
         let name = format!("{}\0", filed(&self.name));

@@ -60,7 +60,7 @@ pub use gpu::GpuPresent;
 pub use hold::Hold;
 pub use hostname::HostName;
 pub use libraries::Libraries;
-pub use locale::Locale;
+pub use locale::{Locale, named_locale};
 pub use modules::KernelModules;
 pub use no_environment::NoEnvironment;
 pub use no_unit::NoUnit;

@@ -38,6 +38,10 @@ impl Resource for Uninstalled {
             let cause = "a system cannot be without it: dpkg has it as essential or protected; take it out of packages.remove";
             return Err(ProbeError::new(format!("uninstall {name}"), cause));
         }
+        if let Some(name) = self.packages.iter().find(|name| packages.held.contains(*name)) {
+            let cause = format!("it is on hold, and apt removes nothing that is: `apt-mark unhold {name}` frees it, if it is to go");
+            return Err(ProbeError::new(format!("uninstall {name}"), cause));
+        }
         Ok(self.packages.iter().filter(|name| packages.has_any_of(name)).cloned().collect())
     }
 

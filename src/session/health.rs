@@ -1,6 +1,6 @@
 //! Whether Fitout can work on a machine at all: what it remembers of it, and the manifest that is installed there.
 
-use super::installed::{MANIFEST, TargetFiles, installed};
+use super::installed::{MACHINE, MANIFEST, TargetFiles, installed};
 use super::work::names;
 use super::{SessionError, is_installed};
 use crate::manifest::{Rejected, load};
@@ -21,6 +21,8 @@ pub struct Ill {
 
 /// What to do about a manifest that cannot be used.
 const ANOTHER: &str = "`fitout plan` shows all that is wrong; `fitout apply -f FILE --install` installs a mended one";
+/// The same where what is wrong stands in a file that nobody installs.
+const MEND: &str = "mend that file: `fitout plan` shows all that is wrong";
 
 impl Ill {
     fn of(error: &ProbeError) -> Self {
@@ -49,8 +51,11 @@ fn remembered(on: &dyn Probe) -> Vec<Ill> {
 /// Has the installed manifest come to what it names.
 fn of_manifest(on: &Arc<Machine>) -> Result<(), Ill> {
     let ill = |error: SessionError| {
-        let found = if let SessionError::Manifest(rejected) = &error { refused(rejected) } else { error.to_string() };
-        Ill { found, hint: ANOTHER.to_owned() }
+        if let SessionError::Manifest(rejected) = &error {
+            refused(rejected)
+        } else {
+            Ill { found: error.to_string(), hint: ANOTHER.to_owned() }
+        }
     };
     let sheets =
         installed(on.as_ref()).map_err(|error| Ill { found: error.to_string(), hint: error.hint().unwrap_or(ANOTHER).to_owned() })?;
@@ -59,7 +64,14 @@ fn of_manifest(on: &Arc<Machine>) -> Result<(), Ill> {
 }
 
 /// That a manifest is refused, with the first of its problems.
-fn refused(rejected: &Rejected) -> String {
-    let first = rejected.problems.first().map(Problem::to_string).unwrap_or_default();
-    format!("the installed manifest ({MANIFEST}) has {}: {first}", counted(rejected.problems.len(), "problem"))
+fn refused(rejected: &Rejected) -> Ill {
+    let first = rejected.problems.first();
+    let is_local = first.and_then(|problem| problem.place.as_ref()).is_some_and(|place| &*place.file == MACHINE);
+    let (what, hint) = if is_local {
+        (format!("what differs on this machine ({MACHINE})"), MEND)
+    } else {
+        (format!("the installed manifest ({MANIFEST})"), ANOTHER)
+    };
+    let told = first.map(Problem::to_string).unwrap_or_default();
+    Ill { found: format!("{what} has {}: {told}", counted(rejected.problems.len(), "problem")), hint: hint.to_owned() }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// Where the machine's manifest is.
 pub const MANIFEST: &str = "/etc/fitout/manifest.yaml";
 /// What differs on this machine.
-const MACHINE: &str = "/etc/fitout/machine.yaml";
+pub(super) const MACHINE: &str = "/etc/fitout/machine.yaml";
 /// Where bundles are, relative to the link as well.
 const BUNDLES: &str = "/etc/fitout/bundles";
 

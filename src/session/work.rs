@@ -93,7 +93,7 @@ impl Work {
     fn disputed(&self, records: &Records) -> BTreeSet<ResourceId> {
         let is_other = |node: &&Node| {
             let known = records.resources.get(&node.id).filter(|record| !record.beside);
-            known.is_some_and(|record| record.claims != node.spec.claims())
+            known.is_some_and(|record| contradicts(&record.claims, &node.spec.claims()))
         };
         let nodes = self.graph.nodes.iter().filter(|_| self.scope == Scope::Beside);
         nodes.filter(is_other).map(|node| node.id.clone()).collect()
@@ -101,7 +101,7 @@ impl Work {
 
     /// What is to be said of a thing that is changed beside the machine's own manifest.
     pub(super) fn dispute(&self, id: &ResourceId) -> Option<String> {
-        let says = format!("{id} is in the machine's own manifest, too, which says otherwise: its next `fitout apply` brings that back");
+        let says = format!("{id}: the machine's own manifest says otherwise, and its next `fitout apply` brings that back");
         self.disputed.contains(id).then_some(says)
     }
 
@@ -118,6 +118,12 @@ impl Work {
         }
         Ok(Plan { released: self.released.clone(), ..plan })
     }
+}
+
+/// Whether what one asks for cannot be while the other is so: what only one names does not concern the other, and what is to be there in any version
+/// (it is claimed by its own name) is there in each.
+fn contradicts(own: &Claims, other: &Claims) -> bool {
+    own.iter().any(|(name, value)| value != name && other.get(name).is_some_and(|asked| asked != value))
 }
 
 /// What becomes of things whose lines leave the manifest.

@@ -2,8 +2,8 @@
 //!
 //! apt is waited for while somebody else uses it, and never for ever: not for its locks, and not for a script of a package that hangs.
 
-use super::apt::{lists_are_current, sources_digest};
-use super::machine::{Machine, describe};
+use super::apt::{lists_are_current, refusal, sources_digest};
+use super::machine::Machine;
 use super::{OpError, PackageFiles, Probe, Progress, Silent, Target, go_on, torn};
 use crate::model::{Proxy, Sha256, Span, TargetPath};
 use crate::step::{Beside, Cmd, Output, SOURCES_RECORD};
@@ -164,7 +164,7 @@ impl Machine {
             return Err(OpError::new(act(), format!("it was not done after {limit}, and was ended; the last that it said: {last}"))
                 .hint("a script of that package may wait for something; --install-timeout gives it more time"));
         }
-        if ended.output.status == 0 { Ok(ended.output) } else { Err(torn::told(OpError::new(act(), describe(&ended.output)))) }
+        if ended.output.status == 0 { Ok(ended.output) } else { Err(torn::told(OpError::new(act(), refusal(&ended.output)))) }
     }
 
     /// Waits until nobody else works on the packages.
