@@ -459,7 +459,8 @@ fn history_is_told_by_number() {
     assert!(told.code == 0 && told.out.contains("run 3    unreadable") && told.out.contains("run 1    done"), "{told:?}");
     let status = desk.run("status --root root");
     assert!(
-        status.code == 2 && status.out.contains("how the last run ended cannot be told: cannot read /var/lib/fitout/runs/3/report.json"),
+        status.code == 2
+            && status.out.contains("how the last run ended cannot be told: cannot read DESK/root/var/lib/fitout/runs/3/report.json"),
         "{status:?}"
     );
 }
