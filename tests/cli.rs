@@ -629,6 +629,11 @@ fn what_is_applied_once_adds_to_the_settings_of_the_machine_and_says_what_comes_
     assert!(settings().ends_with("vm.dirty_ratio = 20\nvm.swappiness = 10\n"), "{}", settings());
     desk.run("apply --root root");
     assert!(settings().ends_with("vm.dirty_ratio = 10\nvm.swappiness = 10\n"), "{}", settings());
+    // What people changed of the machine's things is told still, whatever another manifest finds.
+    desk.write("root/etc/motd", "edited");
+    desk.run("verify --root root");
+    assert_eq!([desk.run("apply -f other.yaml --root root").code, desk.run("verify -f other.yaml --root root").code], [0, 0]);
+    assert!(desk.run("status --root root").out.contains("/etc/motd was edited"));
 }
 
 #[test]

@@ -34,7 +34,7 @@ use crate::target::{
     Lock as RunLock, LockError, Machine, OpError, PackageFiles, Probe, ProbeError, Silent, Target, clear_half_made, read_facts,
     reboot_required,
 };
-use questions::Questions;
+use questions::{Questions, keep_answers, known_answers};
 use serde::Serialize;
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -164,19 +164,6 @@ pub struct CheckResult {
     pub problem: Option<String>,
 }
 
-/// Answers that an earlier apply brought to the machine, so that it needs no network to know that it is as it should be.
-const ANSWERS: &str = "/var/lib/fitout/state/resolved.json";
-
-fn answers_path() -> Result<TargetPath, ProbeError> {
-    TargetPath::parse(ANSWERS).map_err(|e| ProbeError::new("use a path", e))
-}
-
-fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
-    let bytes = on.read(&answers_path()?)?;
-    // Answers of another version are no answers: they are asked for again.
-    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
-}
-
 /// An error with the part of the manifest that asked last, where any did.
 fn asked_by(error: ResolveError, asked: Option<Sha256>, questions: &[(Item, Question)]) -> ResolveError {
     match questions.iter().find(|(_, question)| asked == Some(question.digest())) {
@@ -295,10 +282,9 @@ impl Session {
             one.notes.extend(self.work.dispute(&one.id));
         }
         self.work.keep(&report.resources, self.target.as_ref()).map_err(SessionError::Own)?;
-        self.keep_answers().map_err(SessionError::Own)?;
+        keep_answers(&self.answers, self.work.scope, self.target.as_ref()).map_err(SessionError::Own)?;
         report.reboot_required = reboot_required(self.target.as_ref())?;
-        let drift: Vec<String> = report.resources.iter().flat_map(|one| one.drift.clone()).collect();
-        drifted::keep_drift(self.target.as_ref(), &drift).map_err(SessionError::Own)?;
+        let drift = self.note_drift(report.resources.iter().flat_map(|one| one.drift.clone()).collect())?;
         let run = journal::keep_report(self.target.as_ref(), &report).map_err(SessionError::Own)?;
         journal::tell(self.target.as_ref(), run.map(|run| (run, &report)), drift).map_err(SessionError::Own)?;
         Ok((report, run))
@@ -333,9 +319,17 @@ impl Session {
     /// # Errors
     /// It was not written.
     pub fn keep_drift(&self, found: &Plan) -> Result<(), SessionError> {
-        let drift: Vec<String> = found.resources.iter().flat_map(|planned| planned.drift.clone()).collect();
-        drifted::keep_drift(self.target.as_ref(), &drift).map_err(SessionError::Own)?;
+        let drift = self.note_drift(found.resources.iter().flat_map(|planned| planned.drift.clone()).collect())?;
         journal::tell(self.target.as_ref(), None, drift).map_err(SessionError::Own)
+    }
+
+    /// Notes what was found, and gives what is known of the machine's own manifest: what is beside that has no say in it.
+    fn note_drift(&self, found: Vec<String>) -> Result<Vec<String>, SessionError> {
+        if self.work.scope == Scope::Beside {
+            return Ok(known_drift(self.target.as_ref())?);
+        }
+        drifted::keep_drift(self.target.as_ref(), &found).map_err(SessionError::Own)?;
+        Ok(found)
     }
 
     /// Runs every check, whatever its last verdict.
@@ -383,14 +377,6 @@ impl Session {
             Permission::Allowed => Ok(()),
             Permission::Forbidden => self.target.shelve(&self.locked.packages, asked),
         }
-    }
-
-    fn keep_answers(&self) -> Result<(), OpError> {
-        if self.answers == known_answers(self.target.as_ref())? {
-            return Ok(());
-        }
-        let bytes = serde_json::to_vec(&self.answers).map_err(|e| OpError::new("write what was resolved", e))?;
-        self.target.keep(&answers_path()?, &bytes)
     }
 }
 

@@ -1,8 +1,11 @@
-//! What a manifest asks of a network, in the words in which it was answered before where that answer still holds.
+//! What a manifest asks of a network, in the words in which it was answered before where that answer still holds; and the answers that the
+//! machine keeps.
 
+use super::work::Scope;
 use crate::manifest::Machine as Wanted;
-use crate::model::Facts;
+use crate::model::{Facts, TargetPath};
 use crate::recipe::{Answers, Item, Question, Recipe, Want, under_other_drivers};
+use crate::target::{OpError, Probe, ProbeError, Target};
 use std::borrow::Cow;
 
 /// What is asked, and by which parts of the manifest.
@@ -44,6 +47,34 @@ impl Questions {
     }
 }
 
+/// Answers that an earlier apply brought to the machine, so that it needs no network to know that it is as it should be.
+const ANSWERS: &str = "/var/lib/fitout/state/resolved.json";
+
+fn answers_path() -> Result<TargetPath, ProbeError> {
+    TargetPath::parse(ANSWERS).map_err(|e| ProbeError::new("use a path", e))
+}
+
+/// Those that the machine keeps.
+pub(super) fn known_answers(on: &dyn Probe) -> Result<Answers, ProbeError> {
+    let bytes = on.read(&answers_path()?)?;
+    // Answers of another version are no answers: they are asked for again.
+    Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
+}
+
+/// Keeps the answers of a manifest; beside those of the machine's own, where this is another.
+pub(super) fn keep_answers(answers: &Answers, scope: Scope, on: &dyn Target) -> Result<(), OpError> {
+    let known = known_answers(on)?;
+    let mut all = Cow::Borrowed(answers);
+    if scope == Scope::Beside {
+        all.to_mut().0.extend(known.0.clone());
+    }
+    if *all == known {
+        return Ok(());
+    }
+    let bytes = serde_json::to_vec(&*all).map_err(|e| OpError::new("write what was resolved", e))?;
+    on.keep(&answers_path()?, &bytes)
+}
+
 /// The question in this place that was answered under another driver.
 fn earlier(want: &Want, n: usize, facts: &Facts, known: &Answers) -> Option<Question> {
     if known.0.is_empty() {
@@ -57,6 +88,8 @@ fn earlier(want: &Want, n: usize, facts: &Facts, known: &Answers) -> Option<Ques
 mod tests {
     use super::*;
     use crate::manifest::{MemoryFiles, Sheets, Source, load};
+    use crate::step::Ability;
+    use crate::target::fake::{Behaviour, Fake};
 
     fn facts(driver: Option<&str>) -> Facts {
         Facts { driver: driver.map(Into::into), ..Facts::kinds().next().unwrap() }
@@ -69,6 +102,19 @@ mod tests {
         let manifest = load(&Sheets::new(Source { name: "lab.yaml".into(), text: text.into() }), files).unwrap();
         let facts = facts(driver);
         Questions::of(&manifest.on(&facts).unwrap(), &facts, known)
+    }
+
+    #[test]
+    fn what_is_asked_beside_the_machines_manifest_takes_no_answer_from_it() {
+        let on = Fake::debian(&[Ability::Files], Behaviour::default()).unwrap();
+        let answers = |driver| asked("", driver, &Answers::default()).asked.iter().map(|(_, one)| (one.digest(), one.made_up())).collect();
+        let (own, other) = (Answers(answers(None)), Answers(answers(Some("550.54.14"))));
+        keep_answers(&own, Scope::Machine, &on).unwrap();
+        keep_answers(&other, Scope::Beside, &on).unwrap();
+        let both = known_answers(&on).unwrap();
+        assert_eq!((both.0.len(), both.0.contains_key(own.0.keys().next().unwrap())), (2, true));
+        keep_answers(&own, Scope::Machine, &on).unwrap();
+        assert_eq!(known_answers(&on).unwrap(), own);
     }
 
     #[test]
