@@ -11,8 +11,10 @@ use std::sync::Mutex;
 /// Left out of every comparison: Fitout's own files.
 const OWN: [&str; 4] = ["var/lib/fitout", "var/log/fitout", "var/cache/fitout", "run/fitout"];
 
-/// Left out of canonical comparisons: logs, caches and backups of databases, which tell how often something was done.
-const NOISE: [&str; 14] = [
+/// Left out of canonical comparisons: logs, caches and backups of databases, which tell how often something was done; and where dpkg unpacks what
+/// a package says of itself, which it clears when it next begins to.
+const NOISE: [&str; 15] = [
+    "var/lib/dpkg/tmp.ci",
     "var/log",
     "var/cache",
     "var/lib/apt/lists",
