@@ -419,6 +419,9 @@ fn a_saved_plan_is_performed_as_it_was_or_not_at_all() {
     let open = "file:/etc/motd: approved was write /etc/motd (3 B) (content differs); today it cannot be: cannot decide about /etc/motd";
     assert!(ended.code == 76 && ended.err.contains(open) && !ended.err.contains("nothing is left"), "{ended:?}");
     insta::assert_snapshot!("saved_is_none", page(&desk.run("apply m.yaml")));
+    let refused = desk.run("plan -f m.yaml --root root --out m.yaml");
+    assert_eq!((refused.code, refused.out.as_str()), (1, ""), "{refused:?}");
+    assert!(refused.err.contains("m.yaml exists, and it is no saved plan"), "{refused:?}");
     for words in [
         "apply lab.plan -f m.yaml",
         "apply lab.plan --root root",

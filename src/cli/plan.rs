@@ -41,7 +41,8 @@ pub fn run_for(ground: &Ground, global: &Global, becomes: Becomes) -> Exit {
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
-    match arguments.out.as_ref().map_or(Ok(()), |_| saved::may_be_saved(&arguments.ground)).and_then(|()| saved_plan(arguments, global)) {
+    let may_be_saved = arguments.out.as_ref().map_or(Ok(()), |out| saved::may_be_saved(&arguments.ground, out, global));
+    match may_be_saved.and_then(|()| saved_plan(arguments, global)) {
         Ok(plan) if arguments.detailed_exitcode && !plan.is_clean() => Exit::NotClean,
         Ok(_) => Exit::Done,
         Err(exit) => exit,

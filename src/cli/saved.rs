@@ -1,7 +1,7 @@
 //! A plan in a file: `plan --out FILE` writes it, `apply FILE` performs it and nothing else.
 
 use super::source::{Becomes, LONGEST, Purpose, Refusal};
-use super::{Exit, Ground, output};
+use super::{Exit, Global, Ground, output};
 use crate::manifest::{TextError, text};
 use crate::model::Sha256;
 use crate::session::Approved;
@@ -35,10 +35,16 @@ impl Saved {
     }
 }
 
-/// Refuses what cannot be read again.
-pub fn may_be_saved(ground: &Ground) -> Result<(), Exit> {
+/// Refuses what cannot be read again, and a file that holds something else, before anything is planned.
+pub fn may_be_saved(ground: &Ground, to: &Path, global: &Global) -> Result<(), Exit> {
     if ground.file.as_deref() != Some("-") {
-        return Ok(());
+        return match if to.exists() { read(to).map(drop) } else { Ok(()) } {
+            Err(Refusal::Plan(name, cause)) => {
+                output::complain(&format!("{name} exists, and {cause}"), Some("name another file"));
+                Err(Exit::Failed)
+            }
+            other => other.map_err(|refusal| refusal.tell(global)),
+        };
     }
     output::complain(
         "a plan for a manifest from standard input cannot be saved: `apply` reads the manifest again",
@@ -49,10 +55,6 @@ pub fn may_be_saved(ground: &Ground) -> Result<(), Exit> {
 
 /// Writes a plan to a file, 0600: it holds what the files of the manifest hold.
 pub fn save(to: &Path, ground: &Ground, installs: Option<Sha256>, steps: Approved) -> Result<(), Exit> {
-    if to.exists() && read(to).is_err() {
-        output::complain(&format!("{} exists and is no saved plan", to.display()), Some("name another file"));
-        return Err(Exit::Failed);
-    }
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut ground = ground.clone();
     ground.file = ground.file.map(|file| absolute(Path::new(&file)).display().to_string());
