@@ -69,8 +69,14 @@ fn rule(schedule: &At<PowerSchedule>, desk: &mut Desk<'_>) -> Option<Rule> {
     if rule.next(Timestamp::UNIX_EPOCH).is_some() {
         return Some(rule);
     }
-    let help = "a day and its month must fit, such as `0 18 28 2 *`";
-    desk.say(Code::BadValue, place, "there is no such day: this never happens", help);
+    let (why, help) = match rule.when {
+        When::Cron(_) => ("there is no such day", "a day and its month must fit, such as `0 18 28 2 *`"),
+        When::Recurrence(_) => (
+            "`interval`, counted from `start_time`, never comes to a time of `schedule`",
+            "leave `schedule` out, write `interval: 1`, or name times that it comes to",
+        ),
+    };
+    desk.say(Code::BadValue, place, format!("{why}: this never happens"), help);
     None
 }
 
