@@ -7,12 +7,11 @@ use super::look::{may_hold_secret, names, path, stat, text};
 use super::section::{Item, Section};
 use crate::manifest::{field, word};
 use crate::model::UnitName;
-use crate::resource::holds_switches;
+use crate::resource::{SYSTEM, holds_switches};
 use crate::step::FileKind;
 use crate::target::{Probe, ProbeError};
 use std::collections::{BTreeMap, BTreeSet};
 
-const SYSTEM: &str = "/etc/systemd/system";
 /// What deb-systemd-helper(1p) enabled: the same folders, with an empty file for each link.
 const HELPER: &str = "/var/lib/systemd/deb-systemd-helper-enabled";
 /// Where packages and administrators put units.

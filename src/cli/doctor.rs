@@ -1,12 +1,11 @@
 //! `fitout doctor`: what a person should know of a machine, and who else has a hand in it.
 
 use super::output::{self, Paint, paint_data};
-use super::source::{self, Refusal};
+use super::source::{self, Refusal, Which};
 use super::{Exit, Form, Global, outside};
 use crate::doctor::{Finding, Level, examine};
 use crate::session::{Ill, SessionError, ills};
 use clap::Args;
-use std::path::PathBuf;
 
 /// Arguments of `fitout doctor`.
 #[derive(Debug, Args)]
@@ -15,16 +14,12 @@ Looks, and changes nothing. With a manifest (named, or installed on the machine)
 would undo of it.
 
 Exits with 2 where there is a warning.")]
+#[command(mut_arg("file", |file| {
+    file.help("The manifest: a file, or - for standard input; without it, the one installed on the machine, if there is one")
+}))]
 pub struct Arguments {
-    /// The manifest: a file, or - for standard input; without it, the one installed on the machine, if there is one
-    #[arg(short = 'f', long = "file", value_name = "FILE")]
-    file: Option<String>,
-    /// An offline root directory instead of this machine
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Another value for a field of the manifest, such as name=lab-b
-    #[arg(long = "set", value_name = "FIELD=VALUE")]
-    set: Vec<String>,
+    #[command(flatten)]
+    which: Which,
 }
 
 pub fn run(arguments: &Arguments, global: &Global) -> Exit {
@@ -41,12 +36,12 @@ pub fn run(arguments: &Arguments, global: &Global) -> Exit {
 }
 
 fn look(arguments: &Arguments, global: &Global) -> Result<Vec<Finding>, Refusal> {
-    let machine = source::machine(arguments.root.as_deref(), global)?;
+    let machine = source::machine(arguments.which.root.as_deref(), global)?;
     // What Fitout keeps is root's to read.
     let ills = if nix::unistd::geteuid().is_root() { ills(&machine).map_err(SessionError::Probe)? } else { Vec::new() };
-    let named = match &arguments.file {
+    let named = match &arguments.which.file {
         None if !ills.is_empty() => Vec::new(),
-        file => source::named_by(&machine, file.as_deref(), &arguments.set)?,
+        file => source::named_by(&machine, file.as_deref(), &arguments.which.set)?,
     };
     let ill = |ill: Ill| Finding::new("fitout", Level::Warning, ill.found).hint(ill.hint);
     Ok(examine(machine.as_ref(), &named).into_iter().chain(ills.iter().map(outside::ill).map(ill)).collect())

@@ -280,13 +280,13 @@ pub fn warn(manifest: &Manifest, global: &Global) {
 pub struct Which {
     /// The manifest: a file, or - for standard input; without it, the one installed on the machine
     #[arg(short = 'f', long = "file", value_name = "FILE")]
-    file: Option<String>,
+    pub file: Option<String>,
     /// An offline root directory instead of this machine
     #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
+    pub root: Option<PathBuf>,
     /// Another value for a field of the manifest, such as name=lab-b
     #[arg(long = "set", value_name = "FIELD=VALUE")]
-    set: Vec<String>,
+    pub set: Vec<String>,
 }
 
 /// The manifest alone, for `validate`, and what it was read from.

@@ -3,7 +3,7 @@
 use super::output::{self, Paint, paint};
 use super::source::{self, Which};
 use super::{Exit, Form, Global};
-use crate::manifest::{Disposition, Field, Origin};
+use crate::manifest::{Disposition, Field, Origin, is_setting};
 use crate::problem::Problem;
 use clap::Args;
 use serde::Serialize;
@@ -77,7 +77,7 @@ fn table(origins: &[Origin]) -> String {
     let widest = |text: fn(&Origin) -> &str| origins.iter().map(|one| text(one).chars().count().min(SHOWN)).max().unwrap_or_default();
     let (path, value) = (widest(|one| &one.path), widest(|one| &one.value));
     let place = |one: &Origin| {
-        if one.place.file.starts_with("--set ") { one.place.file.to_string() } else { format!("{}:{}", one.place.file, one.place.line) }
+        if is_setting(&one.place.file) { one.place.file.to_string() } else { format!("{}:{}", one.place.file, one.place.line) }
     };
     let lines: Vec<String> =
         origins.iter().map(|one| format!("{:path$}  {:value$}  {}\n", one.path, cut(&one.value), place(one))).collect();

@@ -56,5 +56,6 @@ pub use origin::{Origin, origins};
 pub use parse::{Parsed, Tally, parse};
 pub use reference::reference;
 pub use schema::schema;
+pub use setting::is_setting;
 pub use source::{Rejected, Sheets, Source};
 pub use write::{Remarks, field, word, write};

@@ -73,7 +73,7 @@ pub use ssh_seal::Seal;
 pub use sshd_policy::{Foreign, Said, SshdPolicy};
 pub use symlink::Symlink;
 pub use uninstalled::Uninstalled;
-pub use unit::{ENABLED, MASKED, OFF, Switch, Unit, holds_switches, says_when_it_starts, unit_starts};
+pub use unit::{ENABLED, MASKED, OFF, SYSTEM, Switch, Unit, holds_switches, says_when_it_starts, unit_starts};
 pub use user::User;
 pub use written::{Reach, Written};
 

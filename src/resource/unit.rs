@@ -142,7 +142,7 @@ pub struct State {
 }
 
 /// Where enablement lives: links in some folders of the administrator's directory (systemd.unit(5)).
-pub(super) const SYSTEM: &str = "/etc/systemd/system";
+pub const SYSTEM: &str = "/etc/systemd/system";
 
 pub(super) fn enabled(on: &dyn Probe, unit: &UnitName) -> Result<Switch, ProbeError> {
     Ok(Switch::from(!links(on, unit)?.is_empty()))

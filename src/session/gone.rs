@@ -3,7 +3,7 @@
 use super::conflicts::Unmanaged;
 use crate::model::{ResourceId, TargetPath};
 use crate::recipe::POWER_PARTS;
-use crate::resource::{OF_A_PATH, OFF, PRESENT, Released, Spec};
+use crate::resource::{OF_A_PATH, OFF, PRESENT, Released, SYSTEM, Spec};
 use crate::target::{Claims, OnRemoval, Probe, ProbeError, Record, Records};
 use std::collections::{BTreeSet, HashMap};
 
@@ -78,12 +78,9 @@ pub(super) fn released(
 
 /// Where a thing is that may be deleted, as far as it is somewhere.
 fn places(id: &ResourceId, things: &Claims) -> impl Iterator<Item = String> {
-    let own = if id.kind == "unit" { format!("{UNITS}/{}", id.name) } else { id.name.clone() };
+    let own = if id.kind == "unit" { format!("{SYSTEM}/{}", id.name) } else { id.name.clone() };
     std::iter::once(own).chain(things.get(PRESENT).cloned())
 }
-
-/// Where units are switched.
-const UNITS: &str = "/etc/systemd/system";
 
 /// The claim that a thing belongs to.
 pub(super) fn switch(name: &str) -> &str {

@@ -87,11 +87,11 @@ fn doubt(records: &mut Records, work: &Work) {
 /// What is to be remembered before a run that may be cut short: what it is going to make and to change.
 fn before(mut records: Records, work: &Work, plan: &Plan, on: &dyn Probe) -> Result<Records, ProbeError> {
     doubt(&mut records, work);
-    let mine: Vec<_> =
-        plan.resources.iter().zip(&work.graph.nodes).filter(|(planned, _)| work.may_remember(&planned.id, &records)).collect();
-    for (planned, node) in mine.into_iter().filter(|(planned, _)| !planned.steps.is_empty()) {
-        let known = records.resources.get(&planned.id);
-        let comes_back = |name: &String| known.is_some_and(|record| was_found(record, name, &node.spec.claims()));
+    let changes = plan.resources.iter().zip(&work.graph.nodes).filter(|(planned, _)| !planned.steps.is_empty());
+    let mine: Vec<_> = changes.filter(|(planned, _)| work.may_remember(&planned.id, &records)).collect();
+    for (planned, node) in mine {
+        let (known, wanted) = (records.resources.get(&planned.id), node.spec.claims());
+        let comes_back = |name: &String| known.is_some_and(|record| was_found(record, name, &wanted));
         let mut made: Vec<String> = Vec::new();
         for step in &planned.steps {
             made.extend(makes(step, on)?.into_iter().filter(|name| !comes_back(name)));

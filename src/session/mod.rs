@@ -243,8 +243,8 @@ impl Session {
     ///
     /// # Errors
     /// The work did not begin. What failed while it was done is in the report.
-    pub fn apply(&self, _: &Alone, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(None, &|_| Ok(()), observers)
+    pub fn apply(&self, alone: &Alone, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
+        self.apply_after(alone, &|_| Ok(()), None, observers)
     }
 
     /// Does the work, after something that is to be done only where nothing speaks against the work any more; where it was approved, that and
@@ -256,13 +256,9 @@ impl Session {
         &self,
         _: &Alone,
         first: First<'_>,
-        approved: Option<&Approved>,
+        only: Option<&Approved>,
         observers: &Observers,
     ) -> Result<(RunReport, Option<u64>), SessionError> {
-        self.work(approved, first, observers)
-    }
-
-    fn work(&self, only: Option<&Approved>, first: First<'_>, observers: &Observers) -> Result<(RunReport, Option<u64>), SessionError> {
         self.clear_away().map_err(SessionError::Own)?;
         let plan = self.plan()?;
         only.map_or(Ok(()), |approved| approved.must_be(&plan))?;
